@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The records of a directory: what a host knows about tenants, people, projects and keys.
+ * Plain data in an arena; strings are never NULL ("" when absent) and were checked by the loader.
+ * Immutable once the unit that owns them is complete. Times are seconds since the epoch, 0: unset.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/parse.h"
+#include "crypto/digest.h"
+
+/* Ids that tenantd may hand out. The last 256 are for groups of the host itself. */
+#define MANAGED_ID_FIRST 0x70000000U
+#define MANAGED_ID_LAST 0x7ffffffeU
+#define MANAGED_ID_TENANT_LAST 0x7ffffeffU
+#define HOST_SUDO_GID 0x7ffffffeU /* group "tenant-sudo": who may sudo on this host */
+#define HOST_SUDO_GROUP "tenant-sudo"
+
+struct string_list {
+	const char **items;
+	uint32_t count;
+};
+struct cidr_list {
+	struct cidr *items;
+	uint32_t count;
+};
+
+/* Unix groups of a project are its gid and the three after it. */
+enum group_level { GROUP_LEVEL_ALL, GROUP_LEVEL_VIEWER, GROUP_LEVEL_EDITOR, GROUP_LEVEL_OWNER, GROUP_LEVEL_COUNT };
+
+/* A role that a tenant defined for itself, beside the shipped ones (policy/matrix.h). */
+struct role_record {
+	const char *name;
+	bool tenant_wide; /* a tenant role, else a project role */
+	enum group_level level; /* whose Unix groups its holders get (project roles) */
+	struct string_list actions;
+};
+
+enum user_kind { USER_PERSON, USER_SERVICE };
+enum user_status { USER_ACTIVE, USER_SUSPENDED };
+enum ssh_key_policy {
+	SSH_KEYS_DIRECTORY, /* only keys in the directory let a person in */
+	SSH_KEYS_ANY,       /* sshd's own authorized_keys files count too */
+};
+
+struct tenant_record {
+	const char *id, *slug, *name, *region;
+	uint32_t gid;      /* group <slug> */
+	uint32_t id_first; /* the tenant's block of uids and gids … */
+	uint32_t id_count;
+	uint32_t id_next; /* … and the first one never handed out yet */
+	struct cidr_list allow_from; /* where keys and logins may come from; empty: anywhere */
+	struct role_record *roles;
+	uint32_t role_count;
+	enum ssh_key_policy ssh_keys;
+	uint32_t max_sessions_per_user; /* on one host; 0: no limit */
+	uint32_t key_warn_days;         /* warn this long before a key ends */
+	struct string_list login_hours; /* "mon-fri 08:00-18:00" in UTC; empty: always */
+	bool suspended;
+};
+
+struct project_record {
+	const char *id, *tenant_id, *slug;
+	uint32_t gid; /* first of GROUP_LEVEL_COUNT */
+	struct cidr_list allow_from;
+};
+
+struct user_record {
+	const char *id, *tenant_id, *login, *name, *email, *home, *shell;
+	uint32_t uid; /* also the gid of the private group */
+	enum user_kind kind;
+	enum user_status status;
+	const char *status_reason;
+	int64_t sessions_valid_from;
+	struct string_list ssh_keys; /* authorized_keys lines without options */
+};
+
+/* A user's role in a project, or (project_id "") in the tenant. */
+struct member_record {
+	const char *user_id, *project_id, *tenant_id, *role;
+};
+
+struct key_record {
+	const char *id; /* "key_" and the 16 digits that stand in the key text */
+	const char *user_id, *label;
+	uint8_t verifier[SHA256_BYTES];
+	struct string_list projects; /* ids; empty: all of the owner's */
+	struct string_list actions;  /* empty: all of the role's */
+	struct string_list services; /* PAM or caller service names; empty: all */
+	struct cidr_list from;       /* empty: anywhere */
+	int64_t created, not_before, not_after;
+	const char *successor; /* id of the key that replaces it; "" */
+	int64_t revoked_at;    /* 0: in force */
+	const char *revoked_reason;
+};
+
+/* What one host, or hosts by a pattern, serve. */
+struct host_rule {
+	const char *project_id;
+	struct string_list login; /* project roles that sign in */
+	struct string_list sudo;  /* project roles that may become root */
+	struct string_list services; /* PAM services that may be used; empty: all */
+};
+struct host_record {
+	const char *name; /* exact, or with one '*' at its end; the longest match wins */
+	struct host_rule *rules;
+	uint32_t rule_count;
+};
+
+/* The records that came from one place (a file, later a feed), and their lists. */
+struct record_set {
+	struct tenant_record *tenants;
+	struct project_record *projects;
+	struct user_record *users;
+	struct member_record *members;
+	struct key_record *keys;
+	struct host_record *hosts;
+	uint32_t tenant_count, project_count, user_count, member_count, key_count, host_count;
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The directory from files: /etc/tenantd/directory.yaml and directory.yaml.d/ *.yaml (in the order of
+ * their names). Loaded by a thread of its own, so a large file never delays an answer; only files that
+ * changed are read again; all or nothing. Compiled forms of what was accepted rest sealed in the state
+ * directory, so a start needs no YAML parsing.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/problem.h"
+#include "crypto/seal.h"
+#include "directory/directory.h"
+
+struct source_file;
+
+struct source_file_options {
+	const char *path;      /* directory.yaml; its drop-ins are in "<path>.d" */
+	const char *cache_dir; /* where compiled forms rest; NULL: none */
+	const struct seal_key *seal_key; /* NULL with cache_dir NULL */
+	const char *host_name;
+};
+
+/* Called on the event loop's thread. Success: a new picture (the callee takes its own reference).
+ * Failure: picture NULL, the problem; the last good picture stays in force. `unasked`: by inotify. */
+typedef void (*source_file_fn)(void *context, struct directory *picture, const struct problem *problem);
+
+int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed, void *context,
+                       struct source_file **ret);
+void source_file_destroy(struct source_file *source); /* takes NULL; waits for its thread */
+/* Loads once, now, on this thread (start-up). 0 and a picture; -ENOENT: no file yet; -EINVAL: problem. */
+int source_file_load(struct source_file *source, struct directory **ret, struct problem *problem);
+/* Looks again soon (SIGHUP, tenantctl reload); several requests are one. */
+void source_file_reload(struct source_file *source);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One sign-in: prompts, the credential's check, throttling, then authorisation and what later stages
+ * need to know. Knows nothing of sockets: the caller brings answers and carries out what comes back.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "audit/audit.h"
+#include "directory/directory.h"
+#include "policy/policy.h"
+
+#define LOGIN_TOKEN_CHARS 32 /* base62, random: what PAM carries from stage to stage */
+#define LOGIN_MESSAGE_MAX 512
+
+struct login_book; /* the logins under way and the throttle */
+
+/* Who signs in where, as the PAM module tells it. Strings may be "". */
+struct login_origin {
+	const char *user, *service, *source /* rhost */, *terminal, *requesting_user /* ruser */;
+};
+
+enum login_step {
+	LOGIN_PROMPT,  /* ask `text` (hidden unless echo), then login_answer */
+	LOGIN_WAIT,    /* answer the caller after `delay_usec`, then read the rest again (throttled refusal) */
+	LOGIN_ALLOWED,
+	LOGIN_DENIED,  /* final: reason, message */
+	LOGIN_BROKEN,
+};
+struct login_reply {
+	enum login_step step;
+	enum reason reason;
+	bool echo;
+	bool unknown_user;    /* not ours: PAM_USER_UNKNOWN */
+	bool final;           /* no further attempt in this conversation (PAM_MAXTRIES) */
+	uint64_t delay_usec;  /* hold the reply back this long (failed attempts grow it) */
+	char text[LOGIN_MESSAGE_MAX]; /* prompt, or message for the person */
+	char token[LOGIN_TOKEN_CHARS + 1];
+};
+
+int login_book_create(struct audit *audit, struct login_book **ret);
+void login_book_destroy(struct login_book *book); /* takes NULL */
+
+/* Starts; `owner` is an opaque tag of the connection, for login_cancel_owner. */
+void login_start(struct login_book *book, const struct directory *d, const struct login_origin *origin, uint64_t owner,
+                 uint64_t now_usec, int64_t realtime, struct login_reply *ret);
+/* Gives the answer to a prompt. `secret` is the caller's to wipe. Only the owner may. */
+void login_answer(struct login_book *book, const struct directory *d, const char *token, uint64_t owner,
+                  const char *secret, size_t length, uint64_t now_usec, int64_t realtime, struct login_reply *ret);
+/* The connection went away: its unfinished logins end (finished ones stay for later stages). */
+void login_cancel_owner(struct login_book *book, uint64_t owner, uint64_t now_usec);
+
+/* Account stage: decides whatever signed the person in. `token` "" when no API key did. */
+struct login_authorize {
+	struct login_origin origin;
+	const char *token;
+	const char *ssh_auth_info; /* SSH_AUTH_INFO_0, "" */
+};
+struct login_verdict {
+	enum reason reason;
+	bool unknown_user;
+	char message[LOGIN_MESSAGE_MAX]; /* for the person; "" when nothing needs saying */
+	char warning[LOGIN_MESSAGE_MAX]; /* allowed, but: "this key ends in 3 days …" */
+	const struct user_record *user;  /* in `d` */
+	const struct project_record *project;
+	const struct tenant_record *tenant;
+	const char *role;
+	char credential[96]; /* as in audit_event */
+	char key_id[ID_MAX_BYTES + 1];
+};
+void login_authorize(struct login_book *book, const struct directory *d, const struct login_authorize *request,
+                     uint64_t now_usec, int64_t realtime, struct login_verdict *ret);
+/* Forgets a finished login (session opened, or pam_end). */
+void login_forget(struct login_book *book, const char *token);
+/* When login_tick wants to run next (boot time), 0: never. Drops what is too old. */
+uint64_t login_next_tick(const struct login_book *book);
+void login_tick(struct login_book *book, uint64_t now_usec);
+
+/* A key shown by a local service (VerifyCredential): who, and why not. Throttled by `caller_uid`. */
+struct credential_check {
+	const char *credential;
+	size_t length;
+	const char *project, *action, *service, *source; /* "" where not asked */
+	uid_t caller_uid;
+};
+struct credential_verdict {
+	enum reason reason;
+	const struct user_record *user; /* NULL when the credential is not good */
+	const struct key_record *key;
+	const struct project_record *project;
+	const struct tenant_record *tenant;
+	const char *role;
+	char warning[LOGIN_MESSAGE_MAX];
+};
+void credential_verify(struct login_book *book, const struct directory *d, const struct credential_check *check,
+                       uint64_t now_usec, int64_t realtime, struct credential_verdict *ret);

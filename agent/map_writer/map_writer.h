@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Publishes the directory as the map that libnss_tenant reads (include/tenant/nss_map.h).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "directory/directory.h"
+
+struct map_writer;
+
+/* `path`: /run/tenantd/nss.map. */
+int map_writer_create(const char *path, struct map_writer **ret);
+void map_writer_destroy(struct map_writer *writer); /* takes NULL; leaves the published map */
+/* Publishes `d`; when the writer published a picture before and little changed, the work is mostly
+ * one copy. `sudo_member(context, user)` says who belongs to the host's sudo group. `not_after`:
+ * seconds since the epoch, 0 for none. 0 or -errno; on failure the published map stays. */
+struct map_options {
+	bool (*sudo_member)(void *context, const struct directory *d, const struct user_record *user);
+	void *context;
+	bool enumerate; /* getpwent and getgrent list people */
+	int64_t not_after;
+	bool subids; /* hand out subordinate ids */
+};
+int map_writer_publish(struct map_writer *writer, struct directory *d, const struct map_options *options);
+/* Moves not_after in the published map (an aligned 64-bit store). */
+int map_writer_extend(struct map_writer *writer, int64_t not_after);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The permission matrix: which action each shipped role may do. One table serves host and control
+ * plane. Tenants add roles of their own (struct role_record).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "directory/directory.h"
+
+/* Actions are words such as "project.view"; the shipped ones are listed in matrix.c. */
+bool matrix_knows_action(const char *action);
+bool matrix_knows_project_role(const char *role);
+bool matrix_knows_tenant_role(const char *role);
+/* All shipped actions, for messages and suggestions. */
+const char *const *matrix_actions(unsigned *ret_count);
+
+/* May a holder of the role do it? `tenant` gives its own roles; an unknown role may nothing.
+ * host.login for viewers and host.sudo for owners are "host decides" (MATRIX_HOST). */
+enum matrix_answer { MATRIX_NO, MATRIX_YES, MATRIX_HOST };
+enum matrix_answer matrix_project_role(const struct tenant_record *tenant, const char *role, const char *action);
+enum matrix_answer matrix_tenant_role(const struct tenant_record *tenant, const char *role, const char *action);
+/* Whose Unix groups the role's holders get; GROUP_LEVEL_ALL for none beyond membership. */
+enum group_level matrix_group_level(const struct tenant_record *tenant, const char *role);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The sessions that PAM opened, counted by what the kernel shows: each is a leader's pidfd, and ends
+ * when that process does. Written to /run so that a restarted agent finds them again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#define SESSION_ID_CHARS 16
+
+struct session {
+	char id[SESSION_ID_CHARS + 1]; /* base62, random */
+	char *user_id, *login, *tenant, *project, *role, *service, *source, *terminal, *credential;
+	uint32_t uid;
+	pid_t leader;
+	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
+	int64_t opened;
+};
+
+struct session_table;
+typedef void (*session_ended_fn)(void *context, const struct session *session, const char *why);
+
+int session_table_create(sd_event *event, const char *state_dir, session_ended_fn ended, void *context,
+                         struct session_table **ret);
+void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
+/* Finds the sessions of before: still the same process, or forgotten. */
+int session_table_restore(struct session_table *table);
+/* Copies the strings. 0 and the session; -ESRCH: no such process; -ENOSPC: table full. */
+int session_open(struct session_table *table, const struct session *data, const struct session **ret);
+/* PAM says it closed: a hint; the session goes at once, its processes are the kernel's matter. */
+int session_close(struct session_table *table, const char *id);
+const struct session *session_find(const struct session_table *table, const char *id);
+const struct session *session_next(const struct session_table *table, uint32_t *cursor);
+uint32_t session_count_user(const struct session_table *table, const char *user_id);
+uint32_t session_count(const struct session_table *table);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libtenant: ask the local agent whose credential this is and what they may do.
+ *
+ * Every call is synchronous and ends by its deadline (default 2 s; tenant_set_timeout). Calls return
+ *   0                 the agent answered: look at the result's decision
+ *   negative errno    nobody answered: -ECONNREFUSED and -ENOENT (no agent), -ETIMEDOUT, -EPROTO, -ENOMEM,
+ *                     -EACCES (you may not ask this), -ENODATA (no such user, session …), -EINVAL (your arguments)
+ * so a denial and a breakage can never be mixed up. Treat a negative value as "no", and as broken.
+ *
+ * A handle may be used by several threads; calls on it then wait for one another. For parallel calls
+ * make one handle per thread. After fork(), make a new one. A handle reconnects by itself.
+ * Strings are UTF-8; results belong to the caller and are released with their _free function, which
+ * takes NULL. On failure outputs are untouched. The library never prints, exits, or touches signals,
+ * locale, environment or stdio.
+ */
+#ifndef TENANT_CLIENT_H
+#define TENANT_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TENANT_SOCKET_PATH "/run/tenantd/agent.sock"
+#define TENANT_TIMEOUT_DEFAULT_MSEC 2000U
+
+struct tenant; /* a handle */
+
+/* Makes a handle; connects at the first call. `socket_path` NULL: TENANT_SOCKET_PATH. */
+int tenant_new(const char *socket_path, struct tenant **ret);
+void tenant_free(struct tenant *tenant);
+void tenant_set_timeout(struct tenant *tenant, unsigned milliseconds);
+/* Why the last call on this handle (by this thread) failed, in words; "" when it did not. Valid until the next. */
+const char *tenant_error(const struct tenant *tenant);
+
+enum tenant_decision {
+	TENANT_ALLOWED = 1,
+	TENANT_DENIED = 2, /* somebody decided no */
+	TENANT_BROKEN = 3, /* the agent could not decide: no, and tell the operator */
+};
+
+/* An answer. Strings may be NULL where they do not apply. */
+struct tenant_answer {
+	enum tenant_decision decision;
+	const char *reason;  /* a word: "role-too-low" */
+	const char *message; /* a sentence for the person */
+	const char *warning; /* e.g. that the key ends soon */
+	const char *user, *user_id;
+	uid_t uid;           /* (uid_t)-1 where unknown */
+	int is_service;      /* a service account */
+	const char *tenant, *tenant_id;
+	const char *project, *project_id, *role;
+	const char *key_id;
+	const char *const *actions; /* NULL-terminated: what the credential may do in the project */
+};
+void tenant_answer_free(struct tenant_answer *answer);
+
+/* Whose credential is this? `project`, `action`, `service`, `source` may be NULL; with a project and an
+ * action the decision covers them. `source` is the client's address, for allowlists. */
+int tenant_verify(struct tenant *tenant, const char *credential, const char *project, const char *action,
+                  const char *service, const char *source, struct tenant_answer **ret);
+/* May the person (by uid) do `action` in `project` (an id or "tenant/project"), by role? */
+int tenant_check(struct tenant *tenant, uid_t uid, const char *project, const char *action, struct tenant_answer **ret);
+int tenant_check_user(struct tenant *tenant, const char *user, const char *project, const char *action,
+                      struct tenant_answer **ret);
+/* The gate for a service's entry points: 0 only when allowed; -EPERM denied; other negatives broken.
+ * `ret` may be NULL. */
+int tenant_require_project(struct tenant *tenant, const char *credential, const char *project, const char *action,
+                           struct tenant_answer **ret);
+
+struct tenant_membership {
+	const char *tenant, *project /* NULL: tenant-wide */, *project_id, *role;
+};
+struct tenant_identity {
+	const char *user, *user_id, *tenant, *tenant_id;
+	uid_t uid;
+	int is_service;
+	const struct tenant_membership *memberships;
+	size_t membership_count;
+};
+int tenant_whoami(struct tenant *tenant, struct tenant_identity **ret);
+void tenant_identity_free(struct tenant_identity *identity);
+
+struct tenant_session {
+	const char *id, *user, *tenant, *project, *role, *service, *source, *terminal, *credential;
+	uid_t uid;
+	pid_t leader;
+	int64_t opened; /* seconds since the epoch */
+};
+struct tenant_sessions {
+	const struct tenant_session *items;
+	size_t count;
+};
+/* One's own sessions; root and services named in agent.yaml: all (`user` NULL) or one user's. */
+int tenant_sessions(struct tenant *tenant, const char *user, struct tenant_sessions **ret);
+void tenant_sessions_free(struct tenant_sessions *sessions);
+
+/* Writes an audit event. `outcome_success` 0 or 1; `message` and `data_json` (an object) may be NULL. */
+int tenant_emit(struct tenant *tenant, const char *action, int outcome_success, const char *user, const char *project,
+                const char *message, const char *data_json);
+
+struct tenant_event {
+	const char *event; /* "key-revoked", "user-suspended", "role-changed", "directory-changed" … */
+	const char *user, *user_id, *key_id, *project, *session;
+	uint64_t generation;
+};
+struct tenant_subscription; /* a connection of its own */
+/* 0 when the agent has accepted it: from then on nothing is missed. */
+int tenant_subscribe(struct tenant *tenant, struct tenant_subscription **ret);
+/* Waits for the next event at most `milliseconds` (-1: for ever). 0 and an event, borrowed until the
+ * next call; -ETIMEDOUT; another negative: the subscription is over, subscribe again and look anew. */
+int tenant_subscription_next(struct tenant_subscription *subscription, int milliseconds,
+                             const struct tenant_event **ret);
+int tenant_subscription_fd(const struct tenant_subscription *subscription); /* readable: call _next */
+void tenant_subscription_free(struct tenant_subscription *subscription);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

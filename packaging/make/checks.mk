@@ -1,0 +1,38 @@
+# Tests, lint, fuzzing, benches, packages, demo.
+
+deps: ## install what building and testing need (Debian, as root)
+	tests/install-deps.sh
+.PHONY: deps
+
+check: ## install what the tests need and run all of them (as root)
+	tests/run-all.sh
+.PHONY: check
+
+unit: $(UNIT_BIN) ## run the unit tests of this build
+	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+.PHONY: unit
+
+replay: $(REPLAY_BIN) ## feed every corpus file to its fuzz target
+	@for t in $(REPLAY_BIN); do $$t tests/fuzz/corpus/$$(basename $$t | sed s/^fuzz_//) || exit 1; done
+.PHONY: replay
+
+FUZZ_SECONDS ?= 60
+fuzz: ## run every fuzz target with libFuzzer for FUZZ_SECONDS each
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
+.PHONY: fuzz
+
+bench: all $(BENCH_BIN) ## measure against the budgets (as root)
+	tests/bench/run.sh $(O)
+.PHONY: bench
+
+lint: all ## include directions, exports, NEEDED, clang-tidy, cppcheck, formatting, shell, python
+	tests/lint/run.sh $(O)
+.PHONY: lint
+
+deb: ## build the Debian packages into build/deb
+	packaging/build-deb.sh
+.PHONY: deb
+
+demo: ## a throwaway host with two tenants and real ssh logins (as root)
+	tests/hosts/demo.sh $(if $(KEEP),--keep)
+.PHONY: demo
