@@ -31,5 +31,6 @@ int source_file_create(sd_event *event, const struct source_file_options *option
 void source_file_destroy(struct source_file *source); /* takes NULL; waits for its thread */
 /* Loads once, now, on this thread (start-up). 0 and a picture; -ENOENT: no file yet; -EINVAL: problem. */
 int source_file_load(struct source_file *source, struct directory **ret, struct problem *problem);
-/* Looks again soon (SIGHUP, tenantctl reload); several requests are one. */
+/* Looks again soon (SIGHUP, tenantctl reload); several requests are one. The callback is always called
+ * afterwards, with the picture in force when nothing changed: somebody waits for the outcome. */
 void source_file_reload(struct source_file *source);
