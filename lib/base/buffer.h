@@ -20,7 +20,10 @@ struct buffer {
 	bool wipe; /* contents are secret: wiped when moved or freed */
 };
 
-#define BUFFER_INIT {0}
+#define BUFFER_INIT \
+	{           \
+		0   \
+	}
 void buffer_finish(struct buffer *buffer); /* frees; usable again afterwards */
 /* Forgets the content, keeps the memory, clears `failed`. */
 void buffer_clear(struct buffer *buffer);

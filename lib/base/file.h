@@ -13,14 +13,16 @@
 #include "base/buffer.h"
 
 /* Who may own and write a file that we trust: owner root or the given uid, regular, not writable by
- * group or others. FILE_TRUST_ANY checks only that it is regular. */
+ * group or others, and not reached by a symbolic link (-ELOOP). FILE_TRUST_ANY checks only that it is
+ * regular. */
 enum file_trust { FILE_TRUST_ANY, FILE_TRUST_OWNER };
 
 /* Reads the whole file (at most `limit` bytes) into `ret` (appended) and the stat of what was read.
  * -EFBIG past the limit, -EPERM when not trusted, -EINVAL when not a regular file, or errno. */
 int file_read(int dirfd, const char *path, size_t limit, enum file_trust trust, uid_t owner, struct buffer *ret,
-              struct stat *ret_stat);
-/* Replaces `path` with data. `like` (may be NULL) gives owner and mode to keep; else `mode`. */
+	      struct stat *ret_stat);
+/* Replaces `path` with data. `like` (may be NULL) gives owner and mode to keep; else `mode`. A caller that
+ * may not give the file to that owner fails with -EPERM. */
 int file_replace(int dirfd, const char *path, const void *data, size_t length, mode_t mode, const struct stat *like);
 /* Takes an exclusive lock on `path` (created 0600 when absent), waiting at most `seconds`.
  * Returns the descriptor that holds it (close to release), -EWOULDBLOCK when the wait ends. */

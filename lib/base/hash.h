@@ -13,6 +13,8 @@
 uint64_t hash_bytes(const void *data, size_t length);
 uint64_t hash_text(const char *text);
 uint64_t hash_u32(uint32_t value);
+/* The function itself, under a given key: for its test vectors. */
+uint64_t hash_sip13(const uint64_t key[2], const void *data, size_t length);
 
 /* Open addressing, from 64-bit hashes to 32-bit values (numbers of records the caller keeps). The
  * caller compares the records. Deleting shifts back, so there are no tombstones. */
@@ -25,7 +27,7 @@ struct hash_index {
 int hash_index_init(struct hash_index *index, size_t expected); /* 0, -ENOMEM */
 void hash_index_finish(struct hash_index *index);
 int hash_index_copy(struct hash_index *ret, const struct hash_index *from);
-int hash_index_put(struct hash_index *index, uint64_t hash, uint32_t value); /* keeps duplicates */
+int hash_index_put(struct hash_index *index, uint64_t hash, uint32_t value); /* keeps duplicates; value < 2^32-1 */
 /* Walks the values of this hash: start with *cursor = 0; false at the end. */
 bool hash_index_next(const struct hash_index *index, uint64_t hash, uint32_t *cursor, uint32_t *ret_value);
 bool hash_index_remove(struct hash_index *index, uint64_t hash, uint32_t value);

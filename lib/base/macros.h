@@ -21,25 +21,25 @@
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
 
-#define TAKE_PTR(p)                 \
-	({                          \
+#define TAKE_PTR(p)                   \
+	({                            \
 		__auto_type p_ = (p); \
-		(p) = NULL;         \
-		p_;                 \
+		(p) = NULL;           \
+		p_;                   \
 	})
-#define TAKE_FD(fd)           \
-	({                    \
+#define TAKE_FD(fd)             \
+	({                      \
 		int fd_ = (fd); \
-		(fd) = -1;    \
-		fd_;          \
+		(fd) = -1;      \
+		fd_;            \
 	})
 
 /* Declares `<destroy>p(T **)` for _cleanup_ from a destructor that takes NULL. */
-#define DEFINE_CLEANUP(type, destroy)                          \
+#define DEFINE_CLEANUP(type, destroy)                         \
 	static inline _unused_ void destroy##p(type **object) \
-	{                                                      \
-		if (*object)                                   \
-			destroy(*object);                      \
+	{                                                     \
+		if (*object)                                  \
+			destroy(*object);                     \
 	}
 
 static inline _unused_ void freep(void *pointer)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Strict parsing of scalars. Each takes a whole terminated string: no leading or trailing space, no
- * sign where none belongs, no locale. 0 on success; -EINVAL (not that), -ERANGE (too large).
+ * sign where none belongs, no leading zeros, no locale. 0 on success; -EINVAL (not that), -ERANGE (too large).
  * `ret_*` is untouched on failure.
  */
 #pragma once
@@ -22,8 +22,8 @@ int parse_size(const char *text, uint64_t *ret_bytes);
 /* RFC 3339 with 'Z' or an offset, whole seconds, years 1970..9999; or a date alone ("2027-01-31":
  * midnight UTC). Seconds since the epoch. */
 int parse_time(const char *text, int64_t *ret_seconds);
-/* "2026-11-21T08:30:00Z" (21 bytes with NUL). */
-#define TIME_TEXT_SIZE 32
+/* "2026-11-21T08:30:00Z" (21 bytes with NUL; more outside the years 0..9999). */
+#define TIME_TEXT_SIZE 48
 char *format_time(int64_t seconds, char out[TIME_TEXT_SIZE]);
 /* "3 days", "2 hours", "1 minute", for messages to people. */
 char *format_span(uint64_t seconds, char *out, size_t size);

@@ -14,10 +14,10 @@
 #define PROBLEM_TEXT_MAX 512
 
 struct problem {
-	char file[PROBLEM_FILE_MAX]; /* "" where there is none */
-	unsigned line;               /* 1-based; 0: unknown */
-	unsigned column;             /* 1-based, in characters; 0: unknown */
-	char text[PROBLEM_TEXT_MAX]; /* one sentence, no newline */
+	char file[PROBLEM_FILE_MAX];   /* "" where there is none */
+	unsigned line;                 /* 1-based; 0: unknown */
+	unsigned column;               /* 1-based, in characters; 0: unknown */
+	char text[PROBLEM_TEXT_MAX];   /* one sentence, no newline */
 	char remedy[PROBLEM_TEXT_MAX]; /* what to do about it; may be "" */
 };
 

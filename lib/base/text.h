@@ -10,10 +10,10 @@
 
 #include "base/macros.h"
 
-#define NAME_MAX_BYTES 32        /* login names: what utmp holds */
-#define SLUG_MAX_BYTES 24        /* tenant and project slugs */
-#define ID_MAX_BYTES 40          /* record ids, e.g. usr_8Zk2… */
-#define GROUP_NAME_MAX_BYTES 64  /* <tenant>-<project>-<role> fits */
+#define NAME_MAX_BYTES 32       /* login names: what utmp holds */
+#define SLUG_MAX_BYTES 24       /* tenant and project slugs */
+#define ID_MAX_BYTES 40         /* record ids, e.g. usr_8Zk2… */
+#define GROUP_NAME_MAX_BYTES 64 /* <tenant>-<project>-<role> fits */
 
 bool text_equal(const char *a, const char *b); /* both may be NULL */
 bool text_starts(const char *text, const char *prefix);
