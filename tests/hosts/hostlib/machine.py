@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""One host: a container with its own systemd, journal, logind and sshd, and one network cable to us."""
+import itertools
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+
+from . import namespaces, rootfs
+
+BOOT_SECONDS = 60
+COMMAND_SECONDS = 60
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+               "TERM": "dumb", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+
+# The cable: the host is .2 on each network, we are .1. `inside` is what allow_from lists in the tests name.
+INSIDE = "10.77.0"
+OUTSIDE = "192.0.2"
+INSIDE6 = "fd77::"
+
+_numbers = itertools.count()
+
+
+class CommandFailed(AssertionError):
+    pass
+
+
+class Result:
+    def __init__(self, argv, code, out, err):
+        self.argv, self.code, self.out, self.err = argv, code, out, err
+
+    def __repr__(self):
+        return f"{' '.join(self.argv)}: exit status {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def sweep():
+    """Removes the folders of earlier runs whose process is gone (it was killed; the kernel took the rest)."""
+    for folder in (rootfs.HOSTS / "run").glob("*"):
+        try:
+            pid, start = (folder / "owner").read_text().split()
+            if _start_time(int(pid)) == start:
+                continue
+        except (OSError, ValueError):
+            pass
+        _kill_stray(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_time(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def _kill_stray(folder):
+    """A container that outlived its run (kept, or not yet dead): ended by the id it was started with."""
+    try:
+        pid, start = (folder / "container").read_text().split()
+    except (OSError, ValueError):
+        return
+    if _start_time(int(pid)) == start:
+        os.kill(int(pid), signal.SIGKILL)
+        for _ in range(50):
+            if _start_time(int(pid)) != start:
+                break
+            time.sleep(0.1)
+
+
+class Machine:
+    def __init__(self, name="worker-1", survive=False):
+        """`survive`: the host goes on when this process ends (make demo KEEP=1)."""
+        self.name = name
+        self.survive = survive
+        self.folder = rootfs.HOSTS / "run" / f"{os.getpid()}-{next(_numbers)}-{name}"
+        self.folder.mkdir(parents=True)
+        (self.folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
+        self.root = self.folder / "root"
+        rootfs.overlay([rootfs.base()], self.folder / "upper", self.folder / "work", self.root)
+        (self.root / "etc/hostname").write_text(name + "\n")
+        (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n")
+        self.address = f"{INSIDE}.2"
+        self._process = None
+        self.leader = None
+        self._plug_in()
+
+    def _plug_in(self):
+        self.cable = namespaces.NetworkNamespace(self.survive)
+        self.client = namespaces.NetworkNamespace(self.survive)
+        self.client.run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "host0")
+        self.client.run("ip", "link", "set", "host0", "netns", str(self.cable.pid))
+        for side, link, last in ((self.client, "out0", "1"), (self.cable, "host0", "2")):
+            side.run("ip", "link", "set", "lo", "up")
+            side.run("ip", "link", "set", link, "up")
+            side.run("ip", "address", "add", f"{INSIDE}.{last}/24", "dev", link)
+            side.run("ip", "address", "add", f"{OUTSIDE}.{last}/24", "dev", link)
+            side.run("ip", "-6", "address", "add", f"{INSIDE6}{last}/64", "dev", link, "nodad")
+
+    # --- life
+
+    def boot(self):
+        argv = ["systemd-nspawn", "--quiet", "-D", str(self.root), "--boot", "--register=no", "--keep-unit",
+                f"--network-namespace-path={self.cable.path}", f"--hostname={self.name}", "--link-journal=no",
+                "--resolv-conf=off", "--timezone=off", "--console=pipe", "--kill-signal=SIGRTMIN+3"]
+        if os.path.isdir("/run/systemd/system"):
+            argv = ["systemd-run", "--scope", "--quiet", "-p", "Delegate=yes", "--", *argv]
+        self._log = open(self.folder / "console.log", "ab")
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
+            preexec_fn=None if self.survive else namespaces.die_with_parent)
+        (self.folder / "container").write_text(f"{self._process.pid} {_start_time(self._process.pid)}")
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            self.leader = self._find_leader()
+            if self.leader:
+                state = self.run("systemctl", "is-system-running", check=False).out.strip()
+                if state in ("running", "degraded"):
+                    return self
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise CommandFailed(f"{self.name} did not boot:\n" + (self.folder / "console.log").read_text()[-4000:])
+            time.sleep(0.1)
+
+    def _find_leader(self):
+        try:
+            children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        except OSError:
+            return None
+        for child in children:
+            try:
+                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
+            except OSError:
+                pass
+        return None
+
+    def power_off(self):
+        """Shuts the host down in an orderly way; boot() starts it again from the same disk."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self.leader = None
+
+    def reboot(self):
+        self.power_off()
+        return self.boot()
+
+    def close(self):
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self.cable.close()
+        self.client.close()
+        for _ in range(20):
+            if subprocess.run(["umount", str(self.root)], stderr=subprocess.DEVNULL).returncode == 0:
+                break
+            time.sleep(0.1)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- commands
+
+    def command(self, *argv):
+        """What to run here so that `argv` runs there, as root."""
+        assert self.leader, "the host is not running"
+        pairs = [f"{k}={v}" for k, v in ENVIRONMENT.items()]
+        return ["nsenter", f"--target={self.leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
+                "--root", "--wd", "--", "env", "-i", *pairs, *argv]
+
+    def run(self, *argv, check=True, input=None, timeout=COMMAND_SECONDS):
+        try:
+            done = subprocess.run(self.command(*argv), input=input, capture_output=True, text=True, errors="replace",
+                                  timeout=timeout, **({} if input is not None else {"stdin": subprocess.DEVNULL}))
+        except subprocess.TimeoutExpired as late:
+            raise CommandFailed(f"{' '.join(argv)}: still running after {timeout} s\n{late.stdout}\n{late.stderr}")
+        result = Result(argv, done.returncode, done.stdout, done.stderr)
+        if check and result.code != 0:
+            raise CommandFailed(repr(result))
+        return result
+
+    def sh(self, script, **kwargs):
+        return self.run("sh", "-c", script, **kwargs)
+
+    def inside(self, *argv, **kwargs):
+        """Runs it as a unit of the host's own systemd, in a cgroup of the host: for what opens sessions."""
+        return self.run("systemd-run", "--quiet", "--pipe", "--wait", "--collect",
+                        *(f"--setenv={k}={v}" for k, v in ENVIRONMENT.items()), "--", *argv, **kwargs)
+
+    def write(self, path, text, mode=0o644, owner=None):
+        target = self.root / path.lstrip("/")
+        if self.leader:
+            self.run("sh", "-c", f"mkdir -p {shlex.quote(os.path.dirname(path))} && umask 077 && "
+                     f"cat > {shlex.quote(path)}.new && chmod {mode:o} {shlex.quote(path)}.new && "
+                     + (f"chown {owner} {shlex.quote(path)}.new && " if owner else "")
+                     + f"mv -f {shlex.quote(path)}.new {shlex.quote(path)}", input=text)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def read(self, path):
+        return self.run("cat", path).out
+
+    # --- the packages under test
+
+    def install(self, debs=None):
+        debs = debs or rootfs.packages()
+        where = "/var/cache/debs"
+        (self.root / where[1:]).mkdir(parents=True, exist_ok=True)
+        self.sh(f"rm -f {where}/*")
+        for deb in debs:
+            with open(deb, "rb") as stream:
+                done = subprocess.run(self.command("sh", "-c", f"cat > {where}/{deb.name}"), stdin=stream)
+                assert done.returncode == 0
+        return self.sh(f"apt-get install -y --no-install-recommends --reinstall --allow-downgrades "
+                       f"-o Dpkg::Use-Pty=0 {where}/*.deb 2>&1", timeout=180)
+
+    # --- the journal
+
+    def cursor(self):
+        """A mark in the journal: journal(after=mark) gives what came later."""
+        self.run("journalctl", "--sync")
+        out = self.run("journalctl", "-n", "0", "--show-cursor", "-q").out
+        return out.split("-- cursor: ", 1)[1].strip()
+
+    def journal(self, *matches, after=None):
+        """Entries as dictionaries."""
+        self.run("journalctl", "--sync")
+        argv = ["journalctl", "-q", "-o", "json", "--all", *matches]
+        if after:
+            argv += ["--after-cursor", after]
+        return [json.loads(line) for line in self.run(*argv).out.splitlines()]
+
+    def journal_text(self, after=None):
+        self.run("journalctl", "--sync")
+        argv = ["journalctl", "-q", "--no-pager", "-o", "short-precise"]
+        return self.run(*argv, *(["--after-cursor", after] if after else [])).out
+
+    def wait_until(self, what, seconds=10.0):
+        """Waits until what() is true; its last answer is returned."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = what()
+            if answer or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.05)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Root file systems in layers: Debian (made once by mmdebstrap), the packages under test, one host.
+
+A layer is a folder below build/hosts whose name carries a hash of what went into it, so a change
+makes a new one and an unchanged one is used again. Layers are made aside and renamed into place:
+a killed run leaves no half of one.
+"""
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("TENANTD_BUILD", SOURCE / "build")).resolve()
+HOSTS = BUILD / "hosts"
+DEBS = BUILD / "deb"
+SUITE = "bookworm"
+
+# Everything that our packages depend on and that the tests use: a host has no network but ours.
+PACKAGES = """
+    systemd systemd-sysv dbus libpam-systemd libnss-systemd systemd-userdbd openssh-server openssh-client sudo cron
+    login passwd bsdutils libpam-runtime libpam-modules libsubid4 uidmap iproute2 procps adduser ucf python3
+    libjansson4 libyaml-0-2 libssl3 libsystemd0 strace
+""".split()
+
+# Units that only cost time in a container.
+MASKED = """
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap.service
+    console-getty.service getty@.service getty-static.service systemd-firstboot.service
+    systemd-hwdb-update.service
+""".split()
+
+
+def say(text):
+    print(f"   {text}", file=sys.stderr, flush=True)
+
+
+def run(*argv, **kwargs):
+    """Runs a command; its output is shown only when it fails."""
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, argv))}: exit status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def _locked(name):
+    HOSTS.mkdir(parents=True, exist_ok=True)
+    lock = open(HOSTS / f".{name}.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _discard(path):
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def base():
+    """The Debian under everything; about 20 seconds the first time."""
+    recipe = "\n".join([SUITE, *sorted(PACKAGES), *MASKED, "3"])
+    name = "rootfs-" + hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    final = HOSTS / name
+    with _locked("rootfs"):
+        if final.exists():
+            return final
+        started = time.monotonic()
+        say(f"making a minimal Debian {SUITE} (once)")
+        for old in HOSTS.glob("rootfs-*"):
+            _discard(old)
+        part = HOSTS / f".{name}.part"
+        _discard(part)
+        for attempt in range(3):
+            try:
+                run("mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--include=" + ",".join(PACKAGES),
+                    "--dpkgopt=path-exclude=/usr/share/locale/*", "--aptopt=Acquire::Retries=3", SUITE, str(part))
+                break
+            except RuntimeError:
+                _discard(part)
+                if attempt == 2:
+                    raise
+                time.sleep(5)
+        for unit in MASKED:
+            link = part / "etc/systemd/system" / unit
+            link.unlink(missing_ok=True)
+            link.symlink_to("/dev/null")
+        (part / "etc/hostname").write_text("host\n")
+        (part / "etc/machine-id").write_text(hashlib.sha256(name.encode()).hexdigest()[:32] + "\n")
+        (part / "etc/resolv.conf").write_text("")
+        (part / "var/log/journal").mkdir(exist_ok=True)
+        part.rename(final)
+        say(f"made in {time.monotonic() - started:.0f} s")
+    return final
+
+
+def packages():
+    """The .deb files under test."""
+    found = sorted(p for p in DEBS.glob("*.deb") if "-dbgsym_" not in p.name)
+    if not found:
+        raise RuntimeError(f"no packages in {DEBS}: run `make deb` first")
+    return found
+
+
+def overlay(lower, upper, work, merged):
+    for path in (upper, work, merged):
+        path.mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={':'.join(str(p) for p in lower)},upperdir={upper},workdir={work}"
+    run("mount", "-t", "overlay", "overlay", "-o", options, str(merged))
