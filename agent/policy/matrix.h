@@ -13,11 +13,16 @@
 bool matrix_knows_action(const char *action);
 bool matrix_knows_project_role(const char *role);
 bool matrix_knows_tenant_role(const char *role);
+/* The shipped ones, and those that a role of this tenant names. */
+bool matrix_tenant_knows_action(const struct tenant_record *tenant, const char *action);
+/* About the host itself (host.*): only project roles give it, and the host's rules have the last word. */
+bool matrix_action_is_host(const char *action);
 /* All shipped actions, for messages and suggestions. */
 const char *const *matrix_actions(unsigned *ret_count);
 
 /* May a holder of the role do it? `tenant` gives its own roles; an unknown role may nothing.
- * host.login for viewers and host.sudo for owners are "host decides" (MATRIX_HOST). */
+ * host.login for viewers and host.sudo for owners are "host decides" (MATRIX_HOST). A shipped name
+ * always means the shipped role; tenant roles never give host.*. */
 enum matrix_answer { MATRIX_NO, MATRIX_YES, MATRIX_HOST };
 enum matrix_answer matrix_project_role(const struct tenant_record *tenant, const char *role, const char *action);
 enum matrix_answer matrix_tenant_role(const struct tenant_record *tenant, const char *role, const char *action);

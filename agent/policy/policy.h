@@ -18,18 +18,18 @@ enum reason {
 	REASON_UNKNOWN_USER,
 	REASON_USER_SUSPENDED,
 	REASON_TENANT_SUSPENDED,
-	REASON_HOST_SERVES_NOTHING,   /* no host record names this host */
-	REASON_NOT_A_MEMBER,          /* of any project (or of the project asked for) that this host serves */
-	REASON_ROLE_TOO_LOW,          /* a member, but the role does not allow it */
-	REASON_SERVICE_NOT_ALLOWED,   /* host rule */
-	REASON_SOURCE_NOT_ALLOWED,    /* tenant, project or key allowlist; or no source known while one is required */
+	REASON_HOST_SERVES_NOTHING, /* no host record names this host */
+	REASON_NOT_A_MEMBER,        /* of any project (or of the project asked for) that this host serves */
+	REASON_ROLE_TOO_LOW,        /* a member, but the role does not allow it */
+	REASON_SERVICE_NOT_ALLOWED, /* host rule */
+	REASON_SOURCE_NOT_ALLOWED,  /* tenant, project or key allowlist; or no source known while one is required */
 	REASON_OUTSIDE_HOURS,
 	REASON_UNKNOWN_PROJECT,
 	REASON_UNKNOWN_ACTION,
 	REASON_KEY_UNKNOWN,
-	REASON_KEY_MALFORMED,         /* checksum: mistyped or cut */
-	REASON_KEY_WRONG,             /* id known, secret wrong */
-	REASON_KEY_OTHER_USER,        /* a valid key of somebody else */
+	REASON_KEY_MALFORMED,  /* checksum: mistyped or cut */
+	REASON_KEY_WRONG,      /* id known, secret wrong */
+	REASON_KEY_OTHER_USER, /* a valid key of somebody else */
 	REASON_KEY_NOT_YET,
 	REASON_KEY_EXPIRED,
 	REASON_KEY_REVOKED,
@@ -42,9 +42,9 @@ enum reason {
 	REASON_CREDENTIAL_STALE,       /* issued before sessions_valid_from */
 	REASON_TOO_MANY_ATTEMPTS,
 	REASON_TOO_MANY_SESSIONS,
-	REASON_LOGIN_EXPIRED,          /* the login id is too old or of somebody else */
-	REASON_NOT_PERMITTED,          /* the caller may not ask this */
-	REASON_BROKEN,                 /* we could not decide: the only reason that is not a denial */
+	REASON_LOGIN_EXPIRED, /* the login id is too old or of somebody else */
+	REASON_NOT_PERMITTED, /* the caller may not ask this */
+	REASON_BROKEN,        /* we could not decide: the only reason that is not a denial */
 	REASON_COUNT,
 };
 const char *reason_word(enum reason reason); /* "role-too-low" */
@@ -52,26 +52,42 @@ const char *reason_text(enum reason reason); /* "your role in the project does n
 
 /* A question. Strings may be NULL or "" where not known. */
 struct policy_request {
-	const struct user_record *user;    /* required */
-	const struct key_record *key;      /* the API key used, NULL: none (SSH key, cron …) */
+	const struct user_record *user;       /* required */
+	const struct key_record *key;         /* the API key used, NULL: none (SSH key, cron …) */
 	const struct project_record *project; /* NULL: any that fits (host logins) */
-	const char *action;                /* "host.login", "dataset.write" … */
-	const char *service;               /* PAM service, or the asking service's name */
+	const char *action;                   /* "host.login", "dataset.write" … */
+	const char *service;                  /* PAM service, or the asking service's name */
 	bool has_source;
-	struct in6_addr source;            /* v4-mapped where IPv4 */
-	bool local;                        /* no network source by nature: console, su, sudo, cron */
+	struct in6_addr source; /* v4-mapped where IPv4 */
+	bool local;             /* no network source by nature: console, su, sudo, cron */
+	bool implied;           /* part of a session that was let in already (systemd-user): no rule
+				 * about services or hours is asked again */
 	int64_t now;
+	int64_t authenticated_at; /* sign-ins: when the credential was given; must not lie before the user's
+				   * sessions_valid_from. 0: this is not a sign-in */
 };
 struct policy_decision {
 	enum reason reason;
 	const struct project_record *project; /* the one it was decided for; NULL when none */
 	const struct tenant_record *tenant;
-	const char *role;                     /* in that project (or tenant); NULL */
+	const char *role; /* in that project (or tenant); NULL */
 };
-/* Host decisions (host.login, host.sudo) go by the host's rules; all others by role alone. */
+/* Host decisions (host.login, host.sudo) go by the host's rules; all others by role alone. A rule's
+ * `services` limit host.login only: its `sudo` list says by itself who may sudo.
+ *
+ * Without an action the question is whether the person (and key) is good at all; with a project, also
+ * whether they belong to it. An action without a project is about the tenant as a whole.
+ *
+ * Sources: where an allowlist is in force, a request without a source is refused, unless it is `local`,
+ * which passes the tenant's and project's lists, but never a key's own.
+ *
+ * Of several reasons for a no, the first of this order is given: account, key, key scope, network, hours,
+ * and then that of the project that came nearest to a yes. A project of another tenant is unknown to the
+ * asker, whatever its state. */
 void policy_decide(const struct directory *d, const struct policy_request *request, struct policy_decision *ret);
 /* Is the key itself in force now, for this owner? REASON_ALLOWED or a KEY_ reason. */
 enum reason policy_key_in_force(const struct key_record *key, int64_t now);
+/* Would host.sudo be granted to this user (whose group is made from it), time and place aside? */
 bool policy_may_sudo(const struct directory *d, const struct user_record *user);
 /* "this key ends in 3 days; its successor is laptop-2" and the like; false: nothing to say. */
 bool policy_key_warning(const struct directory *d, const struct key_record *key, int64_t now, char *out, size_t size);
