@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Credentials: what somebody showed, told apart by its shape, and whether it is good. One const table of
+ * kinds; a kind that this host does not take is still recognised, so its owner is told what to use.
+ *
+ * Says only whose credential it is and whether it is in force; what it may do is policy's matter.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory/directory.h"
+#include "policy/policy.h"
+
+#define CREDENTIAL_TEXT_MAX 16384 /* longer is no credential of any kind */
+#define CREDENTIAL_NAME_SIZE 96
+
+enum credential_type {
+	CREDENTIAL_API_KEY,
+	CREDENTIAL_TOKEN,
+	CREDENTIAL_SSO,
+	CREDENTIAL_PASSWORD,
+	CREDENTIAL_TYPE_COUNT
+};
+
+struct credential_result {
+	enum credential_type type;
+	enum reason reason; /* REASON_ALLOWED: good, and `user` and `key` say whose */
+	/* The record named by an API key's public part, also where the key was refused (for the audit); NULL
+	 * when there is none. `user` is set only when the secret was right. */
+	const struct key_record *key;
+	const struct user_record *user;
+	char name[CREDENTIAL_NAME_SIZE]; /* as in audit_event: "api-key:key_…", "token", …; never secret */
+};
+
+/* Judges what was shown. Takes the same time for an unknown key id and a wrong secret. Spaces and line
+ * ends around it (from pasting) are ignored. Whose key it is must be compared by the caller. */
+void credential_check(const struct directory *d, const char *text, size_t length, int64_t now,
+		      struct credential_result *ret);
+/* What to do instead, for the person: a sentence for a kind that is not taken here; NULL for others. */
+const char *credential_hint(enum credential_type type);
+/* "api-key", "token" … */
+const char *credential_word(enum credential_type type);
