@@ -12,12 +12,9 @@
 
 #include "base/problem.h"
 
-#define JSON_DEPTH_MAX 32
+/* Owning variables: _cleanup_(json_decrefp), which jansson itself declares. */
 
-static inline _unused_ void json_decrefp(json_t **object)
-{
-	json_decref(*object); /* takes NULL */
-}
+#define JSON_DEPTH_MAX 32
 
 /* One value that fills the whole text. 0; -EBADMSG with the place in `problem`; -ENOMEM. */
 int json_read(const char *data, size_t length, json_t **ret, struct problem *problem);
@@ -45,4 +42,4 @@ struct json_field {
 /* Fills `out` from `object` (NULL: an empty object). Absent optional fields stay as they were. An
  * unknown, mistyped or missing field: -EINVAL, its name in *ret_field, text in `problem`. */
 int json_fields(json_t *object, const struct json_field *fields, size_t count, void *out, const char **ret_field,
-                struct problem *problem);
+		struct problem *problem);

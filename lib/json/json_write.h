@@ -24,8 +24,8 @@ struct json_writer {
 };
 
 struct json_writer json_writer(struct buffer *buffer);
-void json_begin(struct json_writer *w, const char *key, char open); /* '{' or '[' */
-void json_end(struct json_writer *w, char close);                   /* '}' or ']' */
+void json_begin(struct json_writer *w, const char *key, char open);              /* '{' or '[' */
+void json_end(struct json_writer *w, char close);                                /* '}' or ']' */
 void json_put_string(struct json_writer *w, const char *key, const char *value); /* NULL: writes null */
 void json_put_string_n(struct json_writer *w, const char *key, const char *value, size_t length);
 /* Leaves the member out when value is NULL or "". */
