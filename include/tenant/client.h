@@ -4,12 +4,16 @@
  *
  * Every call is synchronous and ends by its deadline (default 2 s; tenant_set_timeout). Calls return
  *   0                 the agent answered: look at the result's decision
- *   negative errno    nobody answered: -ECONNREFUSED and -ENOENT (no agent), -ETIMEDOUT, -EPROTO, -ENOMEM,
- *                     -EACCES (you may not ask this), -ENODATA (no such user, session …), -EINVAL (your arguments)
+ *   negative errno    nobody answered: -ECONNREFUSED and -ENOENT (no agent), -ECONNRESET (it went away),
+ *                     -ETIMEDOUT, -EPROTO (nonsense came back), -EIO (it says that it is broken), -EBUSY (too many
+ *                     calls of yours), -EOPNOTSUPP (an agent that does not know the call), -ENOMEM,
+ *                     -EACCES (you may not ask this), -ENODATA (no such user, session …), -EINVAL (your arguments),
+ *                     -EMSGSIZE (they are too long)
  * so a denial and a breakage can never be mixed up. Treat a negative value as "no", and as broken.
  *
- * A handle may be used by several threads; calls on it then wait for one another. For parallel calls
- * make one handle per thread. After fork(), make a new one. A handle reconnects by itself.
+ * A handle may be used by several threads; calls on it then wait for one another, at most until their
+ * deadline. For parallel calls make one handle per thread. A handle reconnects by itself, and in a child
+ * after fork() never touches its parent's connection; a child of a process with other threads makes a new one.
  * Strings are UTF-8; results belong to the caller and are released with their _free function, which
  * takes NULL. On failure outputs are untouched. The library never prints, exits, or touches signals,
  * locale, environment or stdio.
@@ -50,8 +54,8 @@ struct tenant_answer {
 	const char *message; /* a sentence for the person */
 	const char *warning; /* e.g. that the key ends soon */
 	const char *user, *user_id;
-	uid_t uid;           /* (uid_t)-1 where unknown */
-	int is_service;      /* a service account */
+	uid_t uid;      /* (uid_t)-1 where unknown */
+	int is_service; /* a service account */
 	const char *tenant, *tenant_id;
 	const char *project, *project_id, *role;
 	const char *key_id;
@@ -62,15 +66,15 @@ void tenant_answer_free(struct tenant_answer *answer);
 /* Whose credential is this? `project`, `action`, `service`, `source` may be NULL; with a project and an
  * action the decision covers them. `source` is the client's address, for allowlists. */
 int tenant_verify(struct tenant *tenant, const char *credential, const char *project, const char *action,
-                  const char *service, const char *source, struct tenant_answer **ret);
+		  const char *service, const char *source, struct tenant_answer **ret);
 /* May the person (by uid) do `action` in `project` (an id or "tenant/project"), by role? */
 int tenant_check(struct tenant *tenant, uid_t uid, const char *project, const char *action, struct tenant_answer **ret);
 int tenant_check_user(struct tenant *tenant, const char *user, const char *project, const char *action,
-                      struct tenant_answer **ret);
+		      struct tenant_answer **ret);
 /* The gate for a service's entry points: 0 only when allowed; -EPERM denied; other negatives broken.
  * `ret` may be NULL. */
 int tenant_require_project(struct tenant *tenant, const char *credential, const char *project, const char *action,
-                           struct tenant_answer **ret);
+			   struct tenant_answer **ret);
 
 struct tenant_membership {
 	const char *tenant, *project /* NULL: tenant-wide */, *project_id, *role;
@@ -101,7 +105,7 @@ void tenant_sessions_free(struct tenant_sessions *sessions);
 
 /* Writes an audit event. `outcome_success` 0 or 1; `message` and `data_json` (an object) may be NULL. */
 int tenant_emit(struct tenant *tenant, const char *action, int outcome_success, const char *user, const char *project,
-                const char *message, const char *data_json);
+		const char *message, const char *data_json);
 
 struct tenant_event {
 	const char *event; /* "key-revoked", "user-suspended", "role-changed", "directory-changed" … */
@@ -114,7 +118,7 @@ int tenant_subscribe(struct tenant *tenant, struct tenant_subscription **ret);
 /* Waits for the next event at most `milliseconds` (-1: for ever). 0 and an event, borrowed until the
  * next call; -ETIMEDOUT; another negative: the subscription is over, subscribe again and look anew. */
 int tenant_subscription_next(struct tenant_subscription *subscription, int milliseconds,
-                             const struct tenant_event **ret);
+			     const struct tenant_event **ret);
 int tenant_subscription_fd(const struct tenant_subscription *subscription); /* readable: call _next */
 void tenant_subscription_free(struct tenant_subscription *subscription);
 

@@ -24,3 +24,7 @@ struct buffer *varlink_client_outgoing(struct varlink_client *client);
 int varlink_client_exchange(struct varlink_client *client, uint64_t timeout_usec, struct varlink_reply *ret);
 /* Reads one further reply of a `more` call. */
 int varlink_client_next(struct varlink_client *client, uint64_t timeout_usec, struct varlink_reply *ret);
+/* Is a whole reply already here, so that varlink_client_next will not wait? */
+bool varlink_client_has_frame(const struct varlink_client *client);
+/* Frees without closing the descriptor: for when its number belongs to somebody else by now. Takes NULL. */
+void varlink_client_abandon(struct varlink_client *client);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A call on a handle: whose connection it is, whether that still lives, and what is sent again.
+ *
+ * What was sent may have been carried out although no reply came. So a call goes out a second time
+ * only when repeating it changes nothing, and only when the first attempt went over a connection of
+ * before, which an agent that was restarted has left behind.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "client/handle.h"
+
+static uint64_t remaining(uint64_t deadline)
+{
+	uint64_t now = clock_boottime_usec();
+
+	return deadline > now ? deadline - now : 0;
+}
+
+/* Waits for the other threads' calls, at most until the deadline: also so that a child of fork(), for
+ * whom nobody will ever unlock, comes back with an error. */
+static int lock_until(struct tenant *tenant, uint64_t timeout_usec)
+{
+	struct timespec until;
+
+	if (pthread_mutex_trylock(&tenant->lock) == 0)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(timeout_usec / USEC_PER_SEC);
+	until.tv_nsec += (long)(timeout_usec % USEC_PER_SEC) * 1000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return -pthread_mutex_clocklock(&tenant->lock, CLOCK_MONOTONIC, &until);
+}
+
+/* Programs close descriptors that they do not own, and the number is soon somebody else's: then it is
+ * neither used nor closed by us. */
+static bool descriptor_is_ours(const struct tenant *tenant)
+{
+	struct stat st;
+
+	return fstat(varlink_client_fd(tenant->connection), &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_dev == tenant->device && st.st_ino == tenant->inode;
+}
+
+static void disconnect(struct tenant *tenant)
+{
+	if (!tenant->connection)
+		return;
+	if (descriptor_is_ours(tenant))
+		varlink_client_destroy(tenant->connection);
+	else
+		varlink_client_abandon(tenant->connection);
+	tenant->connection = NULL;
+}
+
+/* Alive: made by this process, still the same descriptor, not hung up, and nothing unasked-for in it. */
+static bool connection_is_usable(const struct tenant *tenant)
+{
+	char byte;
+
+	return tenant->connection && tenant->owner == getpid() && descriptor_is_ours(tenant) &&
+	       recv(varlink_client_fd(tenant->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+static int fail_io(const struct tenant *tenant, int error, const char *method)
+{
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return client_fail(tenant, error, "no agent listens at %s", tenant->path);
+	if (error == -ETIMEDOUT)
+		return client_fail(tenant, error, "the agent at %s did not answer %s in time", tenant->path, method);
+	if (error == -EPIPE || error == -ENOTCONN)
+		error = -ECONNRESET;
+	if (error == -ECONNRESET)
+		return client_fail(tenant, error, "the agent at %s went away during %s", tenant->path, method);
+	if (error == -EBADMSG)
+		return client_fail(tenant, -EPROTO, "what answers at %s does not speak the agent's protocol",
+				   tenant->path);
+	return client_fail(tenant, error, "asking the agent at %s failed: %s", tenant->path, strerrordesc_np(-error));
+}
+
+static int open_connection(const struct tenant *tenant, uint64_t deadline, struct varlink_client **ret)
+{
+	uint64_t left = remaining(deadline);
+
+	return left == 0 ? -ETIMEDOUT : varlink_client_connect(tenant->path, left, ret);
+}
+
+static int connect_handle(struct tenant *tenant, uint64_t deadline)
+{
+	_cleanup_(varlink_client_destroyp) struct varlink_client *connection = NULL;
+	struct stat st;
+	int r;
+
+	disconnect(tenant);
+	r = open_connection(tenant, deadline, &connection);
+	if (r < 0)
+		return r;
+	if (fstat(varlink_client_fd(connection), &st) < 0)
+		return -errno;
+	tenant->device = st.st_dev;
+	tenant->inode = st.st_ino;
+	tenant->owner = getpid();
+	tenant->connection = TAKE_PTR(connection);
+	return 0;
+}
+
+/* Writes the call; everything that a call carries is treated as secret. */
+static int compose_call(struct varlink_client *connection, const char *method, bool more, compose_fn compose,
+			const void *arguments)
+{
+	struct buffer *out = varlink_client_outgoing(connection);
+	struct varlink_writer w;
+
+	out->wipe = true;
+	varlink_call_begin(&w, out, method, more, false);
+	if (compose)
+		compose(&w.json, arguments);
+	return varlink_end(&w, false);
+}
+
+static void wipe_outgoing(struct varlink_client *connection)
+{
+	struct buffer *out = varlink_client_outgoing(connection);
+
+	secret_wipe(out->data, out->capacity);
+}
+
+static int attempt(struct tenant *tenant, const char *method, uint64_t deadline, compose_fn compose,
+		   const void *arguments, struct varlink_reply *ret)
+{
+	uint64_t left;
+	int r;
+
+	r = compose_call(tenant->connection, method, false, compose, arguments);
+	if (r < 0) {
+		wipe_outgoing(tenant->connection);
+		return r;
+	}
+	left = remaining(deadline);
+	r = left == 0 ? -ETIMEDOUT : varlink_client_exchange(tenant->connection, left, ret);
+	wipe_outgoing(tenant->connection);
+	if (r >= 0 && ret->continues) {
+		varlink_reply_finish(ret);
+		r = -EBADMSG;
+	}
+	return r;
+}
+
+static bool may_repeat(int error)
+{
+	return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
+}
+
+static int call_locked(struct tenant *tenant, const char *method, unsigned flags, uint64_t deadline, compose_fn compose,
+		       const void *arguments, struct varlink_reply *ret)
+{
+	bool reused = connection_is_usable(tenant);
+	int r;
+
+	if (!reused) {
+		if (flags & CALL_ATTACHED)
+			return -ENOTCONN;
+		r = connect_handle(tenant, deadline);
+		if (r < 0)
+			return r;
+	}
+	r = attempt(tenant, method, deadline, compose, arguments, ret);
+	if (r < 0 && reused && may_repeat(r) && !(flags & (CALL_ONCE | CALL_ATTACHED))) {
+		r = connect_handle(tenant, deadline);
+		if (r >= 0)
+			r = attempt(tenant, method, deadline, compose, arguments, ret);
+	}
+	/* After a failure a late reply could be taken for the next call's. */
+	if (r < 0)
+		disconnect(tenant);
+	return r;
+}
+
+int client_call(struct tenant *tenant, const char *method, unsigned flags, unsigned timeout_msec, compose_fn compose,
+		const void *arguments, struct varlink_reply *ret)
+{
+	uint64_t timeout_usec = timeout_msec * USEC_PER_MSEC, deadline = clock_boottime_usec() + timeout_usec;
+	struct varlink_reply reply = {0};
+	int r;
+
+	client_error_clear(tenant);
+	r = lock_until(tenant, timeout_usec);
+	if (r < 0)
+		return client_fail(tenant, r, "another call on this handle did not end in time");
+	r = call_locked(tenant, method, flags, deadline, compose, arguments, &reply);
+	pthread_mutex_unlock(&tenant->lock);
+	if (r == -EMSGSIZE)
+		return client_fail(tenant, r, "the arguments of %s are too long", method);
+	if (r < 0)
+		return fail_io(tenant, r, method);
+	if (reply.error) {
+		r = client_fail_reply(tenant, &reply);
+		varlink_reply_finish(&reply);
+		return r;
+	}
+	*ret = reply;
+	return 0;
+}
+
+int client_call_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
+		     struct varlink_reply *ret)
+{
+	uint64_t deadline = clock_boottime_usec() + client_timeout(tenant) * USEC_PER_MSEC, left;
+	_cleanup_(varlink_client_destroyp) struct varlink_client *connection = NULL;
+	struct varlink_reply reply = {0};
+	int r;
+
+	client_error_clear(tenant);
+	r = open_connection(tenant, deadline, &connection);
+	if (r >= 0)
+		r = compose_call(connection, method, true, NULL, NULL);
+	if (r >= 0) {
+		left = remaining(deadline);
+		r = left == 0 ? -ETIMEDOUT : varlink_client_exchange(connection, left, &reply);
+	}
+	if (r < 0)
+		return fail_io(tenant, r, method);
+	if (reply.error) {
+		r = client_fail_reply(tenant, &reply);
+		varlink_reply_finish(&reply);
+		return r;
+	}
+	*ret_connection = TAKE_PTR(connection);
+	*ret = reply;
+	return 0;
+}
+
+_public_ void tenant_free(struct tenant *tenant)
+{
+	if (!tenant)
+		return;
+	disconnect(tenant);
+	pthread_mutex_destroy(&tenant->lock);
+	free(tenant->path);
+	free(tenant);
+}
