@@ -1,12 +1,49 @@
 # make install DESTDIR=…: the same files that the Debian packages carry.
 
-install: all ## install below DESTDIR
-	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(pamdir) \
-	  $(DESTDIR)$(prefix)/include/tenant
-	install -m 0755 $(O)/tenantd $(DESTDIR)$(prefix)/sbin/tenantd
-	install -m 0755 $(O)/tenantctl $(DESTDIR)$(prefix)/bin/tenantctl
-	install -m 0644 $(O)/libtenant.so.1 $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so $(DESTDIR)$(libdir)/
-	ln -sf libtenant.so.1 $(DESTDIR)$(libdir)/libtenant.so
-	install -m 0644 $(O)/pam_tenant.so $(DESTDIR)$(pamdir)/
-	install -m 0644 include/tenant/*.h $(DESTDIR)$(prefix)/include/tenant/
+sbindir     ?= $(prefix)/sbin
+bindir      ?= $(prefix)/bin
+includedir  ?= $(prefix)/include
+docdir      ?= $(datadir)/doc/tenantd
+pythondir   ?= $(prefix)/lib/python3/dist-packages
+sysusersdir ?= $(prefix)/lib/sysusers.d
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
+catalogdir  ?= $(prefix)/lib/systemd/catalog
+
+MAN_SECTIONS := 1 3 5 7 8
+D := $(DESTDIR)
+
+install: all $(O)/tenant.pc ## install below DESTDIR
+	install -d $(D)$(sbindir) $(D)$(bindir) $(D)$(libdir)/pkgconfig $(D)$(pamdir) $(D)$(includedir)/tenant
+	install -m 0755 $(O)/tenantd $(D)$(sbindir)/
+	install -m 0755 $(O)/tenantctl $(D)$(bindir)/
+	install -m 0644 $(O)/libtenant.so.1 $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so $(D)$(libdir)/
+	ln -sf libtenant.so.1 $(D)$(libdir)/libtenant.so
+	install -m 0644 $(O)/pam_tenant.so $(D)$(pamdir)/
+	install -m 0644 include/tenant/client.h $(D)$(includedir)/tenant/
+	install -m 0644 $(O)/tenant.pc $(D)$(libdir)/pkgconfig/tenant.pc
+	install -d $(D)$(pythondir)/tenantd
+	install -m 0644 $(wildcard lib/python/tenantd/*.py lib/python/tenantd/py.typed) $(D)$(pythondir)/tenantd/
+	install -d $(D)$(systemddir) $(D)$(sysusersdir) $(D)$(tmpfilesdir) $(D)$(catalogdir)
+	install -m 0644 $(wildcard conf/systemd/*) $(D)$(systemddir)/
+	install -m 0644 conf/sysusers/tenantd.conf $(D)$(sysusersdir)/
+	install -m 0644 conf/tmpfiles/tenantd.conf $(D)$(tmpfilesdir)/
+	install -m 0644 conf/tenantd.catalog $(D)$(catalogdir)/
+	install -d $(D)$(sysconfdir)/sudoers.d $(D)$(sysconfdir)/tenantd/agent.yaml.d $(D)$(sysconfdir)/tenantd/directory.yaml.d
+	install -m 0440 conf/sudoers/tenantd $(D)$(sysconfdir)/sudoers.d/tenantd
+	install -m 0644 conf/agent.yaml $(D)$(sysconfdir)/tenantd/agent.yaml
+	install -d $(D)$(datadir)/tenantd $(D)$(datadir)/pam-configs $(D)$(datadir)/bash-completion/completions
+	install -m 0644 conf/sshd/50-tenantd.conf $(D)$(datadir)/tenantd/sshd-50-tenantd.conf
+	install -m 0644 docs/io.tenantd.Agent.varlink $(D)$(datadir)/tenantd/
+	install -m 0644 conf/pam-configs/tenant $(D)$(datadir)/pam-configs/tenant
+	install -m 0644 conf/bash-completion/tenantctl $(D)$(datadir)/bash-completion/completions/tenantctl
+	install -d $(D)$(docdir)/examples
+	install -m 0644 $(wildcard conf/*.example.yaml) $(D)$(docdir)/examples/
+	$(foreach s,$(MAN_SECTIONS),$(if $(wildcard docs/man/*.$(s)),install -d $(D)$(mandir)/man$(s) && \
+	  cp -P --no-preserve=ownership $(wildcard docs/man/*.$(s)) $(D)$(mandir)/man$(s)/ &&)) true
 .PHONY: install
+
+$(O)/tenant.pc: Makefile packaging/make/install.mk
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$(includedir)' '' 'Name: tenant' \
+	  'Description: Ask the local tenantd whose credential this is and what they may do' 'Version: $(VERSION)' \
+	  'Requires.private: jansson' 'Libs: -L$${libdir} -ltenant' 'Cflags: -I$${includedir}' > $@

@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# make check: everything that must hold, from nothing to booted hosts, and the count at the end. Stops at the
+# first step that fails and shows what that step printed; every step's output is in build/check.
+#   tests/run-all.sh [STEP]...     only these steps (see the end of this file)
+set -uo pipefail
+
+cd "$(dirname "$0")/.."
+BUILD=$(realpath -m "${BUILD:-build}")
+LOGS=$BUILD/check
+PYTHON=/usr/bin/python3
+export BUILD TENANTD_BUILD=$BUILD PYTHONDONTWRITEBYTECODE=1
+unset MAKEFLAGS MAKELEVEL MFLAGS
+JOBS=-j$(nproc)
+started=$SECONDS
+passed=0
+failed=0
+mkdir -p "$LOGS"
+
+# What cmocka and pytest say at their ends, added up.
+count() {
+	local log=$1 word total=0 number
+	for word in 'PASSED  ] ([0-9]+) test' '(^|[ =])([0-9]+) passed'; do
+		while read -r number; do
+			total=$((total + number))
+		done < <(sed -nE "s/.*$word.*/\\$([ "${word:0:1}" = P ] && echo 1 || echo 2)/p" "$log")
+	done
+	passed=$((passed + total))
+	total=0
+	while read -r number; do
+		total=$((total + number))
+	done < <(sed -nE -e 's/^\[  FAILED  \] ([0-9]+) test\(s\).*/\1/p' -e 's/(^|.*[ =])([0-9]+) (failed|error).*/\2/p' "$log")
+	failed=$((failed + total))
+}
+
+finish() {
+	echo
+	echo "$passed passed, $failed failed"
+	exit "$1"
+}
+
+step() {
+	local name=$1 text=$2 log=$LOGS/$1.log before=$SECONDS code
+	shift 2
+	if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then
+		return
+	fi
+	printf '== %-8s %s\n' "$name" "$text"
+	"$@" >"$log" 2>&1
+	code=$?
+	count "$log"
+	if [ $code != 0 ]; then
+		[ "$failed" -gt 0 ] || failed=1
+		echo "----- the end of $log"
+		tail -n 80 "$log"
+		echo "-----"
+		echo "$name failed after $((SECONDS - before)) s (exit status $code); all of its output is in $log"
+		finish 1
+	fi
+	printf '   %-8s done in %d s\n' "$name" $((SECONDS - before))
+}
+
+has_python_tests() {
+	[ -n "$(find tests/python -name 'test_*.py' -print -quit 2>/dev/null)" ]
+}
+
+python_tests() {
+	PYTHONPATH=lib/python $PYTHON -m pytest -q -p no:cacheprovider tests/python
+}
+
+host_tests() {
+	$PYTHON -m pytest -v -p no:cacheprovider --durations=15 tests/hosts
+}
+
+wanted=("$@")
+if [ "$(id -u)" != 0 ]; then
+	echo "make check boots hosts in containers: run it as root" >&2
+	exit 1
+fi
+
+step deps "what the tests need" tests/install-deps.sh build check
+step gcc "build with gcc, warnings are errors" make $JOBS CC=gcc DEV=1 all
+step clang "build with clang, warnings are errors" make $JOBS CC=clang DEV=1 all
+step unit "unit tests" make $JOBS CC=gcc DEV=1 unit
+step sanitize "unit tests under address and undefined-behaviour sanitizers" make $JOBS CC=gcc SANITIZE=address,undefined unit
+step replay "every corpus file into its fuzz target, under the sanitizers" make $JOBS CC=gcc SANITIZE=address,undefined replay
+if has_python_tests; then
+	step python "the Python package" python_tests
+fi
+step deb "Debian packages" packaging/build-deb.sh
+step hosts "booted hosts" host_tests
+
+echo
+echo "all steps in $((SECONDS - started)) s"
+finish 0
