@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/secret.h"
 #include "client/handle.h"
 
 static uint64_t remaining(uint64_t deadline)
@@ -113,25 +112,15 @@ static int connect_handle(struct tenant *tenant, uint64_t deadline)
 	return 0;
 }
 
-/* Writes the call; everything that a call carries is treated as secret. */
 static int compose_call(struct varlink_client *connection, const char *method, bool more, compose_fn compose,
 			const void *arguments)
 {
-	struct buffer *out = varlink_client_outgoing(connection);
 	struct varlink_writer w;
 
-	out->wipe = true;
-	varlink_call_begin(&w, out, method, more, false);
+	varlink_call_begin(&w, varlink_client_outgoing(connection), method, more, false);
 	if (compose)
 		compose(&w.json, arguments);
 	return varlink_end(&w, false);
-}
-
-static void wipe_outgoing(struct varlink_client *connection)
-{
-	struct buffer *out = varlink_client_outgoing(connection);
-
-	secret_wipe(out->data, out->capacity);
 }
 
 static int attempt(struct tenant *tenant, const char *method, uint64_t deadline, compose_fn compose,
@@ -141,13 +130,14 @@ static int attempt(struct tenant *tenant, const char *method, uint64_t deadline,
 	int r;
 
 	r = compose_call(tenant->connection, method, false, compose, arguments);
-	if (r < 0) {
-		wipe_outgoing(tenant->connection);
+	if (r < 0)
 		return r;
-	}
 	left = remaining(deadline);
-	r = left == 0 ? -ETIMEDOUT : varlink_client_exchange(tenant->connection, left, ret);
-	wipe_outgoing(tenant->connection);
+	if (left == 0)
+		return -ETIMEDOUT;
+	/* In whole milliseconds: the connection spares a system call when the time is that of before. */
+	left = (left + USEC_PER_MSEC - 1) / USEC_PER_MSEC * USEC_PER_MSEC;
+	r = varlink_client_exchange(tenant->connection, left, ret);
 	if (r >= 0 && ret->continues) {
 		varlink_reply_finish(ret);
 		r = -EBADMSG;

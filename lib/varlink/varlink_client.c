@@ -106,6 +106,13 @@ void varlink_client_destroy(struct varlink_client *client)
 	if (!client)
 		return;
 	closep(&client->fd);
+	varlink_client_abandon(client);
+}
+
+void varlink_client_abandon(struct varlink_client *client)
+{
+	if (!client)
+		return;
 	buffer_finish(&client->outgoing);
 	buffer_finish(&client->received);
 	free(client);
@@ -232,4 +239,12 @@ int varlink_client_next(struct varlink_client *client, uint64_t timeout_usec, st
 	if (client->broken)
 		return -ENOTCONN;
 	return settle(client, receive_reply(client, timeout_usec, deadline_in(timeout_usec), ret));
+}
+
+bool varlink_client_has_frame(const struct varlink_client *client)
+{
+	size_t scanned = client->scanned, length;
+
+	/* A frame that is too long will not get longer by waiting: it is there to be refused. */
+	return varlink_frame_next(&client->received, &scanned, &length) != 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The calling half: one blocking connection with deadlines. Not thread-safe; no descriptor leaks into
- * children (CLOEXEC); never raises SIGPIPE.
+ * children (CLOEXEC); never raises SIGPIPE. What went out and came in is wiped.
  */
 #pragma once
 
