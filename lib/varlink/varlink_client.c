@@ -128,6 +128,7 @@ struct buffer *varlink_client_outgoing(struct varlink_client *client)
 	return &client->outgoing;
 }
 
+/* 1 when it had to wait. */
 static int send_all(struct varlink_client *client, uint64_t deadline)
 {
 	const char *p = client->outgoing.data;
@@ -154,7 +155,7 @@ static int send_all(struct varlink_client *client, uint64_t deadline)
 			flags = MSG_NOSIGNAL;
 		}
 	}
-	return 0;
+	return (flags & MSG_DONTWAIT) == 0;
 }
 
 /* Waits for one whole frame; *ret_length without its NUL. `timeout` is what is left of the time now. */
@@ -229,8 +230,8 @@ int varlink_client_exchange(struct varlink_client *client, uint64_t timeout_usec
 		return settle(client, -EBADMSG);
 	deadline = deadline_in(timeout_usec);
 	r = send_all(client, deadline);
-	if (r == 0)
-		r = receive_reply(client, timeout_usec, deadline, ret);
+	if (r >= 0)
+		r = receive_reply(client, r > 0 ? time_left(deadline) : timeout_usec, deadline, ret);
 	return settle(client, r);
 }
 
