@@ -2,12 +2,17 @@
  *
  * One sign-in: prompts, the credential's check, throttling, then authorisation and what later stages
  * need to know. Knows nothing of sockets: the caller brings answers and carries out what comes back.
+ *
+ * Before the credential is proven every refusal reads the same, so nobody learns which keys, people or
+ * roles exist; the precise reason goes to the audit. Afterwards (account stage) the person is told it.
+ * The audit events of sign-ins and of keys shown are written in here.
  */
 #pragma once
 
 #include <sys/types.h>
 
 #include "audit/audit.h"
+#include "base/text.h"
 #include "directory/directory.h"
 #include "policy/policy.h"
 
@@ -23,18 +28,17 @@ struct login_origin {
 
 enum login_step {
 	LOGIN_PROMPT,  /* ask `text` (hidden unless echo), then login_answer */
-	LOGIN_WAIT,    /* answer the caller after `delay_usec`, then read the rest again (throttled refusal) */
 	LOGIN_ALLOWED,
 	LOGIN_DENIED,  /* final: reason, message */
 	LOGIN_BROKEN,
 };
 struct login_reply {
 	enum login_step step;
-	enum reason reason;
+	enum reason reason; /* what may be told; the precise one is in the audit alone */
 	bool echo;
-	bool unknown_user;    /* not ours: PAM_USER_UNKNOWN */
-	bool final;           /* no further attempt in this conversation (PAM_MAXTRIES) */
-	uint64_t delay_usec;  /* hold the reply back this long (failed attempts grow it) */
+	bool unknown_user;            /* not ours: PAM_USER_UNKNOWN */
+	bool final;                   /* no further attempt in this conversation (PAM_MAXTRIES) */
+	uint64_t delay_usec;          /* hold the reply back this long (failed attempts grow it) */
 	char text[LOGIN_MESSAGE_MAX]; /* prompt, or message for the person */
 	char token[LOGIN_TOKEN_CHARS + 1];
 };
@@ -44,10 +48,10 @@ void login_book_destroy(struct login_book *book); /* takes NULL */
 
 /* Starts; `owner` is an opaque tag of the connection, for login_cancel_owner. */
 void login_start(struct login_book *book, const struct directory *d, const struct login_origin *origin, uint64_t owner,
-                 uint64_t now_usec, int64_t realtime, struct login_reply *ret);
+		 uint64_t now_usec, int64_t realtime, struct login_reply *ret);
 /* Gives the answer to a prompt. `secret` is the caller's to wipe. Only the owner may. */
 void login_answer(struct login_book *book, const struct directory *d, const char *token, uint64_t owner,
-                  const char *secret, size_t length, uint64_t now_usec, int64_t realtime, struct login_reply *ret);
+		  const char *secret, size_t length, uint64_t now_usec, int64_t realtime, struct login_reply *ret);
 /* The connection went away: its unfinished logins end (finished ones stay for later stages). */
 void login_cancel_owner(struct login_book *book, uint64_t owner, uint64_t now_usec);
 
@@ -56,13 +60,15 @@ struct login_authorize {
 	struct login_origin origin;
 	const char *token;
 	const char *ssh_auth_info; /* SSH_AUTH_INFO_0, "" */
+	bool again;                /* session stage: decided anew, but a yes was written to the audit already */
 };
 struct login_verdict {
 	enum reason reason;
 	bool unknown_user;
-	char message[LOGIN_MESSAGE_MAX]; /* for the person; "" when nothing needs saying */
-	char warning[LOGIN_MESSAGE_MAX]; /* allowed, but: "this key ends in 3 days …" */
-	const struct user_record *user;  /* in `d` */
+	char message[LOGIN_MESSAGE_MAX];   /* for the person; "" when nothing needs saying */
+	char warning[LOGIN_MESSAGE_MAX];   /* allowed, but: "this key ends in 3 days …" */
+	const struct user_record *user;    /* in `d`: whose session it is */
+	const struct user_record *subject; /* whose right was asked (sudo: who asked for it); NULL: root's */
 	const struct project_record *project;
 	const struct tenant_record *tenant;
 	const char *role;
@@ -70,7 +76,7 @@ struct login_verdict {
 	char key_id[ID_MAX_BYTES + 1];
 };
 void login_authorize(struct login_book *book, const struct directory *d, const struct login_authorize *request,
-                     uint64_t now_usec, int64_t realtime, struct login_verdict *ret);
+		     uint64_t now_usec, int64_t realtime, struct login_verdict *ret);
 /* Forgets a finished login (session opened, or pam_end). */
 void login_forget(struct login_book *book, const char *token);
 /* When login_tick wants to run next (boot time), 0: never. Drops what is too old. */
@@ -94,4 +100,4 @@ struct credential_verdict {
 	char warning[LOGIN_MESSAGE_MAX];
 };
 void credential_verify(struct login_book *book, const struct directory *d, const struct credential_check *check,
-                       uint64_t now_usec, int64_t realtime, struct credential_verdict *ret);
+		       uint64_t now_usec, int64_t realtime, struct credential_verdict *ret);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The account stage: whatever let somebody in, may they be here, now, from there, by this service?
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "login/book.h"
+#include "login/ssh_proof.h"
+
+/* Everything one decision needs, gathered once. */
+struct stage {
+	const struct directory *d;
+	const struct login_authorize *request;
+	const struct service_rule *rule;
+	const struct user_record *user, *subject;
+	const struct key_record *key;
+	int64_t authenticated_at, now;
+	bool by_root; /* root asked, whom nobody here refuses */
+};
+
+/* Whose right is asked. Root and local accounts who become one of ours by sudo were let by the local
+ * sudoers, which are not ours to judge; their sudo reaches here only when it opens the session. */
+static void find_subject(struct stage *s)
+{
+	const char *requester = s->request->origin.requesting_user;
+	const struct user_record *asking = *requester ? directory_user_by_login(s->d, requester) : NULL;
+
+	s->subject = s->user;
+	if (s->rule->root_may && strcmp(requester, "root") == 0)
+		s->by_root = true;
+	else if (s->rule->of_requester && *requester) {
+		s->subject = asking;
+		s->by_root = !asking;
+	}
+	if (s->by_root)
+		s->subject = NULL;
+}
+
+/* The login that the token names: whose it is, and that its key still stands. */
+static enum reason check_token(struct login_book *book, struct stage *s, uint64_t now_usec,
+			       struct login_verdict *verdict)
+{
+	const struct login_entry *entry = login_book_find(book, s->request->token);
+
+	if (!entry || !entry->finished || entry->expires <= now_usec || !text_equal(entry->user_id, s->user->id) ||
+	    !text_equal(entry->service, s->request->origin.service))
+		return REASON_LOGIN_EXPIRED;
+	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
+	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
+	s->authenticated_at = entry->authenticated_at;
+	s->key = directory_key(s->d, entry->key_id);
+	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0) {
+		s->key = NULL;
+		return REASON_KEY_REVOKED; /* gone since, or another key now */
+	}
+	return REASON_ALLOWED;
+}
+
+/* What proves that it is them: our own login, sshd's word about public keys, or the service's nature. */
+static enum reason check_proof(struct login_book *book, struct stage *s, uint64_t now_usec,
+			       struct login_verdict *verdict)
+{
+	const struct tenant_record *tenant = directory_tenant(s->d, s->user->tenant_id);
+	const char *auth_info = s->request->ssh_auth_info ? s->request->ssh_auth_info : "";
+
+	snprintf(verdict->credential, sizeof(verdict->credential), "none");
+	s->authenticated_at = s->now;
+	if (s->request->token && *s->request->token)
+		return check_token(book, s, now_usec, verdict);
+	if (!s->rule->needs_proof && !*auth_info)
+		return REASON_ALLOWED;
+	if (!tenant)
+		return REASON_BROKEN;
+	return ssh_proof_check(tenant, s->user, auth_info, verdict->credential, sizeof(verdict->credential));
+}
+
+static void decide(struct stage *s, struct login_verdict *verdict)
+{
+	const struct login_origin *origin = &s->request->origin;
+	/* A key typed for sudo by somebody else's name (targetpw) limits only its owner's rights. */
+	bool own_key = s->key && s->subject && text_equal(s->key->user_id, s->subject->id);
+	struct policy_request request = {
+		.user = s->subject ? s->subject : s->user,
+		.key = own_key ? s->key : NULL,
+		.action = s->rule->action,
+		.service = origin->service,
+		.local = s->rule->place == SERVICE_LOCAL || (s->rule->place == SERVICE_CONSOLE && !*origin->source),
+		.implied = s->rule->implied,
+		.now = s->now,
+		.authenticated_at = s->authenticated_at,
+	};
+	struct policy_decision decision;
+
+	if (s->rule->place != SERVICE_LOCAL && *origin->source)
+		request.has_source = parse_address(origin->source, &request.source) == 0;
+	policy_decide(s->d, &request, &decision);
+	verdict->reason = decision.reason;
+	verdict->tenant = decision.tenant;
+	verdict->project = decision.project;
+	verdict->role = decision.role;
+	if (!s->by_root)
+		return;
+	if (decision.reason != REASON_ALLOWED) {
+		verdict->project = NULL;
+		verdict->role = NULL;
+	}
+	verdict->reason = REASON_ALLOWED;
+}
+
+static void say(const struct stage *s, struct login_verdict *verdict)
+{
+	bool sudo = strcmp(s->rule->action, "host.sudo") == 0;
+	const struct tenant_record *tenant = verdict->tenant;
+
+	switch ((int)verdict->reason) {
+	case REASON_ALLOWED:
+		if (s->key)
+			policy_key_warning(s->d, s->key, s->now, verdict->warning, sizeof(verdict->warning));
+		break;
+	case REASON_ROLE_TOO_LOW:
+		snprintf(verdict->message, sizeof(verdict->message),
+			 "your role (%s) in the project %s/%s does not allow %s on this host; ask a project owner",
+			 verdict->role ? verdict->role : "none", tenant ? tenant->slug : "?",
+			 verdict->project ? verdict->project->slug : "?", sudo ? "sudo" : "signing in");
+		break;
+	default:
+		snprintf(verdict->message, sizeof(verdict->message), "%s", reason_text(verdict->reason));
+	}
+}
+
+static void write_verdict(struct login_book *book, const struct stage *s, const struct login_verdict *verdict)
+{
+	struct audit_event event = login_event(s->d, &s->request->origin, s->subject ? s->subject : s->user);
+
+	/* A yes is written once, at the account stage; the person's own service manager is no news. */
+	if (verdict->reason == REASON_ALLOWED && (s->request->again || s->rule->implied))
+		return;
+	event.kind = login_event_kind(s->rule, verdict->reason);
+	event.reason = verdict->reason;
+	event.action = s->rule->action;
+	event.credential = verdict->credential;
+	event.project = verdict->project ? verdict->project->slug : NULL;
+	event.role = verdict->role;
+	if (s->by_root)
+		event.detail = "by root or a local account";
+	if (s->rule->privilege)
+		event.target_user =
+			s->subject == s->user ? (s->rule->of_requester ? "root" : s->user->login) : s->user->login;
+	if (s->rule->privilege && !s->rule->of_requester && *s->request->origin.requesting_user)
+		event.user = s->request->origin.requesting_user;
+	audit_write(login_book_audit(book), &event);
+}
+
+void login_authorize(struct login_book *book, const struct directory *d, const struct login_authorize *request,
+		     uint64_t now_usec, int64_t realtime, struct login_verdict *ret)
+{
+	struct login_verdict verdict = {.reason = REASON_BROKEN};
+	struct stage s = {.d = d, .request = request, .rule = service_rule(request->origin.service), .now = realtime};
+
+	login_tick(book, now_usec);
+	s.user = d ? directory_user_by_login(d, request->origin.user) : NULL;
+	if (!d) {
+		snprintf(verdict.message, sizeof(verdict.message), "%s", reason_text(REASON_BROKEN));
+	} else if (!s.user) {
+		verdict.reason = REASON_UNKNOWN_USER;
+		verdict.unknown_user = true;
+	} else {
+		find_subject(&s);
+		verdict.reason = s.by_root ? REASON_ALLOWED : check_proof(book, &s, now_usec, &verdict);
+		if (s.by_root)
+			snprintf(verdict.credential, sizeof(verdict.credential), "none");
+		verdict.user = s.user;
+		verdict.subject = s.subject;
+		verdict.tenant = directory_tenant(d, s.user->tenant_id);
+		if (verdict.reason == REASON_ALLOWED)
+			decide(&s, &verdict);
+		say(&s, &verdict);
+		write_verdict(book, &s, &verdict);
+	}
+	*ret = verdict;
+}

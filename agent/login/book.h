@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside of the login book: the sign-ins under way and those that finished, by their tokens. Only the
+ * files of this folder include it.
+ */
+#pragma once
+
+#include "credential/credential.h"
+#include "crypto/digest.h"
+#include "login/login.h"
+#include "login/services.h"
+#include "login/throttle.h"
+
+#define ORIGIN_TEXT_SIZE 128 /* longer service names and addresses are cut; they are checked elsewhere */
+
+struct login_entry {
+	char token[LOGIN_TOKEN_CHARS + 1];
+	uint64_t owner;
+	uint64_t expires; /* boot time */
+	bool finished;
+	unsigned attempts;
+	uint64_t last_answer; /* keyed hash of what was refused last; 0: nothing yet */
+	struct throttle_key throttle;
+	char login[NAME_MAX_BYTES + 1], user_id[ID_MAX_BYTES + 1];
+	char service[ORIGIN_TEXT_SIZE], source[ORIGIN_TEXT_SIZE], terminal[ORIGIN_TEXT_SIZE],
+		requesting_user[ORIGIN_TEXT_SIZE];
+	/* finished: */
+	char key_id[ID_MAX_BYTES + 1];
+	uint8_t verifier[SHA256_BYTES]; /* of that key then: another key under its id is not this login's */
+	char credential[CREDENTIAL_NAME_SIZE];
+	int64_t authenticated_at;
+};
+
+struct throttle *login_book_throttle(struct login_book *book);
+struct audit *login_book_audit(struct login_book *book);
+/* A new entry with a token of its own; the oldest goes when the book is full. 0, -ENOMEM, or the kernel's
+ * word that it has no random bytes. */
+int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret);
+struct login_entry *login_book_find(struct login_book *book, const char *token);
+void login_book_remove(struct login_book *book, struct login_entry *entry);
+/* It is finished: kept until `expires`, for any owner. */
+void login_book_finish(struct login_book *book, struct login_entry *entry, uint64_t expires);
+
+/* The throttle's and the audit's word for where an attempt comes from. */
+struct throttle_key login_throttle_key(const struct login_origin *origin, const struct service_rule *rule);
+/* Fills what origin and records say; the caller adds kind, reason and credential. */
+struct audit_event login_event(const struct directory *d, const struct login_origin *origin,
+			       const struct user_record *user);
+/* The kinds of a sign-in, or of privilege use, by the service. */
+enum audit_kind login_event_kind(const struct service_rule *rule, enum reason reason);

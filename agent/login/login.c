@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The conversation: a prompt, an answer, and what comes of it.
+ */
+#include "login/login.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/macros.h"
+#include "base/parse.h"
+#include "login/book.h"
+
+#define UNFINISHED_MAX (120 * USEC_PER_SEC) /* sshd's LoginGraceTime */
+#define FINISHED_MAX (600 * USEC_PER_SEC)   /* from the right answer to the opened session */
+#define ATTEMPTS_MAX 3U                     /* in one conversation */
+
+#define PROMPT "API key: "
+#define NOT_ACCEPTED "The key was not accepted."
+
+struct throttle_key login_throttle_key(const struct login_origin *origin, const struct service_rule *rule)
+{
+	char place[2 * ORIGIN_TEXT_SIZE];
+
+	if (*origin->source && rule->place != SERVICE_LOCAL)
+		return throttle_key_login(origin->user, origin->source);
+	/* Nobody at this host's own su, sudo or console uses up the chances of those at another place. */
+	snprintf(place, sizeof(place), "local/%.127s",
+		 *origin->requesting_user ? origin->requesting_user : origin->terminal);
+	return throttle_key_login(origin->user, place);
+}
+
+struct audit_event login_event(const struct directory *d, const struct login_origin *origin,
+			       const struct user_record *user)
+{
+	const struct tenant_record *tenant = user ? directory_tenant(d, user->tenant_id) : NULL;
+	struct audit_event event = {
+		.user = user ? user->login : origin->user,
+		.service = origin->service,
+		.source = origin->source,
+		.terminal = origin->terminal,
+		.directory_generation = directory_generation(d),
+	};
+
+	if (tenant)
+		event.tenant = tenant->slug;
+	if (user) {
+		event.user_id = user->id;
+		event.uid = user->uid;
+		event.has_uid = true;
+	}
+	return event;
+}
+
+enum audit_kind login_event_kind(const struct service_rule *rule, enum reason reason)
+{
+	if (reason == REASON_BROKEN)
+		return AUDIT_LOGIN_BROKEN;
+	if (rule->privilege)
+		return reason == REASON_ALLOWED ? AUDIT_PRIVILEGE_ALLOWED : AUDIT_PRIVILEGE_DENIED;
+	return reason == REASON_ALLOWED ? AUDIT_LOGIN_ALLOWED : AUDIT_LOGIN_DENIED;
+}
+
+/* All that can be wrong with a key is one thing to whoever has not proven one. */
+static enum reason shown_reason(enum reason reason)
+{
+	switch ((int)reason) {
+	case REASON_KEY_UNKNOWN:
+	case REASON_KEY_WRONG:
+	case REASON_KEY_OTHER_USER:
+	case REASON_KEY_NOT_YET:
+	case REASON_KEY_EXPIRED:
+	case REASON_KEY_REVOKED:
+		return REASON_KEY_WRONG;
+	default:
+		return reason;
+	}
+}
+
+static void reply_broken(struct login_reply *reply)
+{
+	*reply = (struct login_reply){.step = LOGIN_BROKEN, .reason = REASON_BROKEN, .final = true};
+	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(REASON_BROKEN));
+}
+
+static void reply_wait(struct login_reply *reply, uint64_t wait_usec)
+{
+	char span[48];
+
+	*reply = (struct login_reply){.step = LOGIN_DENIED, .reason = REASON_TOO_MANY_ATTEMPTS, .final = true};
+	format_span((wait_usec + USEC_PER_SEC - 1) / USEC_PER_SEC, span, sizeof(span));
+	snprintf(reply->text, sizeof(reply->text), "Too many attempts; wait %s and try again.", span);
+}
+
+static void reply_prompt(struct login_reply *reply, const struct login_entry *entry, const char *before)
+{
+	reply->step = LOGIN_PROMPT;
+	reply->echo = false;
+	snprintf(reply->text, sizeof(reply->text), "%s%s%s", before, *before ? "\n" : "", PROMPT);
+	memcpy(reply->token, entry->token, sizeof(reply->token));
+}
+
+static void write_refusal(struct login_book *book, const struct directory *d, const struct login_origin *origin,
+			  const struct user_record *user, const struct service_rule *rule, enum reason reason,
+			  const char *credential, unsigned attempt)
+{
+	struct audit_event event = login_event(d, origin, user);
+	char detail[64];
+
+	event.kind = login_event_kind(rule, reason);
+	event.reason = reason;
+	event.action = rule->action;
+	event.credential = credential;
+	if (attempt > 0) {
+		snprintf(detail, sizeof(detail), "attempt %u of %u", attempt, ATTEMPTS_MAX);
+		event.detail = detail;
+	}
+	audit_write(login_book_audit(book), &event);
+}
+
+void login_start(struct login_book *book, const struct directory *d, const struct login_origin *origin, uint64_t owner,
+		 uint64_t now_usec, int64_t realtime, struct login_reply *ret)
+{
+	const struct service_rule *rule = service_rule(origin->service);
+	struct login_reply reply = {0};
+	struct throttle_state state;
+	struct throttle_key key;
+	struct login_entry *entry;
+	const struct user_record *user;
+
+	login_tick(book, now_usec);
+	user = d ? directory_user_by_login(d, origin->user) : NULL;
+	if (!d) {
+		reply_broken(ret);
+		return;
+	}
+	if (!user) {
+		reply = (struct login_reply){
+			.step = LOGIN_DENIED, .reason = REASON_UNKNOWN_USER, .unknown_user = true, .final = true};
+		*ret = reply;
+		return;
+	}
+	key = login_throttle_key(origin, rule);
+	throttle_ask(login_book_throttle(book), &key, now_usec, &state);
+	if (state.wait_usec > 0) {
+		if (state.first)
+			write_refusal(book, d, origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, 0);
+		reply_wait(ret, state.wait_usec);
+		return;
+	}
+	if (login_book_add(book, now_usec + UNFINISHED_MAX, &entry) < 0) {
+		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, 0);
+		reply_broken(ret);
+		return;
+	}
+	entry->owner = owner;
+	entry->throttle = key;
+	snprintf(entry->login, sizeof(entry->login), "%s", user->login);
+	snprintf(entry->user_id, sizeof(entry->user_id), "%s", user->id);
+	snprintf(entry->service, sizeof(entry->service), "%s", origin->service);
+	snprintf(entry->source, sizeof(entry->source), "%s", origin->source);
+	snprintf(entry->terminal, sizeof(entry->terminal), "%s", origin->terminal);
+	snprintf(entry->requesting_user, sizeof(entry->requesting_user), "%s", origin->requesting_user);
+	reply_prompt(&reply, entry, "");
+	*ret = reply;
+}
+
+/* What the person is told about a refused answer. */
+static const char *refusal_text(const struct credential_result *result)
+{
+	const char *hint = credential_hint(result->type);
+
+	if (hint)
+		return hint;
+	return result->reason == REASON_KEY_MALFORMED ? reason_text(REASON_KEY_MALFORMED) : NOT_ACCEPTED;
+}
+
+static void answer_right(struct login_book *book, struct login_entry *entry, const struct audit_event *event,
+			 const struct credential_result *result, uint64_t now_usec, int64_t realtime,
+			 struct login_reply *reply)
+{
+	struct audit_event used = *event;
+
+	throttle_succeeded(login_book_throttle(book), &entry->throttle, now_usec);
+	snprintf(entry->key_id, sizeof(entry->key_id), "%s", result->key->id);
+	memcpy(entry->verifier, result->key->verifier, sizeof(entry->verifier));
+	snprintf(entry->credential, sizeof(entry->credential), "%s", result->name);
+	entry->authenticated_at = realtime;
+	login_book_finish(book, entry, now_usec + FINISHED_MAX);
+	used.kind = AUDIT_KEY_USED;
+	used.reason = REASON_ALLOWED;
+	used.credential = entry->credential;
+	used.count = 1;
+	audit_write(login_book_audit(book), &used);
+	reply->step = LOGIN_ALLOWED;
+	reply->reason = REASON_ALLOWED;
+	memcpy(reply->token, entry->token, sizeof(reply->token));
+}
+
+/* A wrong answer: another prompt, or the end. */
+static void answer_wrong(struct login_book *book, struct login_entry *entry, const struct credential_result *result,
+			 uint64_t answer_hash, struct login_reply *reply)
+{
+	/* A client with one stored answer gives it to every prompt (sshd's PasswordAuthentication does):
+	 * asking again would only count the same mistake three times. */
+	bool same = entry->last_answer == answer_hash;
+
+	entry->last_answer = answer_hash;
+	reply->reason = shown_reason(result->reason);
+	if (!same && entry->attempts < ATTEMPTS_MAX) {
+		reply_prompt(reply, entry, refusal_text(result));
+		return;
+	}
+	reply->step = LOGIN_DENIED;
+	reply->final = entry->attempts >= ATTEMPTS_MAX;
+	snprintf(reply->text, sizeof(reply->text), "%s", refusal_text(result));
+	login_book_remove(book, entry);
+}
+
+static void answer_expired(struct login_reply *reply)
+{
+	*reply = (struct login_reply){.step = LOGIN_DENIED, .reason = REASON_LOGIN_EXPIRED, .final = true};
+	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(REASON_LOGIN_EXPIRED));
+}
+
+void login_answer(struct login_book *book, const struct directory *d, const char *token, uint64_t owner,
+		  const char *secret, size_t length, uint64_t now_usec, int64_t realtime, struct login_reply *ret)
+{
+	struct login_entry *entry = login_book_find(book, token);
+	struct login_reply reply = {0};
+	struct credential_result result;
+	struct throttle_state state;
+	struct login_origin origin;
+	const struct service_rule *rule;
+	const struct user_record *user;
+	struct audit_event event;
+	uint64_t answer_hash;
+
+	if (!d) {
+		reply_broken(ret);
+		return;
+	}
+	if (!entry || entry->finished || entry->owner != owner || entry->expires <= now_usec) {
+		answer_expired(ret);
+		return;
+	}
+	rule = service_rule(entry->service);
+	origin = (struct login_origin){.user = entry->login,
+				       .service = entry->service,
+				       .source = entry->source,
+				       .terminal = entry->terminal,
+				       .requesting_user = entry->requesting_user};
+	user = directory_user(d, entry->user_id);
+	if (!user) { /* left the directory while typing */
+		write_refusal(book, d, &origin, NULL, rule, REASON_UNKNOWN_USER, NULL, 0);
+		login_book_remove(book, entry);
+		answer_expired(ret);
+		return;
+	}
+	/* Asked again: many conversations may have begun before the first of them failed. */
+	throttle_ask(login_book_throttle(book), &entry->throttle, now_usec, &state);
+	if (state.wait_usec > 0) {
+		if (state.first)
+			write_refusal(book, d, &origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, 0);
+		login_book_remove(book, entry);
+		reply_wait(ret, state.wait_usec);
+		return;
+	}
+	credential_check(d, secret, length, realtime, &result);
+	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
+		result.reason = REASON_KEY_OTHER_USER;
+	if (result.reason == REASON_BROKEN) {
+		write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, 0);
+		login_book_remove(book, entry);
+		reply_broken(ret);
+		return;
+	}
+	reply.delay_usec = state.delay_usec;
+	if (result.reason == REASON_ALLOWED) {
+		event = login_event(d, &origin, user);
+		answer_right(book, entry, &event, &result, now_usec, realtime, &reply);
+		*ret = reply;
+		return;
+	}
+	answer_hash = hash_bytes(secret, length) | 1U;
+	if (entry->last_answer != answer_hash) { /* the same mistake again is not a new one */
+		entry->attempts++;
+		throttle_failed(login_book_throttle(book), &entry->throttle, now_usec, &state);
+		reply.delay_usec = state.delay_usec;
+		write_refusal(book, d, &origin, user, rule, result.reason, result.name, entry->attempts);
+	}
+	answer_wrong(book, entry, &result, answer_hash, &reply);
+	*ret = reply;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a PAM service means: which right it asks for, of whom, and where its people sit.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum service_place {
+	SERVICE_NETWORK, /* by rhost; without a usable one, allowlists refuse */
+	SERVICE_CONSOLE, /* local where no rhost is given */
+	SERVICE_LOCAL,   /* always local: an rhost (sudo gives the host's own name) says nothing */
+};
+
+struct service_rule {
+	const char *name;
+	const char *action; /* host.login or host.sudo */
+	enum service_place place;
+	bool of_requester; /* the right is asked of the requesting user, not of who they become */
+	bool root_may;     /* root, as the requesting user, needs nobody's leave */
+	bool needs_proof;  /* account without a finished login is good only with a public key (sshd) */
+	bool implied;      /* part of a session that was let in already */
+	bool privilege;    /* becoming somebody else: the audit calls it privilege use */
+};
+
+/* Never NULL: an unknown service signs people in from the network. */
+const struct service_rule *service_rule(const char *service);

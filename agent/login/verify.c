@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keys that local services are shown: whose, and may they?
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "login/book.h"
+
+static bool is_set(const char *text)
+{
+	return text && *text;
+}
+
+/* The credential is good: may its owner do what was asked? */
+static void decide(const struct directory *d, const struct credential_check *check, int64_t realtime,
+		   struct credential_verdict *verdict)
+{
+	struct policy_request request = {
+		.user = verdict->user,
+		.key = verdict->key,
+		.action = check->action,
+		.service = check->service,
+		.now = realtime,
+	};
+	struct policy_decision decision;
+
+	if (is_set(check->source))
+		request.has_source = parse_address(check->source, &request.source) == 0;
+	if (is_set(check->project)) {
+		request.project = directory_project_by_name(d, check->project);
+		if (!request.project) {
+			verdict->reason = REASON_UNKNOWN_PROJECT;
+			return;
+		}
+	}
+	policy_decide(d, &request, &decision);
+	verdict->reason = decision.reason;
+	verdict->tenant = decision.tenant;
+	verdict->project = decision.project;
+	verdict->role = decision.role;
+	if (decision.reason == REASON_ALLOWED)
+		policy_key_warning(d, verdict->key, realtime, verdict->warning, sizeof(verdict->warning));
+}
+
+static void write_use(struct login_book *book, const struct directory *d, const struct credential_check *check,
+		      const struct credential_verdict *verdict, const char *credential)
+{
+	struct login_origin origin = {.user = "",
+				      .service = check->service ? check->service : "",
+				      .source = check->source ? check->source : "",
+				      .terminal = "",
+				      .requesting_user = ""};
+	struct audit_event event = login_event(d, &origin, verdict->user);
+
+	event.kind = verdict->reason == REASON_ALLOWED ? AUDIT_KEY_USED : AUDIT_KEY_REFUSED;
+	event.reason = verdict->reason;
+	event.action = check->action;
+	event.credential = credential;
+	event.project = verdict->project ? verdict->project->slug : check->project;
+	event.role = verdict->role;
+	event.caller_uid = check->caller_uid;
+	event.has_caller = true;
+	event.count = 1;
+	audit_write(login_book_audit(book), &event);
+}
+
+void credential_verify(struct login_book *book, const struct directory *d, const struct credential_check *check,
+		       uint64_t now_usec, int64_t realtime, struct credential_verdict *ret)
+{
+	struct credential_verdict verdict = {.reason = REASON_BROKEN};
+	const char *source = check->source ? check->source : "";
+	struct throttle_key key = throttle_key_caller(check->caller_uid, source);
+	struct throttle *throttle = login_book_throttle(book);
+	struct credential_result result = {.reason = REASON_BROKEN};
+	struct throttle_state state;
+
+	if (!d) {
+		*ret = verdict;
+		return;
+	}
+	throttle_ask(throttle, &key, now_usec, &state);
+	/* A service that tells no sources stands for all of its clients: one who guesses must not shut out the
+	 * others, so there a right key passes, and only what fails is answered with the wait. */
+	if (state.wait_usec == 0 || !*source)
+		credential_check(d, check->credential, check->length, realtime, &result);
+	if (state.wait_usec > 0 && result.reason != REASON_ALLOWED) {
+		verdict.reason = REASON_TOO_MANY_ATTEMPTS;
+		if (state.first)
+			write_use(book, d, check, &verdict, NULL);
+		*ret = verdict;
+		return;
+	}
+	verdict.reason = result.reason;
+	if (result.reason == REASON_ALLOWED) {
+		throttle_succeeded(throttle, &key, now_usec);
+		verdict.user = result.user;
+		verdict.key = result.key;
+		verdict.tenant = directory_tenant(d, result.user->tenant_id);
+		decide(d, check, realtime, &verdict);
+	} else if (result.reason != REASON_BROKEN) {
+		throttle_failed(throttle, &key, now_usec, &state);
+	}
+	write_use(book, d, check, &verdict, result.name);
+	*ret = verdict;
+}
