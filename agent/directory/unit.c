@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See unit.h. Record arrays are plain malloc'd blocks (grown by doubling, cut to size at the end), so
+ * large ones are mappings of their own that go back to the kernel whole.
+ */
+#include "directory/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_MIN (4U * 1024)
+#define CHUNK_MAX (4U * 1024 * 1024)
+#define CHUNK_SHARE 8 /* a new chunk is this part of what there is already */
+
+int pool_reserve(struct string_pool *pool, size_t size, char **ret)
+{
+	struct pool_chunk *chunks = reallocarray(pool->chunks, pool->count + 1, sizeof(*chunks));
+	char *data;
+
+	if (!chunks)
+		return -ENOMEM;
+	pool->chunks = chunks;
+	data = malloc(size ? size : 1);
+	if (!data)
+		return -ENOMEM;
+	chunks[pool->count++] = (struct pool_chunk){.data = data, .used = size, .size = size};
+	pool->total += size;
+	*ret = data;
+	return 0;
+}
+
+const char *pool_add(struct string_pool *pool, const char *text, size_t length)
+{
+	struct pool_chunk *last = pool->count ? &pool->chunks[pool->count - 1] : NULL;
+	char *copy;
+
+	if (length == 0)
+		return "";
+	if (!last || last->size - last->used <= length) {
+		size_t size = pool->total / CHUNK_SHARE;
+
+		size = MIN_OF(MAX_OF(size, (size_t)CHUNK_MIN), (size_t)CHUNK_MAX);
+		size = MAX_OF(size, length + 1);
+		if (pool_reserve(pool, size, &copy) < 0)
+			return NULL;
+		pool->total -= size;
+		last = &pool->chunks[pool->count - 1];
+		last->used = 0;
+	}
+	copy = last->data + last->used;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	last->used += length + 1;
+	pool->total += length + 1;
+	return copy;
+}
+
+void pool_finish(struct string_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->count; i++)
+		free(pool->chunks[i].data);
+	free(pool->chunks);
+	*pool = (struct string_pool){0};
+}
+
+int unit_new(const char *name, struct unit **ret)
+{
+	struct unit *unit = calloc(1, sizeof(*unit));
+
+	if (!unit)
+		return -ENOMEM;
+	atomic_init(&unit->references, 1);
+	arena_init(&unit->arena);
+	unit->name = strdup(name);
+	if (!unit->name) {
+		unit_unref(unit);
+		return -ENOMEM;
+	}
+	*ret = unit;
+	return 0;
+}
+
+struct unit *unit_ref(struct unit *unit)
+{
+	atomic_fetch_add_explicit(&unit->references, 1, memory_order_relaxed);
+	return unit;
+}
+
+void unit_unref(struct unit *unit)
+{
+	if (!unit || atomic_fetch_sub_explicit(&unit->references, 1, memory_order_acq_rel) != 1)
+		return;
+	free(unit->records.tenants);
+	free(unit->records.projects);
+	free(unit->records.users);
+	free(unit->records.members);
+	free(unit->records.keys);
+	free(unit->records.hosts);
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+		free(unit->places[kind]);
+	pool_finish(&unit->pool);
+	arena_finish(&unit->arena);
+	free(unit->name);
+	free(unit);
+}
+
+const struct record_set *unit_records(const struct unit *unit)
+{
+	return &unit->records;
+}
+
+const char *unit_name(const struct unit *unit)
+{
+	return unit->name;
+}
+
+static const struct {
+	const char *name;
+	size_t size;
+} kinds[RECORD_KIND_COUNT] = {
+	[RECORD_TENANT] = {"tenant", sizeof(struct tenant_record)},
+	[RECORD_PROJECT] = {"project", sizeof(struct project_record)},
+	[RECORD_USER] = {"user", sizeof(struct user_record)},
+	[RECORD_MEMBER] = {"membership", sizeof(struct member_record)},
+	[RECORD_KEY] = {"key", sizeof(struct key_record)},
+	[RECORD_HOST] = {"host", sizeof(struct host_record)},
+};
+
+size_t record_size(enum record_kind kind)
+{
+	return kinds[kind].size;
+}
+
+const char *record_kind_name(enum record_kind kind)
+{
+	return kinds[kind].name;
+}
+
+/* The array of a kind and its count, as one generic view on struct record_set. */
+static void *get_array(const struct record_set *records, enum record_kind kind, uint32_t *ret_count)
+{
+	switch (kind) {
+	case RECORD_TENANT:
+		*ret_count = records->tenant_count;
+		return records->tenants;
+	case RECORD_PROJECT:
+		*ret_count = records->project_count;
+		return records->projects;
+	case RECORD_USER:
+		*ret_count = records->user_count;
+		return records->users;
+	case RECORD_MEMBER:
+		*ret_count = records->member_count;
+		return records->members;
+	case RECORD_KEY:
+		*ret_count = records->key_count;
+		return records->keys;
+	case RECORD_HOST:
+		*ret_count = records->host_count;
+		return records->hosts;
+	}
+	*ret_count = 0;
+	return NULL;
+}
+
+static void set_array(struct record_set *records, enum record_kind kind, void *array, uint32_t count)
+{
+	switch (kind) {
+	case RECORD_TENANT:
+		records->tenants = array;
+		records->tenant_count = count;
+		break;
+	case RECORD_PROJECT:
+		records->projects = array;
+		records->project_count = count;
+		break;
+	case RECORD_USER:
+		records->users = array;
+		records->user_count = count;
+		break;
+	case RECORD_MEMBER:
+		records->members = array;
+		records->member_count = count;
+		break;
+	case RECORD_KEY:
+		records->keys = array;
+		records->key_count = count;
+		break;
+	case RECORD_HOST:
+		records->hosts = array;
+		records->host_count = count;
+		break;
+	}
+}
+
+uint32_t records_count(const struct record_set *records, enum record_kind kind)
+{
+	uint32_t count;
+
+	get_array(records, kind, &count);
+	return count;
+}
+
+const void *records_at(const struct record_set *records, enum record_kind kind, uint32_t index)
+{
+	uint32_t count;
+
+	return (const char *)get_array(records, kind, &count) + (size_t)index * kinds[kind].size;
+}
+
+int unit_reserve(struct unit *unit, enum record_kind kind, uint32_t count)
+{
+	uint32_t used;
+	void *array = get_array(&unit->records, kind, &used);
+	struct place *places;
+
+	if (count < used || count == 0)
+		return 0;
+	array = reallocarray(array, count, kinds[kind].size);
+	if (!array)
+		return -ENOMEM;
+	set_array(&unit->records, kind, array, used);
+	places = reallocarray(unit->places[kind], count, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	unit->places[kind] = places;
+	unit->capacity[kind] = count;
+	return 0;
+}
+
+int unit_append(struct unit *unit, enum record_kind kind, const void *record, struct place place)
+{
+	uint32_t used = records_count(&unit->records, kind);
+	void *array;
+
+	if (used == unit->capacity[kind]) {
+		int r = used > UINT32_MAX / 2 ? -EOVERFLOW : unit_reserve(unit, kind, used ? used * 2 : 4);
+
+		if (r < 0)
+			return r;
+	}
+	array = get_array(&unit->records, kind, &used);
+	memcpy((char *)array + (size_t)used * kinds[kind].size, record, kinds[kind].size);
+	unit->places[kind][used] = place;
+	set_array(&unit->records, kind, array, used + 1);
+	return 0;
+}
+
+void unit_finish(struct unit *unit)
+{
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+		uint32_t used = records_count(&unit->records, kind);
+
+		/* Shrinking; should it fail all the same, what there was stays valid. */
+		if (used > 0 && used < unit->capacity[kind])
+			(void)unit_reserve(unit, kind, used);
+	}
+}
+
+struct place unit_place(const struct unit *unit, enum record_kind kind, uint32_t index)
+{
+	return unit->places[kind][index];
+}
+
+int intern_init(struct intern *intern, struct string_pool *pool)
+{
+	*intern = (struct intern){.pool = pool};
+	return hash_index_init(&intern->index, 64);
+}
+
+void intern_finish(struct intern *intern)
+{
+	free(intern->items);
+	hash_index_finish(&intern->index);
+	*intern = (struct intern){0};
+}
+
+const char *intern_text(struct intern *intern, const char *text, size_t length)
+{
+	uint64_t hash = hash_bytes(text, length);
+	uint32_t cursor = 0, found;
+	const char *copy;
+
+	if (length == 0)
+		return "";
+	while (hash_index_next(&intern->index, hash, &cursor, &found))
+		if (strncmp(intern->items[found], text, length) == 0 && intern->items[found][length] == '\0')
+			return intern->items[found];
+	if (intern->count == intern->capacity) {
+		uint32_t capacity = intern->capacity ? intern->capacity * 2 : 64;
+		const char **items = reallocarray(intern->items, capacity, sizeof(*items));
+
+		if (!items)
+			return NULL;
+		intern->items = items;
+		intern->capacity = capacity;
+	}
+	copy = pool_add(intern->pool, text, length);
+	if (!copy || hash_index_put(&intern->index, hash, intern->count) < 0)
+		return NULL;
+	intern->items[intern->count++] = copy;
+	return copy;
+}
