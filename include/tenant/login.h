@@ -4,9 +4,8 @@
  * The agent takes these calls from root alone, leads the conversation and decides everything.
  *
  * One sign-in uses one handle (client.h) from tenant_login_start on: the agent drops a sign-in that is
- * not finished when its connection ends, so tenant_login_answer never reconnects (-ECONNRESET: start
- * anew). A finished one is named by `login` and outlives the connection for a few minutes, so that the
- * later stages may come from another process.
+ * not finished when its connection ends, so tenant_login_answer never reconnects. A finished one is named by `login`
+ * and outlives the connection for a few minutes, so that the later stages may come from another process.
  *
  * Return values, deadlines, threads and ownership are those of client.h. Secrets are wiped from the
  * library's memory before a call returns; the caller wipes its own copy.
@@ -52,9 +51,8 @@ struct tenant_login {
 void tenant_login_free(struct tenant_login *login);
 
 int tenant_login_start(struct tenant *tenant, const struct tenant_origin *origin, struct tenant_login **ret);
-/* Failed attempts are answered late, and later each time: waits up to TENANT_LOGIN_ANSWER_MSEC whatever
- * tenant_set_timeout says. -ENOTCONN: the connection of tenant_login_start is gone. */
-#define TENANT_LOGIN_ANSWER_MSEC 60000U
+/* Failed attempts are answered late, and later each time (half a minute and more): set the timeout to a
+ * minute before. -ENOTCONN: the connection of tenant_login_start is gone, start anew. */
 int tenant_login_answer(struct tenant *tenant, const char *login, const char *text, struct tenant_login **ret);
 
 /* The answer to a later stage. */

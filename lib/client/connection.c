@@ -76,10 +76,10 @@ static int fail_io(const struct tenant *tenant, int error, const char *method)
 		return client_fail(tenant, error, "no agent listens at %s", tenant->path);
 	if (error == -ETIMEDOUT)
 		return client_fail(tenant, error, "the agent at %s did not answer %s in time", tenant->path, method);
-	if (error == -EPIPE || error == -ENOTCONN)
-		error = -ECONNRESET;
-	if (error == -ECONNRESET)
-		return client_fail(tenant, error, "the agent at %s went away during %s", tenant->path, method);
+	if (error == -ENOTCONN)
+		return client_fail(tenant, error, "the connection to the agent at %s is gone", tenant->path);
+	if (error == -ECONNRESET || error == -EPIPE)
+		return client_fail(tenant, -ECONNRESET, "the agent at %s went away during %s", tenant->path, method);
 	if (error == -EBADMSG)
 		return client_fail(tenant, -EPROTO, "what answers at %s does not speak the agent's protocol",
 				   tenant->path);

@@ -134,8 +134,8 @@ _public_ int tenant_login_answer(struct tenant *tenant, const char *login, const
 		return -EINVAL;
 	if (!login || !text)
 		return client_fail(tenant, -EINVAL, "a login and an answer are needed");
-	r = client_call(tenant, AGENT_INTERFACE "Answer", CALL_ATTACHED,
-			MAX_OF(client_timeout(tenant), TENANT_LOGIN_ANSWER_MSEC), compose_answer, &arguments, &reply);
+	r = client_call(tenant, AGENT_INTERFACE "Answer", CALL_ATTACHED, client_timeout(tenant), compose_answer,
+			&arguments, &reply);
 	return r < 0 ? r : make_login(tenant, "Answer", &reply, ret);
 }
 
