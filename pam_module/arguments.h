@@ -4,7 +4,7 @@
  * the agent decides.
  *
  *     socket=PATH      the agent's socket; default TENANT_SOCKET_PATH
- *     timeout=SECONDS  longest wait for one answer of the agent, 1..300; default 10, and 60 where it checks what
+ *     timeout=SECONDS  longest wait for one answer of the agent, 1..300; default 10, and 30 where it checks what
  *                      was typed, since it delays its answer after failed attempts
  *     prompt=TEXT      instead of the agent's text for the first hidden prompt
  *     leader=caller    the session ends with the process that opens it (default)

@@ -97,6 +97,17 @@ static const char *whose(pam_handle_t *pamh, enum stage_name name)
 	return pam_get_user(pamh, &user, NULL) == PAM_SUCCESS ? user : NULL;
 }
 
+static void read_login(struct stage *s, const char *value)
+{
+	const char *colon = value ? strchr(value, ':') : NULL;
+	size_t length = colon ? (size_t)(colon - value) : 0;
+
+	if (length == 0 || length > LOGIN_BYTES_MAX || strcmp(colon + 1, s->origin.user) != 0)
+		return;
+	memcpy(s->login, value, length);
+	s->login[length] = '\0';
+}
+
 enum outcome stage_begin(pam_handle_t *pamh, enum stage_name name, int flags, int argc, const char **argv,
 			 struct stage *ret)
 {
@@ -127,7 +138,7 @@ enum outcome stage_begin(pam_handle_t *pamh, enum stage_name name, int flags, in
 	s->origin.terminal = text_item(pamh, PAM_TTY);
 	s->origin.requesting_user = text_item(pamh, PAM_RUSER);
 	s->origin.ssh_auth_info = pam_getenv(pamh, "SSH_AUTH_INFO_0");
-	s->login = pam_getenv(pamh, LOGIN_VARIABLE);
+	read_login(s, pam_getenv(pamh, LOGIN_VARIABLE));
 	return OUTCOME_DONE;
 }
 

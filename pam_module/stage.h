@@ -19,8 +19,10 @@
 #define _public_ __attribute__((visibility("default")))
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-/* What carries a sign-in from auth to session: sshd loses pam_set_data in between. */
+/* What carries a sign-in from auth to session, since sshd loses pam_set_data in between: its name at the
+ * agent, ':', and who signed in. sudo opens the session of another, whom the sign-in proves nothing about. */
 #define LOGIN_VARIABLE "TENANTD_LOGIN"
+#define LOGIN_BYTES_MAX 64U
 
 enum stage_name {
 	STAGE_AUTHENTICATE,
@@ -48,8 +50,8 @@ struct stage {
 	enum stage_name name;
 	struct arguments arguments;
 	struct tenant_origin origin;
-	struct tenant *tenant; /* borrowed from the PAM handle; stage_agent */
-	const char *login;     /* LOGIN_VARIABLE, or NULL */
+	struct tenant *tenant;           /* borrowed from the PAM handle; stage_agent */
+	char login[LOGIN_BYTES_MAX + 1]; /* of this user, from LOGIN_VARIABLE; "" where there is none */
 	bool silent;
 	char said[512];  /* the agent's sentence for the person, or "" */
 	char cause[320]; /* for the log: what broke, or the reason word */

@@ -14,10 +14,10 @@
 #define PROMPTS_MAX 8U
 #define ANSWER_BYTES_MAX 512U
 /* The agent delays its answer after failed attempts, each time for longer. */
-#define ANSWER_TIMEOUT_SECONDS 60U
+#define ANSWER_TIMEOUT_SECONDS 30U
 /* An answer that never reaches the agent costs this much time. */
 #define REFUSAL_DELAY_USEC 2000000U
-#define LOGIN_NAME_MAX_BYTES 64U
+#define LOGIN_USER_BYTES_MAX 256U
 
 static void free_login(struct tenant_login **login)
 {
@@ -98,10 +98,12 @@ static enum outcome answer_prompt(struct stage *stage, struct tenant_login **log
 
 static enum outcome keep_login(struct stage *stage, const struct tenant_login *login)
 {
-	char variable[sizeof(LOGIN_VARIABLE) + 1 + LOGIN_NAME_MAX_BYTES];
-	int length = snprintf(variable, sizeof(variable), "%s=%s", LOGIN_VARIABLE, login->login);
+	char variable[sizeof(LOGIN_VARIABLE) + LOGIN_BYTES_MAX + LOGIN_USER_BYTES_MAX + 2];
+	size_t length = (size_t)snprintf(variable, sizeof(variable), "%s=%s:%s", LOGIN_VARIABLE, login->login,
+					 stage->origin.user);
 
-	if (length < 0 || (size_t)length >= sizeof(variable) || pam_putenv(stage->pamh, variable) != PAM_SUCCESS) {
+	if (strlen(login->login) > LOGIN_BYTES_MAX || strchr(login->login, ':') || length >= sizeof(variable) ||
+	    pam_putenv(stage->pamh, variable) != PAM_SUCCESS) {
 		stage_refused(stage, "the sign-in's name could not be kept", NULL);
 		return OUTCOME_BROKEN;
 	}

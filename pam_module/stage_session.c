@@ -119,7 +119,6 @@ _public_ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
 	if (outcome == OUTCOME_DONE)
 		outcome = open_session(&stage);
 	/* Whoever this session is for: sudo signs in the one who asks and opens the session of another. */
-	stage.login = NULL;
 	if (pam_getenv(pamh, LOGIN_VARIABLE))
 		(void)pam_putenv(pamh, LOGIN_VARIABLE);
 	code = stage_end(&stage, outcome);

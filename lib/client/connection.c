@@ -14,6 +14,9 @@
 #include "base/clock.h"
 #include "client/handle.h"
 
+/* Sessions in one list; a peer that sends more is no agent. */
+#define LIST_ITEMS_MAX ((size_t)1 << 18)
+
 static uint64_t remaining(uint64_t deadline)
 {
 	uint64_t now = clock_boottime_usec();
@@ -123,26 +126,73 @@ static int compose_call(struct varlink_client *connection, const char *method, b
 	return varlink_end(&w, false);
 }
 
-static int attempt(struct tenant *tenant, const char *method, uint64_t deadline, compose_fn compose,
-		   const void *arguments, struct varlink_reply *ret)
+/* One call, so that it can be sent twice. */
+struct request {
+	const char *method;
+	unsigned flags;
+	const char *list; /* NULL: one reply */
+	compose_fn compose;
+	const void *arguments;
+	uint64_t deadline;
+};
+
+/* What is left, in whole milliseconds: the connection spares a system call when the time is that of before. */
+static uint64_t exchange_time(uint64_t deadline)
 {
+	return (remaining(deadline) + USEC_PER_MSEC - 1) / USEC_PER_MSEC * USEC_PER_MSEC;
+}
+
+static int append_list(json_t *to, json_t *from)
+{
+	if (!json_is_array(to) || !json_is_array(from) || json_array_size(to) + json_array_size(from) > LIST_ITEMS_MAX)
+		return -EBADMSG;
+	return json_array_extend(to, from) < 0 ? -ENOMEM : 0;
+}
+
+/* The later replies of a list that came in parts. */
+static int receive_rest(struct tenant *tenant, const struct request *request, struct varlink_reply *first)
+{
+	bool continues = first->continues;
+	int r = 0;
+
+	while (r == 0 && continues) {
+		struct varlink_reply next = {0};
+		uint64_t left = exchange_time(request->deadline);
+
+		r = left == 0 ? -ETIMEDOUT : varlink_client_next(tenant->connection, left, &next);
+		if (r < 0)
+			break;
+		continues = next.continues;
+		r = next.error ? -EBADMSG
+			       : append_list(json_object_get(first->parameters, request->list),
+					     json_object_get(next.parameters, request->list));
+		varlink_reply_finish(&next);
+	}
+	return r;
+}
+
+static int attempt(struct tenant *tenant, const struct request *request, struct varlink_reply *ret)
+{
+	struct varlink_reply reply = {0};
 	uint64_t left;
 	int r;
 
-	r = compose_call(tenant->connection, method, false, compose, arguments);
+	r = compose_call(tenant->connection, request->method, request->list != NULL, request->compose,
+			 request->arguments);
 	if (r < 0)
 		return r;
-	left = remaining(deadline);
-	if (left == 0)
-		return -ETIMEDOUT;
-	/* In whole milliseconds: the connection spares a system call when the time is that of before. */
-	left = (left + USEC_PER_MSEC - 1) / USEC_PER_MSEC * USEC_PER_MSEC;
-	r = varlink_client_exchange(tenant->connection, left, ret);
-	if (r >= 0 && ret->continues) {
-		varlink_reply_finish(ret);
-		r = -EBADMSG;
+	left = exchange_time(request->deadline);
+	r = left == 0 ? -ETIMEDOUT : varlink_client_exchange(tenant->connection, left, &reply);
+	if (r < 0)
+		return r;
+	if (reply.continues)
+		r = request->list && !reply.error ? receive_rest(tenant, request, &reply) : -EBADMSG;
+	if (r < 0) {
+		varlink_reply_finish(&reply);
+		return r;
 	}
-	return r;
+	*ret = reply;
+	return 0;
 }
 
 static bool may_repeat(int error)
@@ -150,24 +200,23 @@ static bool may_repeat(int error)
 	return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
 }
 
-static int call_locked(struct tenant *tenant, const char *method, unsigned flags, uint64_t deadline, compose_fn compose,
-		       const void *arguments, struct varlink_reply *ret)
+static int call_locked(struct tenant *tenant, const struct request *request, struct varlink_reply *ret)
 {
 	bool reused = connection_is_usable(tenant);
 	int r;
 
 	if (!reused) {
-		if (flags & CALL_ATTACHED)
+		if (request->flags & CALL_ATTACHED)
 			return -ENOTCONN;
-		r = connect_handle(tenant, deadline);
+		r = connect_handle(tenant, request->deadline);
 		if (r < 0)
 			return r;
 	}
-	r = attempt(tenant, method, deadline, compose, arguments, ret);
-	if (r < 0 && reused && may_repeat(r) && !(flags & (CALL_ONCE | CALL_ATTACHED))) {
-		r = connect_handle(tenant, deadline);
+	r = attempt(tenant, request, ret);
+	if (reused && may_repeat(r) && !(request->flags & (CALL_ONCE | CALL_ATTACHED))) {
+		r = connect_handle(tenant, request->deadline);
 		if (r >= 0)
-			r = attempt(tenant, method, deadline, compose, arguments, ret);
+			r = attempt(tenant, request, ret);
 	}
 	/* After a failure a late reply could be taken for the next call's. */
 	if (r < 0)
@@ -175,23 +224,23 @@ static int call_locked(struct tenant *tenant, const char *method, unsigned flags
 	return r;
 }
 
-int client_call(struct tenant *tenant, const char *method, unsigned flags, unsigned timeout_msec, compose_fn compose,
-		const void *arguments, struct varlink_reply *ret)
+static int call(struct tenant *tenant, struct request *request, unsigned timeout_msec, struct varlink_reply *ret)
 {
-	uint64_t timeout_usec = timeout_msec * USEC_PER_MSEC, deadline = clock_boottime_usec() + timeout_usec;
+	uint64_t timeout_usec = timeout_msec * USEC_PER_MSEC;
 	struct varlink_reply reply = {0};
 	int r;
 
+	request->deadline = clock_boottime_usec() + timeout_usec;
 	client_error_clear(tenant);
 	r = lock_until(tenant, timeout_usec);
 	if (r < 0)
 		return client_fail(tenant, r, "another call on this handle did not end in time");
-	r = call_locked(tenant, method, flags, deadline, compose, arguments, &reply);
+	r = call_locked(tenant, request, &reply);
 	pthread_mutex_unlock(&tenant->lock);
 	if (r == -EMSGSIZE)
-		return client_fail(tenant, r, "the arguments of %s are too long", method);
+		return client_fail(tenant, r, "the arguments of %s are too long", request->method);
 	if (r < 0)
-		return fail_io(tenant, r, method);
+		return fail_io(tenant, r, request->method);
 	if (reply.error) {
 		r = client_fail_reply(tenant, &reply);
 		varlink_reply_finish(&reply);
@@ -199,6 +248,22 @@ int client_call(struct tenant *tenant, const char *method, unsigned flags, unsig
 	}
 	*ret = reply;
 	return 0;
+}
+
+int client_call(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
+		struct varlink_reply *ret)
+{
+	struct request request = {.method = method, .flags = flags, .compose = compose, .arguments = arguments};
+
+	return call(tenant, &request, client_timeout(tenant), ret);
+}
+
+int client_call_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
+		     const void *arguments, struct varlink_reply *ret)
+{
+	struct request request = {.method = method, .list = list, .compose = compose, .arguments = arguments};
+
+	return call(tenant, &request, client_timeout(tenant), ret);
 }
 
 int client_call_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,

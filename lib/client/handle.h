@@ -38,8 +38,12 @@ enum {
 
 /* One call and its reply. Errors of the agent come back as the errno that client.h documents. On 0 the
  * caller owns ret->root; ret->parameters is an object or NULL. Sets the thread's error text. */
-int client_call(struct tenant *tenant, const char *method, unsigned flags, unsigned timeout_msec, compose_fn compose,
-		const void *arguments, struct varlink_reply *ret);
+int client_call(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
+		struct varlink_reply *ret);
+/* The same for a list that may come in several replies: the members of `list` of the later ones are
+ * appended to the first one's. */
+int client_call_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
+		     const void *arguments, struct varlink_reply *ret);
 /* The same on a connection of its own, which is handed over (for `more`). */
 int client_call_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
 		     struct varlink_reply *ret);
