@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Audit events to the journal: structured fields, a MESSAGE_ID each (conf/tenantd.catalog), and one
- * OCSF 1.x object in OCSF=. Later issues add a durable spool behind the same call.
+ * OCSF 1.x object in OCSF=. docs/audit-events.md lists all of them and their fields.
+ *
+ * What could flood the journal is grouped: the first use or refusal of a key by one (key, service, source,
+ * caller) and the first refused call of one uid are written at once, those that follow within five
+ * minutes are counted and written as one event when the time is over.
  */
 #pragma once
 
@@ -20,13 +24,13 @@ enum audit_kind {
 	AUDIT_SESSION_CLOSED,
 	AUDIT_PRIVILEGE_ALLOWED, /* sudo, su */
 	AUDIT_PRIVILEGE_DENIED,
-	AUDIT_KEY_USED,     /* API Activity 6003; grouped: count says how often since the last */
+	AUDIT_KEY_USED, /* API Activity 6003; grouped: count says how often since the last */
 	AUDIT_KEY_REFUSED,
-	AUDIT_ACCESS_CHECKED, /* a local service's CheckAccess that was denied */
+	AUDIT_ACCESS_CHECKED,    /* a local service's CheckAccess that was denied */
 	AUDIT_DIRECTORY_CHANGED, /* Entity Management 3004 / Account Change 3001: one per record */
 	AUDIT_DIRECTORY_REFUSED, /* a directory that did not load */
-	AUDIT_CALL_REFUSED, /* a socket call from somebody who may not make it */
-	AUDIT_SERVICE_EVENT, /* Emit: a local service's own event */
+	AUDIT_CALL_REFUSED,      /* a socket call from somebody who may not make it */
+	AUDIT_SERVICE_EVENT,     /* Emit: a local service's own event */
 	AUDIT_AGENT_STARTED,
 	AUDIT_AGENT_STOPPED,
 	AUDIT_KIND_COUNT,
@@ -45,11 +49,12 @@ struct audit_event {
 	const char *credential; /* "api-key:<id>", "ssh-key:SHA256:…", "none" */
 	const char *action;
 	const char *record_kind, *record_id, *change; /* directory changes */
-	const char *detail;    /* further text: problem, service event's message */
-	const char *data_json; /* Emit: an object */
+	const char *detail;                           /* further text: problem, service event's message */
+	const char *data_json;                        /* Emit: an object */
 	uint32_t caller_pid, caller_uid;
 	bool has_caller;
-	uint64_t count;
+	bool failure;   /* Emit: the outcome was one (other kinds say it themselves) */
+	uint64_t count; /* how often, with grouped events; 0 counts as 1 */
 	uint64_t directory_generation;
 };
 
@@ -59,7 +64,17 @@ void audit_destroy(struct audit *audit); /* takes NULL; writes the counts that w
 DEFINE_CLEANUP(struct audit, audit_destroy)
 /* Never blocks for long and never fails the caller: an event that the journal refuses is counted. */
 void audit_write(struct audit *audit, const struct audit_event *event);
+/* Events that the journal did not take; the next one it takes says how many (TENANTD_LOST=). */
 uint64_t audit_lost(const struct audit *audit);
+/* When audit_tick wants to run next (boot time); 0: nothing waits. */
+uint64_t audit_next_tick(const struct audit *audit);
+void audit_tick(struct audit *audit, uint64_t now_usec);
 
-/* Renders without sending, for tests: the fields as "NAME=value" lines. */
+/* The name of a kind: "login-denied". */
+const char *audit_kind_word(enum audit_kind kind);
+
+/* Renders without sending: the fields as "NAME=value" lines, none of which has a control character. */
 int audit_render(const struct audit *audit, const struct audit_event *event, struct buffer *ret);
+/* For tests: events go to `sink` (rendered too) and never to the journal; `clock` replaces the boot time. */
+typedef void (*audit_sink_fn)(void *context, const struct audit_event *event, const char *fields, size_t length);
+void audit_divert(struct audit *audit, audit_sink_fn sink, void *context, uint64_t (*clock)(void));

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What each kind of event is: its name, MESSAGE_ID (never reused for another meaning; explained in
+ * conf/tenantd.catalog), title, journal priority, and place in OCSF.
+ */
+#include <syslog.h>
+
+#include "audit/internal.h"
+#include "base/macros.h"
+
+/* clang-format off */
+static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
+	/* kind                    name, MESSAGE_ID, title, priority, class, activity, severity, is a failure */
+	[AUDIT_LOGIN_ALLOWED] = {"login-allowed", "a449604e638b43d598e882c347976330", "Sign-in allowed", LOG_INFO, OCSF_AUTHENTICATION, 1, 1, false},
+	[AUDIT_LOGIN_DENIED] = {"login-denied", "51aeb95271234311b6f54cb11593b61e", "Sign-in denied", LOG_NOTICE, OCSF_AUTHENTICATION, 1, 2, true},
+	[AUDIT_LOGIN_BROKEN] = {"login-broken", "2b2d926fe9f349b29e743297fd4d1797", "Sign-in broken: nothing could be decided", LOG_ERR, OCSF_AUTHENTICATION, 1, 4, true},
+	[AUDIT_SESSION_OPENED] = {"session-opened", "3122922975a74e4f986c031852261b0c", "Session opened", LOG_INFO, OCSF_AUTHORIZE_SESSION, 1, 1, false},
+	[AUDIT_SESSION_CLOSED] = {"session-closed", "0853753d377646f99fd506d0275c54f9", "Session closed", LOG_INFO, OCSF_AUTHENTICATION, 2, 1, false},
+	[AUDIT_PRIVILEGE_ALLOWED] = {"privilege-allowed", "7ab9ac6655cf4466a8fedc171d1deeb3", "Privilege granted", LOG_NOTICE, OCSF_AUTHORIZE_SESSION, 1, 1, false},
+	[AUDIT_PRIVILEGE_DENIED] = {"privilege-denied", "e75e81982f6e47ff94bc601dceaae2db", "Privilege refused", LOG_WARNING, OCSF_AUTHORIZE_SESSION, 1, 3, true},
+	[AUDIT_KEY_USED] = {"key-used", "c993f706c2c845f289e88116ec15229e", "API key used", LOG_INFO, OCSF_API_ACTIVITY, 2, 1, false},
+	[AUDIT_KEY_REFUSED] = {"key-refused", "19f5f64a89ae4813ba11459eb7acd923", "API key refused", LOG_NOTICE, OCSF_API_ACTIVITY, 2, 2, true},
+	[AUDIT_ACCESS_CHECKED] = {"access-checked", "707be1dce9c242f382570c357bdacc02", "Access refused", LOG_INFO, OCSF_API_ACTIVITY, 2, 2, true},
+	[AUDIT_DIRECTORY_CHANGED] = {"directory-changed", "e5a2af8c849a46208e6550f5deccfe8c", "Directory changed", LOG_NOTICE, OCSF_ENTITY_MANAGEMENT, 3, 1, false},
+	[AUDIT_DIRECTORY_REFUSED] = {"directory-refused", "6d90cbb25dd9419dafe225500704de61", "Directory not loaded; the last good one stays in force", LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 3, true},
+	[AUDIT_CALL_REFUSED] = {"call-refused", "f47c2108f52340b7841ab6e82d8b16cd", "Call on the agent's socket refused", LOG_WARNING, OCSF_API_ACTIVITY, 2, 3, true},
+	[AUDIT_SERVICE_EVENT] = {"service-event", "d810d8c2357046f7923ef9e659972497", "Event of a local service", LOG_INFO, OCSF_API_ACTIVITY, 99, 1, false},
+	[AUDIT_AGENT_STARTED] = {"agent-started", "6a437224e26040d59521703ad6772f0e", "Agent started", LOG_INFO, OCSF_APPLICATION_LIFECYCLE, 3, 1, false},
+	[AUDIT_AGENT_STOPPED] = {"agent-stopped", "bf27b0ca3cb84dbc9952e37568095b0f", "Agent stopped", LOG_INFO, OCSF_APPLICATION_LIFECYCLE, 4, 1, false},
+};
+/* clang-format on */
+_Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");
+
+const struct audit_kind_row *audit_kind_row(enum audit_kind kind)
+{
+	return (unsigned)kind < AUDIT_KIND_COUNT ? &kinds[kind] : NULL;
+}
+
+const char *audit_kind_word(enum audit_kind kind)
+{
+	const struct audit_kind_row *row = audit_kind_row(kind);
+
+	return row ? row->word : "unknown";
+}
