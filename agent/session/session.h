@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/problem.h"
+
 #define SESSION_ID_CHARS 16
 
 struct session {
@@ -25,13 +27,17 @@ struct session_table;
 typedef void (*session_ended_fn)(void *context, const struct session *session, const char *why);
 
 int session_table_create(sd_event *event, const char *state_dir, session_ended_fn ended, void *context,
-                         struct session_table **ret);
+			 struct session_table **ret);
 void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
-/* Finds the sessions of before: still the same process, or forgotten. */
-int session_table_restore(struct session_table *table);
-/* Copies the strings. 0 and the session; -ESRCH: no such process; -ENOSPC: table full. */
+/* Finds the sessions of before: still the same process, or forgotten (without a call of `ended`: nobody saw
+ * when). A file that is damaged is dropped, and `warn` (may be NULL) told. 0 and the count of sessions that go on. */
+typedef void (*session_warn_fn)(void *context, const struct problem *problem);
+int session_table_restore(struct session_table *table, session_warn_fn warn, void *context, uint32_t *ret_count);
+/* Copies the strings; `id`, `leader_start` are filled in here. 0 and the session (valid until it ends);
+ * -ESRCH: no such process; -ENOSPC: table full; others: it could not be written or watched. */
 int session_open(struct session_table *table, const struct session *data, const struct session **ret);
-/* PAM says it closed: a hint; the session goes at once, its processes are the kernel's matter. */
+/* PAM says it closed: a hint; the session goes at once, its processes are the kernel's matter. Calls `ended`.
+ * -ENOENT: no such session. */
 int session_close(struct session_table *table, const char *id);
 const struct session *session_find(const struct session_table *table, const char *id);
 const struct session *session_next(const struct session_table *table, uint32_t *cursor);
