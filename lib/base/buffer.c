@@ -85,9 +85,9 @@ void buffer_consume(struct buffer *buffer, size_t count)
 {
 	size_t rest;
 
+	count = MIN_OF(count, buffer->length);
 	if (count == 0)
 		return;
-	count = MIN_OF(count, buffer->length);
 	rest = buffer->length - count;
 	if (rest > 0)
 		memmove(buffer->data, buffer->data + count, rest);
