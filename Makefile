@@ -1,6 +1,6 @@
 # tenantd: one non-recursive makefile. `make help` lists what it does.
 #
-# Knobs:  DESTDIR=   prefix=/usr   DEV=1 (warnings are errors)   SANITIZE=address,undefined
+# Knobs:  DESTDIR=   prefix=/usr   V=1 (whole command lines)   DEV=1 (warnings are errors)   SANITIZE=address,undefined
 #         CC=gcc|clang   BUILD=build   KEEP=1 (demo)   HARDENING=0
 # Sources are found by folder: a new .c file in a folder below belongs to that folder's deliverable.
 
@@ -9,7 +9,7 @@
 .DEFAULT_GOAL := all
 
 VERSION     := 0.1.0
-CC          ?= gcc
+CC          := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 AR          := $(if $(filter default undefined,$(origin AR)),ar,$(AR))
 PKG_CONFIG  ?= pkg-config
 PYTHON      ?= /usr/bin/python3
