@@ -1,8 +1,11 @@
-# How things are built.
+# How things are built. `make V=1` prints whole command lines.
+
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2);)
 
 LIB_A    := $(O)/lib.a
 CLIENT_A := $(O)/client.a
 AGENT_A  := $(O)/agent.a
+PAM_A    := $(O)/pam.a
 
 DELIVERABLES := $(O)/libtenant.so.1 $(O)/pam_tenant.so $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so \
                 $(O)/tenantd $(O)/tenantctl
@@ -12,12 +15,12 @@ all: $(DELIVERABLES) ## build everything (default)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # The interface text is compiled in, so introspection serves exactly what the documentation says.
 $(O)/generated/agent_interface.h: docs/io.tenantd.Agent.varlink
 	@mkdir -p $(@D)
-	{ echo 'static const char agent_interface_text[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+	@{ echo 'static const char agent_interface_text[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
 $(call objects,$(wildcard agent/server/*.c)): CPPFLAGS += -I$(O)/generated
 $(call objects,$(wildcard agent/server/*.c)): | $(O)/generated/agent_interface.h
 $(O)/agent/server/interface.o: $(O)/generated/agent_interface.h
@@ -25,46 +28,52 @@ $(O)/agent/server/interface.o: $(O)/generated/agent_interface.h
 $(LIB_A): $(call objects,$(LIB_SRC))
 $(CLIENT_A): $(call objects,$(CLIENT_SRC))
 $(AGENT_A): $(call objects,$(AGENT_SRC))
-$(LIB_A) $(CLIENT_A) $(AGENT_A):
+$(PAM_A): $(call objects,$(PAM_SRC))
+$(LIB_A) $(CLIENT_A) $(AGENT_A) $(PAM_A):
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(O)/libtenant.so.1: $(call objects,$(LIBTENANT_SRC)) lib/client/libtenant.sym
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtenant.so.1 -Wl,--version-script,lib/client/libtenant.sym \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libtenant.so.1 -Wl,--version-script,lib/client/libtenant.sym \
 	  -o $@ $(filter %.o,$^) $(JSON_LIBS)
-	ln -sf libtenant.so.1 $(O)/libtenant.so
+	@ln -sf libtenant.so.1 $(O)/libtenant.so
 
 $(O)/pam_tenant.so: $(call objects,$(PAM_SRC)) pam_module/pam_tenant.sym $(O)/libtenant.so.1
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,--version-script,pam_module/pam_tenant.sym \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,--version-script,pam_module/pam_tenant.sym \
 	  -o $@ $(filter %.o,$^) -L$(O) -ltenant -lpam
 
 $(O)/libnss_tenant.so.2: $(call objects,$(NSS_SRC)) nss_module/libnss_tenant.sym
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libnss_tenant.so.2 \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libnss_tenant.so.2 \
 	  -Wl,--version-script,nss_module/libnss_tenant.sym -o $@ $(filter %.o,$^)
 
 $(O)/libsubid_tenant.so: $(call objects,$(SUBID_SRC)) nss_module/libsubid_tenant.sym
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,--version-script,nss_module/libsubid_tenant.sym \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,--version-script,nss_module/libsubid_tenant.sym \
 	  -o $@ $(filter %.o,$^)
 
 $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
 $(O)/tenantctl: $(call objects,$(CTL_SRC)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
 # Unit tests, fuzz targets (with a main that replays files) and benches: one program a file.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(UNIT_TESTS))
-$(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $^ -lcmocka $(AGENT_LIBS) -ldl
+$(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON)) $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $^ -lcmocka $(AGENT_LIBS) $(UNIT_LIBS) -ldl
+# These load the built module into the real libpam, with a getpwnam_r and getuid of their own.
+PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
+$(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid
+$(PAM_TESTS): UNIT_LIBS += -lpam
+$(PAM_TESTS): | $(O)/pam_tenant.so
 
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
-$(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -ldl
+$(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -ldl
 
 BENCH_BIN := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(BENCHES))
 $(BENCH_BIN): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call objects,$(BENCH_COMMON)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -lpam_misc -ldl
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -lpam_misc -ldl
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -21,7 +21,7 @@ PAM_SRC     := $(call sources,pam_module)
 UNIT_TESTS   := $(wildcard tests/unit/test_*.c)
 FUZZ_TARGETS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES      := $(wildcard tests/bench/bench_*.c)
-TEST_COMMON  := $(filter-out $(UNIT_TESTS),$(call sources,tests/unit))
+TEST_COMMON  := $(filter-out $(UNIT_TESTS),$(call sources,tests/unit tests/fakes))
 BENCH_COMMON := $(filter-out $(BENCHES),$(call sources,tests/bench))
 
 ALL_SRC := $(LIB_SRC) $(CLIENT_SRC) $(AGENT_SRC) agent/main.c $(CTL_SRC) $(call sources,nss_module pam_module)
