@@ -12,15 +12,15 @@ catalogdir  ?= $(prefix)/lib/systemd/catalog
 MAN_SECTIONS := 1 3 5 7 8
 D := $(DESTDIR)
 
-install: all $(O)/tenant.pc ## install below DESTDIR
+install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -d $(D)$(sbindir) $(D)$(bindir) $(D)$(libdir)/pkgconfig $(D)$(pamdir) $(D)$(includedir)/tenant
 	install -m 0755 $(O)/tenantd $(D)$(sbindir)/
 	install -m 0755 $(O)/tenantctl $(D)$(bindir)/
 	install -m 0644 $(O)/libtenant.so.1 $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so $(D)$(libdir)/
 	ln -sf libtenant.so.1 $(D)$(libdir)/libtenant.so
 	install -m 0644 $(O)/pam_tenant.so $(D)$(pamdir)/
-	install -m 0644 include/tenant/client.h $(D)$(includedir)/tenant/
-	install -m 0644 $(O)/tenant.pc $(D)$(libdir)/pkgconfig/tenant.pc
+	install -m 0644 $(wildcard include/tenant/*.h) $(D)$(includedir)/tenant/
+	install -m 0644 $(O)/libtenant.pc $(D)$(libdir)/pkgconfig/
 	install -d $(D)$(pythondir)/tenantd
 	install -m 0644 $(wildcard lib/python/tenantd/*.py lib/python/tenantd/py.typed) $(D)$(pythondir)/tenantd/
 	install -d $(D)$(systemddir) $(D)$(sysusersdir) $(D)$(tmpfilesdir) $(D)$(catalogdir)
@@ -42,8 +42,6 @@ install: all $(O)/tenant.pc ## install below DESTDIR
 	  cp -P --no-preserve=ownership $(wildcard docs/man/*.$(s)) $(D)$(mandir)/man$(s)/ &&)) true
 .PHONY: install
 
-$(O)/tenant.pc: Makefile packaging/make/install.mk
+$(O)/libtenant.pc: lib/client/libtenant.pc.in Makefile
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$(includedir)' '' 'Name: tenant' \
-	  'Description: Ask the local tenantd whose credential this is and what they may do' 'Version: $(VERSION)' \
-	  'Requires.private: jansson' 'Libs: -L$${libdir} -ltenant' 'Cflags: -I$${includedir}' > $@
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@version@|$(VERSION)|' $< > $@

@@ -11,9 +11,9 @@ import pexpect
 
 from . import machine, namespaces
 
-LOGIN_SECONDS = 60
+LOGIN_SECONDS = 30
 # What a prompt of ours or of the host's own looks like: anything that ends in a colon, hidden or not.
-PROMPT = re.compile(r"(?:^|\n)([^\r\n]*(?:API key|[Pp]assword|PIN)[^\r\n]*:) ?$")
+PROMPT = re.compile(r"(?:^|[\r\n])([^\r\n]*(?:API key|[Pp]assword|PIN)[^\r\n]*:) ?$")
 
 
 class Login:
@@ -103,9 +103,11 @@ def run_dialogue(child, login, secret, at_prompt, answers, timeout):
                 at_prompt()
                 at_prompt = None
             child.sendline(secret if secret is not None else "")
+        elif answers[which - 1][1] is None:
+            break
         else:
             child.sendline(answers[which - 1][1])
-    child.close()
+    child.close(force=True)
     login.code = child.exitstatus if child.exitstatus is not None else 255
 
 
@@ -114,12 +116,13 @@ def command_as(host, user, command, secret=None, key=None, method="key", **kwarg
 
 
 def on_console(host, argv, secret=None, answers=(), at_prompt=None, timeout=LOGIN_SECONDS):
-    """A program on a terminal of the host itself (login, su, sudo), as root unless argv changes that."""
+    """A program on a terminal of the host itself (login, su, sudo), as root unless argv changes that. login(1)
+    asks for the next name after a refusal; that ends it here."""
     line = " ".join(shlex.quote(a) for a in argv)
     full = host.command("script", "-qec", line, "/dev/null")
     login = Login(full)
     child = spawn(full, timeout)
-    run_dialogue(child, login, secret, at_prompt, answers, timeout)
+    run_dialogue(child, login, secret, at_prompt, [*answers, (rf"{host.name} login: $", None)], timeout)
     return login
 
 
