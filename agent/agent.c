@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "changes.h"
+#include "config.h"
+#include "directory/source_file.h"
+#include "map_writer/map_writer.h"
+#include "policy/policy.h"
+#include "seal_source.h"
+#include "server/server.h"
+
+#define PUBLISH_AGAIN_USEC (10 * USEC_PER_SEC) /* after a map that could not be written */
+#define DESCRIPTORS_SPARE 128U                 /* beside connections: files, pidfds, epoll instances */
+#define PATH_SIZE 512
+
+struct agent {
+	sd_event *event;
+	sd_event_source *tick_source, *publish_source;
+	char *config_path; /* NULL: the usual place */
+	struct config *config;
+	struct seal_key seal_key;
+	bool has_seal_key;
+	struct source_file *source;
+	struct map_writer *map;
+	struct audit *audit;
+	struct login_book *logins;
+	struct session_table *sessions;
+	struct server *server;
+	struct parts parts; /* what the server sees of all this */
+	/* What is wrong at the moment, "" where nothing is. */
+	char config_problem[PARTS_PROBLEM_MAX], directory_problem[PARTS_PROBLEM_MAX], map_problem[PARTS_PROBLEM_MAX];
+	uint64_t tick_armed;
+	bool reloading;
+	bool config_changed; /* by the reload under way */
+	bool started;        /* STARTED is in the audit */
+};
+
+/* ---- what is told about the state ----------------------------------------------------------- */
+
+static void update_state(struct agent *agent)
+{
+	struct parts *parts = &agent->parts;
+	const char *problem = agent->directory_problem[0] ? agent->directory_problem
+			      : agent->config_problem[0]  ? agent->config_problem
+							  : agent->map_problem;
+	struct directory_counts counts;
+
+	snprintf(parts->problem, sizeof(parts->problem), "%s", problem);
+	if (!parts->directory)
+		parts->state = AGENT_BROKEN;
+	else
+		parts->state = problem[0] ? AGENT_DEGRADED : AGENT_READY;
+	if (!parts->directory) {
+		sd_notifyf(0, "STATUS=No directory yet: %s", problem);
+		return;
+	}
+	counts = directory_counts(parts->directory);
+	if (parts->state == AGENT_READY)
+		sd_notifyf(0, "STATUS=%u people in %u projects of %u tenants", counts.users, counts.projects,
+			   counts.tenants);
+	else
+		sd_notifyf(0, "STATUS=Degraded: %s", problem);
+}
+
+/* ---- the directory -------------------------------------------------------------------------------- */
+
+static bool may_sudo(void *context, const struct directory *d, const struct user_record *user)
+{
+	return policy_may_sudo(d, user);
+}
+
+static void publish_map(struct agent *agent)
+{
+	struct map_options options = {
+		.sudo_member = may_sudo,
+		.enumerate = agent->config->enumerate,
+		.subids = agent->config->subids,
+	};
+	int result = map_writer_publish(agent->map, agent->parts.directory, &options);
+
+	if (result >= 0) {
+		agent->map_problem[0] = '\0';
+		agent->parts.map_published = true;
+		sd_event_source_set_enabled(agent->publish_source, SD_EVENT_OFF);
+		return;
+	}
+	snprintf(agent->map_problem, sizeof(agent->map_problem), "cannot publish %s: %s", agent->config->map_path,
+		 strerror(-result));
+	log_error("%s; the map that is there goes on serving", agent->map_problem);
+	agent->parts.map_published = false;
+	if (sd_event_source_set_time(agent->publish_source, clock_boottime_usec() + PUBLISH_AGAIN_USEC) < 0 ||
+	    sd_event_source_set_enabled(agent->publish_source, SD_EVENT_ONESHOT) < 0)
+		log_error("cannot set a time to try again");
+}
+
+static int on_publish_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	if (agent->parts.directory)
+		publish_map(agent);
+	update_state(agent);
+	return 0;
+}
+
+static void take_picture(struct agent *agent, struct directory *picture)
+{
+	struct directory *before = agent->parts.directory;
+
+	agent->directory_problem[0] = '\0';
+	if (picture == before)
+		return;
+	/* Names first, answers second: nobody is let in whom the system does not know yet. */
+	agent->parts.directory = directory_ref(picture);
+	agent->parts.loaded_at = clock_realtime_sec();
+	publish_map(agent);
+	changes_report(agent->audit, agent->server, before, picture);
+	directory_unref(before);
+	malloc_trim(0);
+}
+
+static void refuse_picture(struct agent *agent, const struct problem *problem)
+{
+	problem_render(problem, agent->directory_problem, sizeof(agent->directory_problem));
+	log_problem(LOG_ERR,
+		    agent->parts.directory ? "the directory did not load; the last good one stays in force"
+					   : "the directory did not load, and there is none to go on with",
+		    problem);
+	audit_write(agent->audit, &(struct audit_event){
+					  .kind = AUDIT_DIRECTORY_REFUSED,
+					  .reason = REASON_BROKEN,
+					  .detail = agent->directory_problem,
+				  });
+	malloc_trim(0);
+}
+
+static void finish_reload(struct agent *agent, bool changed)
+{
+	const char *problem = agent->directory_problem[0] ? agent->directory_problem : agent->config_problem;
+
+	if (!agent->reloading)
+		return;
+	agent->reloading = false;
+	sd_notify(0, "READY=1");
+	server_reload_done(agent->server, changed || agent->config_changed, problem[0] ? problem : NULL);
+	agent->config_changed = false;
+}
+
+static void on_directory(void *context, struct directory *picture, const struct problem *problem)
+{
+	struct agent *agent = context;
+	bool changed = picture && picture != agent->parts.directory;
+
+	if (picture)
+		take_picture(agent, picture);
+	else
+		refuse_picture(agent, problem);
+	update_state(agent);
+	finish_reload(agent, changed);
+}
+
+/* ---- configuration ------------------------------------------------------------------------------- */
+
+static int load_config(const struct agent *agent, struct config **ret, struct problem *problem)
+{
+	struct rlimit files;
+	int result = config_load(agent->config_path ? agent->config_path : CONFIG_PATH, agent->config_path != NULL, ret,
+				 problem);
+
+	if (result < 0)
+		return result;
+	for (uint32_t i = 0; i < (*ret)->service_count; i++) {
+		const struct config_service *service = &(*ret)->services[i];
+
+		if (service->uid == CONFIG_UID_NONE)
+			log_warning("service '%s': there is no account '%s' in %s, so it gets no rights", service->name,
+				    service->user, (*ret)->passwd_path);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
+	    files.rlim_cur < (rlim_t)(*ret)->connections + DESCRIPTORS_SPARE) {
+		(*ret)->connections = files.rlim_cur > 2 * DESCRIPTORS_SPARE
+					      ? (uint32_t)files.rlim_cur - DESCRIPTORS_SPARE
+					      : DESCRIPTORS_SPARE;
+		log_warning("only %u connections: the limit of open files is %llu", (*ret)->connections,
+			    (unsigned long long)files.rlim_cur);
+	}
+	return 0;
+}
+
+/* What was built from these stays as it is until a restart. */
+static void keep_fixed(const struct config *old, struct config *new)
+{
+	const struct {
+		const char *name;
+		const char *old;
+		const char **new;
+	} fixed[] = {
+		{"host_name", old->host_name, &new->host_name},
+		{"directory.path", old->directory_path, &new->directory_path},
+		{"paths.state", old->state_dir, &new->state_dir},
+		{"paths.run", old->run_dir, &new->run_dir},
+		{"paths.map", old->map_path, &new->map_path},
+		{"paths.seal_key", old->seal_key_path, &new->seal_key_path},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		const char *copy;
+
+		if (text_equal(fixed[i].old, *fixed[i].new))
+			continue;
+		log_notice("a changed %s takes effect when the agent is restarted", fixed[i].name);
+		copy = arena_strndup(&new->arena, fixed[i].old, strlen(fixed[i].old));
+		if (copy)
+			*fixed[i].new = copy;
+	}
+}
+
+static void reload_config(struct agent *agent)
+{
+	struct problem problem = {0};
+	struct config *config = NULL, *old = agent->config;
+	int result = load_config(agent, &config, &problem);
+
+	if (result < 0) {
+		if (!problem.text[0])
+			problem_set(&problem, -result, "%s", strerror(-result));
+		problem_render(&problem, agent->config_problem, sizeof(agent->config_problem));
+		log_problem(LOG_ERR, "the configuration did not load; the last good one stays in force", &problem);
+		audit_write(agent->audit, &(struct audit_event){
+						  .kind = AUDIT_DIRECTORY_REFUSED,
+						  .reason = REASON_BROKEN,
+						  .record_kind = "configuration",
+						  .detail = agent->config_problem,
+					  });
+		return;
+	}
+	agent->config_problem[0] = '\0';
+	keep_fixed(old, config);
+	agent->config = config;
+	agent->parts.config = config;
+	agent->config_changed = true;
+	log_set_level(config->log_level);
+	if (agent->parts.directory && (old->enumerate != config->enumerate || old->subids != config->subids))
+		publish_map(agent);
+	config_free(old);
+}
+
+static void start_reload(void *context)
+{
+	struct agent *agent = context;
+
+	if (!agent->reloading)
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reading configuration and directory",
+			   (unsigned long long)({
+				   struct timespec now;
+				   clock_gettime(CLOCK_MONOTONIC, &now);
+				   (uint64_t) now.tv_sec *USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+			   }));
+	agent->reloading = true;
+	reload_config(agent);
+	source_file_reload(agent->source);
+}
+
+/* ---- events of the loop ----------------------------------------------------------------------- */
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return MIN_OF(a, b);
+}
+
+/* One timer for logins that grow too old and audit counts that wait; off while there are none. */
+static void arm_tick(void *context)
+{
+	struct agent *agent = context;
+	uint64_t when = sooner(login_next_tick(agent->logins), audit_next_tick(agent->audit));
+
+	/* Set too early it only looks again, so moving it back can wait until then. */
+	if (when == agent->tick_armed || (when && agent->tick_armed && when > agent->tick_armed))
+		return;
+	if ((when && sd_event_source_set_time(agent->tick_source, when) < 0) ||
+	    sd_event_source_set_enabled(agent->tick_source, when ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
+		log_error("cannot arm a timer");
+	agent->tick_armed = when;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	uint64_t now = clock_boottime_usec();
+
+	agent->tick_armed = 0;
+	login_tick(agent->logins, now);
+	audit_tick(agent->audit, now);
+	arm_tick(agent);
+	return 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	if (info->ssi_signo == SIGHUP) {
+		log_info("SIGHUP: reading configuration and directory again");
+		start_reload(agent);
+		return 0;
+	}
+	sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+	return sd_event_exit(agent->event, 0);
+}
+
+static void on_session_ended(void *context, const struct session *session, const char *why)
+{
+	struct agent *agent = context;
+
+	audit_write(agent->audit, &(struct audit_event){
+					  .kind = AUDIT_SESSION_CLOSED,
+					  .tenant = session->tenant,
+					  .project = session->project,
+					  .role = session->role,
+					  .user = session->login,
+					  .user_id = session->user_id,
+					  .uid = session->uid,
+					  .has_uid = true,
+					  .service = session->service,
+					  .source = session->source,
+					  .terminal = session->terminal,
+					  .host_session = session->id,
+					  .credential = session->credential,
+					  .detail = why,
+				  });
+	if (agent->server)
+		server_publish(agent->server, &(struct server_event){
+						      .event = "session-closed",
+						      .user = session->login,
+						      .user_id = session->user_id,
+						      .session = session->id,
+						      .has_uid = true,
+						      .uid = session->uid,
+					      });
+}
+
+/* ---- making and ending -------------------------------------------------------------------------- */
+
+/* `server` may be stopped and started by systemd with sockets that stay: use what it hands over. */
+static int open_sockets(struct agent *agent, struct problem *problem)
+{
+	char **names = NULL;
+	int count = sd_listen_fds_with_names(1, &names);
+	int result = count;
+
+	for (int i = 0; i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (result < 0) {
+			close(fd);
+		} else if (text_equal(names[i], "agent")) {
+			result = server_listen_fd(agent->server, fd, SERVER_AGENT);
+		} else if (text_equal(names[i], "userdb")) {
+			result = server_listen_fd(agent->server, fd, SERVER_USERDB);
+		} else {
+			log_warning("systemd handed over a socket named '%s', which is not one of ours", names[i]);
+			close(fd);
+		}
+		free(names[i]);
+	}
+	free(names);
+	if (result < 0)
+		return problem_set(problem, -result, "cannot use the sockets from systemd: %s", strerror(-result));
+	if (count > 0)
+		return 0;
+	result = server_listen_path(agent->server, agent->config->agent_socket, SERVER_AGENT);
+	if (result < 0) {
+		problem_at(problem, agent->config->agent_socket, 0, 0);
+		return problem_set(problem, -result, "cannot listen: %s", strerror(-result));
+	}
+	result = server_listen_path(agent->server, agent->config->userdb_socket, SERVER_USERDB);
+	if (result < 0) /* nobody's sign-in depends on it */
+		log_warning("cannot listen on %s: %s", agent->config->userdb_socket, strerror(-result));
+	return 0;
+}
+
+static int open_source(struct agent *agent, struct problem *problem)
+{
+	struct source_file_options options = {
+		.path = agent->config->directory_path,
+		.host_name = agent->config->host_name,
+	};
+	int result = seal_source_read(agent->config->seal_key_path, &agent->seal_key, problem);
+
+	if (result >= 0) {
+		agent->has_seal_key = true;
+		options.cache_dir = agent->config->state_dir;
+		options.seal_key = &agent->seal_key;
+	} else if (result == -ENOENT) {
+		log_notice("there is no sealing key (%s): nothing is kept on disk, and each start reads the whole "
+			   "directory file",
+			   agent->config->seal_key_path);
+	} else {
+		log_problem(LOG_WARNING, "no sealing key, so nothing is kept on disk", problem);
+		*problem = (struct problem){0};
+	}
+	return source_file_create(agent->event, &options, on_directory, agent, &agent->source);
+}
+
+static void load_directory(struct agent *agent)
+{
+	_cleanup_(directory_unrefp) struct directory *picture = NULL;
+	struct problem problem = {0};
+	int result = source_file_load(agent->source, &picture, &problem);
+
+	if (result >= 0) {
+		take_picture(agent, picture);
+		return;
+	}
+	if (!problem.text[0]) {
+		problem_at(&problem, agent->config->directory_path, 0, 0);
+		problem_set(&problem, -result, "%s",
+			    result == -ENOENT ? "there is no directory file yet" : strerror(-result));
+		if (result == -ENOENT)
+			problem_remedy(&problem, "make one with `tenantctl directory add-tenant`");
+	}
+	refuse_picture(agent, &problem);
+}
+
+static int add_signals(struct agent *agent)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	sigset_t set;
+	int result = 0;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaddset(&set, signals[i]);
+	/* Before any thread exists, so none of them takes a signal. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	for (size_t i = 0; result >= 0 && i < ARRAY_LEN(signals); i++)
+		result = sd_event_add_signal(agent->event, NULL, signals[i], on_signal, agent);
+	return result;
+}
+
+static int add_timers(struct agent *agent)
+{
+	int result =
+		sd_event_add_time(agent->event, &agent->tick_source, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_tick, agent);
+
+	if (result >= 0)
+		result = sd_event_source_set_enabled(agent->tick_source, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(agent->event, &agent->publish_source, CLOCK_BOOTTIME, 0, USEC_PER_SEC,
+					   on_publish_again, agent);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(agent->publish_source, SD_EVENT_OFF);
+	return result;
+}
+
+static int make_parts(struct agent *agent, struct problem *problem)
+{
+	char sessions_dir[PATH_SIZE];
+	int result;
+
+	if ((size_t)snprintf(sessions_dir, sizeof(sessions_dir), "%s/sessions", agent->config->run_dir) >=
+	    sizeof(sessions_dir))
+		return problem_set(problem, ENAMETOOLONG, "paths.run is too long");
+	if (mkdir(sessions_dir, 0700) < 0 && errno != EEXIST) {
+		problem_at(problem, sessions_dir, 0, 0);
+		return problem_set(problem, errno, "cannot make the folder: %m");
+	}
+	result = audit_create(agent->config->host_name, &agent->audit);
+	if (result >= 0)
+		result = login_book_create(agent->audit, &agent->logins);
+	if (result >= 0)
+		result = session_table_create(agent->event, sessions_dir, on_session_ended, agent, &agent->sessions);
+	if (result >= 0)
+		result = map_writer_create(agent->config->map_path, &agent->map);
+	if (result < 0)
+		return result;
+	agent->parts = (struct parts){
+		.config = agent->config,
+		.logins = agent->logins,
+		.sessions = agent->sessions,
+		.audit = agent->audit,
+		.state = AGENT_BROKEN,
+		.reload = start_reload,
+		.after_work = arm_tick,
+		.context = agent,
+	};
+	return server_create(agent->event, &agent->parts, &agent->server);
+}
+
+int agent_create(const char *config_path, struct agent **ret, struct problem *problem)
+{
+	_cleanup_(agent_destroyp) struct agent *agent = calloc(1, sizeof(*agent));
+	int result;
+
+	if (!agent)
+		return -ENOMEM;
+	if (config_path) {
+		agent->config_path = strdup(config_path);
+		if (!agent->config_path)
+			return -ENOMEM;
+	}
+	result = load_config(agent, &agent->config, problem);
+	if (result < 0)
+		return result;
+	log_set_level(agent->config->log_level);
+	result = sd_event_new(&agent->event);
+	if (result >= 0)
+		result = add_signals(agent);
+	if (result >= 0)
+		result = add_timers(agent);
+	if (result >= 0)
+		result = sd_event_set_watchdog(agent->event, true);
+	if (result >= 0)
+		result = make_parts(agent, problem);
+	if (result >= 0)
+		result = open_source(agent, problem);
+	if (result < 0)
+		return result;
+
+	load_directory(agent);
+	result = session_table_restore(agent->sessions);
+	if (result < 0)
+		log_warning("cannot find the sessions of before: %s", strerror(-result));
+	result = open_sockets(agent, problem);
+	if (result < 0)
+		return result;
+	update_state(agent);
+	*ret = TAKE_PTR(agent);
+	return 0;
+}
+
+int agent_run(struct agent *agent)
+{
+	agent->started = true;
+	audit_write(agent->audit,
+		    &(struct audit_event){
+			    .kind = AUDIT_AGENT_STARTED,
+			    .detail = agent->parts.problem[0] ? agent->parts.problem : NULL,
+			    .directory_generation =
+				    agent->parts.directory ? directory_generation(agent->parts.directory) : 0,
+		    });
+	arm_tick(agent);
+	malloc_trim(0);
+	sd_notify(0, "READY=1");
+	return sd_event_loop(agent->event);
+}
+
+void agent_destroy(struct agent *agent)
+{
+	if (!agent)
+		return;
+	if (agent->started)
+		audit_write(agent->audit, &(struct audit_event){.kind = AUDIT_AGENT_STOPPED});
+	server_destroy(TAKE_PTR(agent->server));
+	source_file_destroy(agent->source);
+	session_table_destroy(agent->sessions);
+	login_book_destroy(agent->logins);
+	directory_unref(agent->parts.directory);
+	map_writer_destroy(agent->map);
+	audit_destroy(agent->audit);
+	sd_event_source_disable_unref(agent->tick_source);
+	sd_event_source_disable_unref(agent->publish_source);
+	sd_event_unref(agent->event);
+	config_free(agent->config);
+	secret_wipe(&agent->seal_key, sizeof(agent->seal_key));
+	free(agent->config_path);
+	free(agent);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server's own state, for the files of this folder.
+ */
+#pragma once
+
+#include "server/connection.h"
+#include "server/limits.h"
+#include "server/methods.h"
+
+struct listener {
+	int fd;
+	enum server_socket kind;
+	bool paused;
+	char *path; /* to remove at the end; NULL when the socket is systemd's */
+};
+
+#define LISTENERS_MAX 4
+
+struct server {
+	sd_event *event;
+	sd_event_source *ready_source, *again_source, *timer_source;
+	const struct parts *parts;
+	int epoll_fd;
+	struct listener listeners[LISTENERS_MAX];
+	unsigned listener_count;
+	struct connection *connections, *dead, *queue, **queue_tail;
+	uint64_t last_id;
+	uint64_t accept_paused_until;
+	uint64_t armed; /* what timer_source is set to; 0: off */
+	struct timers timers;
+	struct callers callers;
+	uint32_t untrusted; /* connections that count against the open share */
+	struct server_counts counts;
+	uint64_t method_calls[METHODS_MAX];
+	char scratch[INPUT_MAX]; /* what one read brings; wiped after each use */
+};
+
+void server_forget(struct server *server, struct connection *connection); /* takes it off all lists */
+void server_queue(struct server *server, struct connection *connection);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * PAM's auth and account stages: Login, Answer, Authorize. Root only, by the table.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "server/call.h"
+#include "server/m_origin.h"
+#include "server/methods.h"
+
+static const char *const step_words[] = {
+	[LOGIN_PROMPT] = "prompt",
+	[LOGIN_ALLOWED] = "allowed",
+	[LOGIN_DENIED] = "denied",
+	[LOGIN_BROKEN] = "broken",
+};
+
+static int reply_step(struct call *call, struct login_reply *reply)
+{
+	struct json_writer *w = call_reply(call);
+	int result;
+
+	json_put_string(w, "step", step_words[reply->step]);
+	json_put_string_if(w, "login", reply->token);
+	json_put_string_if(w, "text", reply->text);
+	if (reply->step == LOGIN_PROMPT)
+		json_put_bool(w, "echo", reply->echo);
+	else
+		json_put_string(w, "reason", reason_word(reply->unknown_user ? REASON_UNKNOWN_USER : reply->reason));
+	if (reply->final)
+		json_put_bool(w, "final", true);
+	result = call_reply_end(call, false);
+	if (result >= 0)
+		call_delay(call, reply->delay_usec);
+	secret_wipe(reply->token, sizeof(reply->token));
+	return result;
+}
+
+static int reply_no_directory(struct call *call)
+{
+	struct json_writer *w = call_reply(call);
+
+	json_put_string(w, "step", "broken");
+	json_put_string(w, "text", reason_text(REASON_BROKEN));
+	json_put_string(w, "reason", reason_word(REASON_BROKEN));
+	json_put_bool(w, "final", true);
+	return call_reply_end(call, false);
+}
+
+int m_login(struct call *call)
+{
+	struct login_origin origin = ORIGIN_INIT;
+	struct login_reply reply = {0};
+
+	if (call_parameters(call, login_fields, LOGIN_FIELDS, &origin) < 0)
+		return 0;
+	if (!call->parts->directory)
+		return reply_no_directory(call);
+	call->connection->had_login = true;
+	login_start(call->parts->logins, call->parts->directory, &origin, call->connection->id, call->now_usec,
+		    call->realtime, &reply);
+	return reply_step(call, &reply);
+}
+
+int m_answer(struct call *call)
+{
+	struct {
+		const char *login, *text;
+	} p = {0};
+	static const struct json_field fields[] = {
+		{"login", JSON_FIELD_STRING, 0, JSON_FIELD_REQUIRED},
+		{"text", JSON_FIELD_STRING, sizeof(char *), JSON_FIELD_REQUIRED},
+	};
+	struct login_reply reply = {0};
+
+	if (call_parameters(call, fields, ARRAY_LEN(fields), &p) < 0)
+		return 0;
+	if (!call->parts->directory)
+		return reply_no_directory(call);
+	login_answer(call->parts->logins, call->parts->directory, p.login, call->connection->id, p.text, strlen(p.text),
+		     call->now_usec, call->realtime, &reply);
+	return reply_step(call, &reply);
+}
+
+const struct json_field login_fields[LOGIN_FIELDS] = {
+	{"user", JSON_FIELD_STRING, offsetof(struct login_origin, user), JSON_FIELD_REQUIRED},
+	{"service", JSON_FIELD_STRING, offsetof(struct login_origin, service), JSON_FIELD_REQUIRED},
+	{"source", JSON_FIELD_STRING, offsetof(struct login_origin, source), JSON_FIELD_NULLABLE},
+	{"terminal", JSON_FIELD_STRING, offsetof(struct login_origin, terminal), JSON_FIELD_NULLABLE},
+	{"requesting_user", JSON_FIELD_STRING, offsetof(struct login_origin, requesting_user), JSON_FIELD_NULLABLE},
+};
+
+const struct json_field authorize_fields[AUTHORIZE_FIELDS] = {
+	{"user", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.user), JSON_FIELD_REQUIRED},
+	{"service", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.service), JSON_FIELD_REQUIRED},
+	{"source", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.source), JSON_FIELD_NULLABLE},
+	{"terminal", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.terminal), JSON_FIELD_NULLABLE},
+	{"requesting_user", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.requesting_user),
+	 JSON_FIELD_NULLABLE},
+	{"login", JSON_FIELD_STRING, offsetof(struct login_authorize, token), JSON_FIELD_NULLABLE},
+	{"ssh_auth_info", JSON_FIELD_STRING, offsetof(struct login_authorize, ssh_auth_info), JSON_FIELD_NULLABLE},
+};
+
+int m_authorize(struct call *call)
+{
+	struct login_authorize request = {.origin = ORIGIN_INIT, .token = "", .ssh_auth_info = ""};
+	struct login_verdict verdict = {.reason = REASON_BROKEN};
+	struct json_writer *w;
+
+	if (call_parameters(call, authorize_fields, AUTHORIZE_FIELDS, &request) < 0)
+		return 0;
+	if (call->parts->directory)
+		login_authorize(call->parts->logins, call->parts->directory, &request, call->now_usec, call->realtime,
+				&verdict);
+	w = call_reply(call);
+	put_verdict(w, &verdict);
+	if (verdict.reason == REASON_ALLOWED) {
+		json_put_string_if(w, "tenant", verdict.tenant ? verdict.tenant->slug : NULL);
+		json_put_string_if(w, "project", verdict.project ? verdict.project->slug : NULL);
+		json_put_string_if(w, "role", verdict.role);
+	}
+	return call_reply_end(call, false);
+}
+
+void put_verdict(struct json_writer *w, const struct login_verdict *verdict)
+{
+	enum reason reason = verdict->unknown_user ? REASON_UNKNOWN_USER : verdict->reason;
+
+	put_decision(w, "decision", reason, verdict->message[0] ? verdict->message : NULL);
+	if (reason == REASON_ALLOWED)
+		json_put_string_if(w, "warning", verdict->warning);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parameters that PAM's stages have in common.
+ */
+#pragma once
+
+#include "login/login.h"
+#include "json/json_read.h"
+
+#define ORIGIN_INIT                                                                            \
+	{                                                                                      \
+		.user = "", .service = "", .source = "", .terminal = "", .requesting_user = "" \
+	}
+#define LOGIN_FIELDS 5
+#define AUTHORIZE_FIELDS 7
+extern const struct json_field login_fields[LOGIN_FIELDS];         /* into struct login_origin */
+extern const struct json_field authorize_fields[AUTHORIZE_FIELDS]; /* into struct login_authorize */
+
+/* `decision` and `warning`. */
+void put_verdict(struct json_writer *w, const struct login_verdict *verdict);

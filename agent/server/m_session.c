@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * PAM's session stage, and who is here: OpenSession, CloseSession, Sessions.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "login/services.h"
+#include "server/call.h"
+#include "server/internal.h"
+#include "server/m_origin.h"
+
+#define SESSIONS_REPLY_BYTES (VARLINK_MESSAGE_MAX - 4096U) /* one more session fits behind this */
+
+struct open_request {
+	struct login_authorize authorize;
+	uint32_t leader;
+};
+
+static const struct json_field leader_field = {"leader", JSON_FIELD_U32, offsetof(struct open_request, leader),
+					       JSON_FIELD_NULLABLE};
+
+/* Becoming somebody else within a session is no session more. */
+static bool counts_as_session(const char *service)
+{
+	const struct service_rule *rule = service_rule(service);
+
+	return !rule->privilege && !rule->implied;
+}
+
+static bool has_too_many(const struct call *call, const struct login_verdict *verdict, const char *service)
+{
+	uint32_t most = verdict->tenant ? verdict->tenant->max_sessions_per_user : 0;
+	const struct session *session;
+	uint32_t cursor = 0, count = 0;
+
+	if (!most || !verdict->user || !counts_as_session(service))
+		return false;
+	while ((session = session_next(call->parts->sessions, &cursor)))
+		count += text_equal(session->user_id, verdict->user->id) && counts_as_session(session->service);
+	return count >= most;
+}
+
+/* The kernel's word that the caller is still the process that connected. */
+static int caller_is_alive(const struct call *call)
+{
+	int pidfd = peer_pidfd(call->connection->fd);
+
+	if (pidfd == -EOPNOTSUPP)
+		return 0; /* an older kernel: session_open compares start times from here on */
+	if (pidfd < 0)
+		return -ESRCH;
+	close(pidfd);
+	return 0;
+}
+
+static void put_environment(struct json_writer *w, const struct login_verdict *verdict)
+{
+	char line[128];
+
+	json_begin(w, "environment", '[');
+	if (verdict->tenant) {
+		snprintf(line, sizeof(line), "TENANT=%s", verdict->tenant->slug);
+		json_put_string(w, NULL, line);
+	}
+	if (verdict->project) {
+		snprintf(line, sizeof(line), "TENANT_PROJECT=%s", verdict->project->slug);
+		json_put_string(w, NULL, line);
+	}
+	if (verdict->role) {
+		snprintf(line, sizeof(line), "TENANT_ROLE=%s", verdict->role);
+		json_put_string(w, NULL, line);
+	}
+	json_end(w, ']');
+}
+
+static void audit_open(const struct call *call, const struct session *session, const struct login_verdict *verdict)
+{
+	audit_write(call->parts->audit, &(struct audit_event){
+						.kind = AUDIT_SESSION_OPENED,
+						.reason = REASON_ALLOWED,
+						.tenant = session->tenant,
+						.project = session->project,
+						.role = session->role,
+						.user = session->login,
+						.user_id = session->user_id,
+						.uid = session->uid,
+						.has_uid = true,
+						.service = session->service,
+						.source = session->source,
+						.terminal = session->terminal,
+						.host_session = session->id,
+						.credential = verdict->credential,
+						.directory_generation = directory_generation(call->parts->directory),
+					});
+	server_publish(call->server, &(struct server_event){
+					     .event = "session-opened",
+					     .user = session->login,
+					     .user_id = session->user_id,
+					     .project = verdict->project ? verdict->project->id : NULL,
+					     .session = session->id,
+					     .has_uid = true,
+					     .uid = session->uid,
+				     });
+}
+
+static int open_allowed(struct call *call, const struct open_request *request, const struct login_verdict *verdict)
+{
+	const struct login_origin *origin = &request->authorize.origin;
+	const struct session *session = NULL;
+	struct session data;
+	struct json_writer *w;
+	int result = 0;
+
+	union {
+		const char *text;
+		char *field;
+	} user_id = {verdict->user->id}, login = {verdict->user->login},
+	  tenant = {verdict->tenant ? verdict->tenant->slug : ""},
+	  project = {verdict->project ? verdict->project->slug : ""}, role = {verdict->role ? verdict->role : ""},
+	  service = {origin->service}, source = {origin->source}, terminal = {origin->terminal},
+	  credential = {verdict->credential};
+
+	data = (struct session){
+		.user_id = user_id.field,
+		.login = login.field,
+		.tenant = tenant.field,
+		.project = project.field,
+		.role = role.field,
+		.service = service.field,
+		.source = source.field,
+		.terminal = terminal.field,
+		.credential = credential.field,
+		.uid = verdict->user->uid,
+		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,
+		.opened = call->realtime,
+	};
+	if (!request->leader)
+		result = caller_is_alive(call);
+	if (result >= 0)
+		result = session_open(call->parts->sessions, &data, &session);
+	if (result == -ESRCH)
+		return call_invalid(call, "leader");
+	if (result == -ENOSPC)
+		return call_error(call, AGENT_ERROR_TOO_MANY, "limit", "sessions of this host");
+	if (result < 0)
+		return result;
+	audit_open(call, session, verdict);
+	if (request->authorize.token[0])
+		login_forget(call->parts->logins, request->authorize.token);
+	w = call_reply(call);
+	put_verdict(w, verdict);
+	json_put_string(w, "session", session->id);
+	put_environment(w, verdict);
+	return call_reply_end(call, false);
+}
+
+int m_open_session(struct call *call)
+{
+	struct open_request request = {
+		.authorize = {.origin = ORIGIN_INIT, .token = "", .ssh_auth_info = "", .again = true},
+	};
+	struct login_verdict verdict = {.reason = REASON_BROKEN};
+	struct json_field fields[AUTHORIZE_FIELDS + 1];
+
+	_Static_assert(offsetof(struct open_request, authorize) == 0, "authorize_fields fit");
+	memcpy(fields, authorize_fields, sizeof(authorize_fields));
+	fields[AUTHORIZE_FIELDS] = leader_field;
+	if (call_parameters(call, fields, ARRAY_LEN(fields), &request) < 0)
+		return 0;
+	if (call->parts->directory)
+		login_authorize(call->parts->logins, call->parts->directory, &request.authorize, call->now_usec,
+				call->realtime, &verdict);
+	if (verdict.reason == REASON_ALLOWED && has_too_many(call, &verdict, request.authorize.origin.service)) {
+		verdict.reason = REASON_TOO_MANY_SESSIONS;
+		verdict.message[0] = '\0';
+		audit_write(call->parts->audit, &(struct audit_event){
+							.kind = AUDIT_LOGIN_DENIED,
+							.reason = verdict.reason,
+							.tenant = verdict.tenant->slug,
+							.user = verdict.user->login,
+							.user_id = verdict.user->id,
+							.uid = verdict.user->uid,
+							.has_uid = true,
+							.service = request.authorize.origin.service,
+							.source = request.authorize.origin.source,
+							.credential = verdict.credential,
+						});
+	}
+	if (verdict.reason == REASON_ALLOWED && !verdict.unknown_user && verdict.user)
+		return open_allowed(call, &request, &verdict);
+	/* Allowed without a person: a local account that becomes another one. It is not ours to count. */
+	put_verdict(call_reply(call), &verdict);
+	return call_reply_end(call, false);
+}
+
+int m_close_session(struct call *call)
+{
+	static const struct json_field fields[] = {{"session", JSON_FIELD_STRING, 0, JSON_FIELD_REQUIRED}};
+	const char *id = NULL;
+	int result;
+
+	if (call_parameters(call, fields, ARRAY_LEN(fields), &id) < 0)
+		return 0;
+	result = session_close(call->parts->sessions, id);
+	/* It may have ended a moment ago by the kernel's word: that is what was asked for. */
+	if (result < 0 && result != -ENOENT && result != -ESRCH)
+		return result;
+	return call_reply_empty(call);
+}
+
+static void put_session(struct json_writer *w, const struct session *session)
+{
+	json_begin(w, NULL, '{');
+	json_put_string(w, "session", session->id);
+	json_put_string(w, "user", session->login);
+	json_put_u64(w, "uid", session->uid);
+	json_put_string(w, "tenant", session->tenant ? session->tenant : "");
+	json_put_string_if(w, "project", session->project);
+	json_put_string_if(w, "role", session->role);
+	json_put_string(w, "service", session->service ? session->service : "");
+	json_put_string_if(w, "source", session->source);
+	json_put_string_if(w, "terminal", session->terminal);
+	json_put_string_if(w, "credential", session->credential);
+	json_put_i64(w, "leader", session->leader);
+	json_put_i64(w, "opened", session->opened);
+	json_end(w, '}');
+}
+
+int m_sessions(struct call *call)
+{
+	static const struct json_field fields[] = {{"user", JSON_FIELD_STRING, 0, JSON_FIELD_NULLABLE}};
+	const struct buffer *out = &call->connection->out;
+	const struct session *session;
+	const char *user = NULL;
+	uint32_t cursor = 0;
+	struct json_writer *w;
+	size_t start = out->length;
+
+	if (call_parameters(call, fields, ARRAY_LEN(fields), &user) < 0)
+		return 0;
+	w = call_reply(call);
+	json_begin(w, "sessions", '[');
+	while ((session = session_next(call->parts->sessions, &cursor))) {
+		/* Somebody else's are not there at all for those who may not see them. */
+		if (!call->trusted && session->uid != call_uid(call))
+			continue;
+		if (user && !text_equal(session->login, user))
+			continue;
+		if (out->length - start > SESSIONS_REPLY_BYTES) {
+			int result;
+
+			if (!call->more)
+				return -EMSGSIZE;
+			json_end(w, ']');
+			result = call_reply_end(call, true);
+			if (result < 0)
+				return result;
+			start = out->length;
+			w = call_reply(call);
+			json_begin(w, "sessions", '[');
+		}
+		put_session(w, session);
+	}
+	json_end(w, ']');
+	return call_reply_end(call, false);
+}

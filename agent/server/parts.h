@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the server works on. agent.c owns it and keeps it current; the server only reads it, and asks for
+ * what is more than an answer through the two functions at its end.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "audit/audit.h"
+#include "config.h"
+#include "directory/directory.h"
+#include "login/login.h"
+#include "session/session.h"
+
+#define PARTS_PROBLEM_MAX 1600
+
+enum agent_state {
+	AGENT_READY,
+	AGENT_DEGRADED, /* an older picture answers: the newest could not be loaded or published */
+	AGENT_BROKEN,   /* no picture at all */
+};
+
+struct parts {
+	const struct config *config;
+	struct directory *directory; /* NULL: none yet */
+	struct login_book *logins;
+	struct session_table *sessions;
+	struct audit *audit;
+	enum agent_state state;
+	char problem[PARTS_PROBLEM_MAX]; /* "" when ready */
+	int64_t loaded_at;
+	bool map_published;
+
+	/* Reads configuration and directory again; server_reload_done follows. */
+	void (*reload)(void *context);
+	/* After each wake-up's work: what was done may have set a deadline somewhere else. */
+	void (*after_work)(void *context);
+	void *context;
+};

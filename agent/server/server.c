@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "server/call.h"
+#include "server/internal.h"
+
+/* ---- limits of connections ------------------------------------------------------------------ */
+
+static bool is_trusted_uid(const struct server *server, uint32_t uid)
+{
+	return uid == 0 || config_may(server->parts->config, uid, NULL) != 0;
+}
+
+/* NULL: there is room. Else the limit's name for the person. */
+static const char *turned_away(const struct server *server, const struct caller *caller, bool trusted)
+{
+	const struct config *config = server->parts->config;
+	uint32_t total = config->connections;
+	uint32_t own = config->connections_per_user * (trusted ? TRUSTED_FACTOR : 1);
+
+	if (server->counts.connections >= total)
+		return "connections of this host";
+	if (!trusted && server->untrusted >= total - total / RESERVED_SHARE)
+		return "connections of this host";
+	if (caller->uid != 0 && caller->connections >= own)
+		return "connections of this user";
+	return NULL;
+}
+
+/* Says why and closes; whoever does not listen just sees the end. */
+static void say_too_many(int fd, const char *limit)
+{
+	_cleanup_(buffer_finish) struct buffer out = BUFFER_INIT;
+	struct varlink_writer writer;
+
+	varlink_error_begin(&writer, &out, AGENT_ERROR_TOO_MANY);
+	json_put_string(&writer.json, "limit", limit);
+	if (varlink_end(&writer, false) >= 0)
+		(void)!send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* ---- connections -------------------------------------------------------------------------- */
+
+int server_add_connection(struct server *server, int fd_taken, enum server_socket kind)
+{
+	_cleanup_(closep) int fd = fd_taken;
+	struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP};
+	struct connection *connection;
+	struct caller *caller;
+	const char *limit;
+	struct peer peer;
+	bool trusted;
+	int result;
+
+	result = peer_read(fd, &peer);
+	if (result < 0)
+		return result;
+	caller = callers_get(&server->callers, peer.uid, clock_boottime_usec());
+	if (!caller || timers_reserve(&server->timers, server->counts.connections + 1) < 0)
+		return -ENOMEM;
+	trusted = is_trusted_uid(server, peer.uid);
+	limit = turned_away(server, caller, trusted);
+	if (limit) {
+		server->counts.turned_away++;
+		say_too_many(fd, limit);
+		return -EUSERS;
+	}
+	connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return -ENOMEM;
+	wanted.data.ptr = connection;
+	if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &wanted) < 0) {
+		result = -errno;
+		free(connection);
+		return result;
+	}
+	*connection = (struct connection){
+		.server = server,
+		.next = server->connections,
+		.id = ++server->last_id,
+		.fd = TAKE_FD(fd),
+		.kind = kind,
+		.peer = peer,
+		.caller = caller,
+		.untrusted = !trusted,
+		.watched = wanted.events,
+		.in = {.limit = INPUT_MAX, .wipe = true},
+		.out = {.limit = OUTPUT_MAX},
+	};
+	if (server->connections)
+		server->connections->previous = connection;
+	server->connections = connection;
+	caller->connections++;
+	server->untrusted += connection->untrusted;
+	server->counts.connections++;
+	server->counts.accepted++;
+	return 0;
+}
+
+void server_forget(struct server *server, struct connection *connection)
+{
+	if (connection->next)
+		connection->next->previous = connection->previous;
+	if (connection->previous)
+		connection->previous->next = connection->next;
+	else
+		server->connections = connection->next;
+	timers_set(&server->timers, &connection->timer, 0);
+	server->counts.connections--;
+	server->untrusted -= connection->untrusted;
+	connection->caller->connections--;
+	if (connection->subscribed) {
+		connection->caller->subscriptions--;
+		server->counts.subscribers--;
+	}
+	connection->next = server->dead;
+	server->dead = connection;
+}
+
+void server_queue(struct server *server, struct connection *connection)
+{
+	if (connection->queued || connection->dead)
+		return;
+	connection->queued = true;
+	connection->queue_next = NULL;
+	*server->queue_tail = connection;
+	server->queue_tail = &connection->queue_next;
+}
+
+/* One turn for each that was waiting when we began. */
+static void run_queue(struct server *server)
+{
+	struct connection *connection = server->queue;
+
+	server->queue = NULL;
+	server->queue_tail = &server->queue;
+	while (connection) {
+		struct connection *next = connection->queue_next;
+
+		connection->queued = false;
+		if (!connection->dead)
+			connection_turn(connection);
+		connection = next;
+	}
+}
+
+static void bury(struct server *server)
+{
+	/* One that waits in the queue is freed when its turn comes round. */
+	for (struct connection **at = &server->dead; *at;) {
+		struct connection *connection = *at;
+
+		if (connection->queued) {
+			at = &connection->next;
+			continue;
+		}
+		*at = connection->next;
+		buffer_finish(&connection->in);
+		buffer_finish(&connection->out);
+		free(connection);
+	}
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void pause_listeners(struct server *server, bool pause)
+{
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+		struct epoll_event wanted = {.events = pause ? 0 : EPOLLIN, .data.ptr = listener};
+
+		if (epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, listener->fd, &wanted) < 0)
+			log_error("cannot watch a listening socket: %m");
+	}
+	server->accept_paused_until = pause ? clock_boottime_usec() + ACCEPT_PAUSE_USEC : 0;
+}
+
+static void accept_some(struct server *server, const struct listener *listener)
+{
+	for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int result;
+
+		if (fd < 0) {
+			if (errno == EAGAIN)
+				return;
+			if (errno == ECONNABORTED || errno == EINTR)
+				continue;
+			/* Out of descriptors or memory: trying again at once would only spin. */
+			log_error("cannot accept a connection: %m");
+			pause_listeners(server, true);
+			return;
+		}
+		result = server_add_connection(server, fd, listener->kind);
+		if (result < 0 && result != -EUSERS)
+			log_error("cannot serve a connection: %s", strerror(-result));
+	}
+}
+
+static void finish_wakeup(struct server *server)
+{
+	const struct timer *first;
+	uint64_t when;
+
+	bury(server);
+	server->parts->after_work(server->parts->context);
+	if (server->queue && sd_event_source_set_enabled(server->again_source, SD_EVENT_ONESHOT) < 0)
+		log_error("the event loop refuses work");
+
+	first = timers_first(&server->timers);
+	when = first ? first->when : 0;
+	if (server->accept_paused_until && (!when || server->accept_paused_until < when))
+		when = server->accept_paused_until;
+	if (when == server->armed)
+		return;
+	/* A timer that is set too early only looks again; so let it stand while it is not too late. */
+	if (when && server->armed && when > server->armed)
+		return;
+	if (when && sd_event_source_set_time(server->timer_source, when) < 0)
+		log_error("cannot set a deadline");
+	if (sd_event_source_set_enabled(server->timer_source, when ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
+		log_error("cannot arm a deadline");
+	server->armed = when;
+}
+
+static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct server *server = userdata;
+	struct epoll_event events[READY_PER_WAKEUP];
+	int count = epoll_wait(server->epoll_fd, events, READY_PER_WAKEUP, 0);
+
+	for (int i = 0; i < count; i++) {
+		struct listener *listener = events[i].data.ptr;
+		struct connection *connection;
+
+		if (listener >= server->listeners && listener < server->listeners + LISTENERS_MAX) {
+			accept_some(server, listener);
+			continue;
+		}
+		connection = events[i].data.ptr;
+		if (!connection->dead)
+			connection_ready(connection, events[i].events);
+	}
+	if (server->queue)
+		run_queue(server);
+	finish_wakeup(server);
+	return 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+	struct server *server = userdata;
+
+	run_queue(server);
+	finish_wakeup(server);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct server *server = userdata;
+	uint64_t now = clock_boottime_usec();
+	struct timer *timer;
+
+	server->armed = 0;
+	if (server->accept_paused_until && server->accept_paused_until <= now)
+		pause_listeners(server, false);
+	while ((timer = timers_first(&server->timers)) && timer->when <= now) {
+		struct connection *connection =
+			(struct connection *)((char *)timer - offsetof(struct connection, timer));
+
+		timers_set(&server->timers, timer, 0);
+		connection_expired(connection);
+	}
+	finish_wakeup(server);
+	return 0;
+}
+
+/* ---- making and ending ---------------------------------------------------------------------- */
+
+int server_create(sd_event *event, const struct parts *parts, struct server **ret)
+{
+	_cleanup_(server_destroyp) struct server *server = calloc(1, sizeof(*server));
+	int result;
+
+	if (!server)
+		return -ENOMEM;
+	server->event = sd_event_ref(event);
+	server->parts = parts;
+	server->queue_tail = &server->queue;
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll_fd < 0)
+		return -errno;
+	result = sd_event_add_io(event, &server->ready_source, server->epoll_fd, EPOLLIN, on_ready, server);
+	if (result >= 0)
+		result = sd_event_add_defer(event, &server->again_source, on_again, server);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(server->again_source, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(event, &server->timer_source, CLOCK_BOOTTIME, 0, 1000, on_timer, server);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(server->timer_source, SD_EVENT_OFF);
+	if (result < 0)
+		return result;
+	*ret = TAKE_PTR(server);
+	return 0;
+}
+
+void server_destroy(struct server *server)
+{
+	if (!server)
+		return;
+	while (server->connections)
+		connection_kill(server->connections);
+	run_queue(server);
+	bury(server);
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		close(server->listeners[i].fd);
+		if (server->listeners[i].path) {
+			(void)unlink(server->listeners[i].path);
+			free(server->listeners[i].path);
+		}
+	}
+	sd_event_source_disable_unref(server->ready_source);
+	sd_event_source_disable_unref(server->again_source);
+	sd_event_source_disable_unref(server->timer_source);
+	sd_event_unref(server->event);
+	if (server->epoll_fd >= 0)
+		close(server->epoll_fd);
+	timers_finish(&server->timers);
+	callers_finish(&server->callers);
+	secret_wipe(server->scratch, sizeof(server->scratch));
+	free(server);
+}
+
+int server_listen_fd(struct server *server, int fd_taken, enum server_socket kind)
+{
+	_cleanup_(closep) int fd = fd_taken;
+	struct listener *listener = &server->listeners[server->listener_count];
+	struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = listener};
+	int flags;
+
+	if (server->listener_count == LISTENERS_MAX)
+		return -ENOSPC;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &wanted) < 0)
+		return -errno;
+	*listener = (struct listener){.fd = TAKE_FD(fd), .kind = kind};
+	server->listener_count++;
+	return 0;
+}
+
+int server_listen_path(struct server *server, const char *path, enum server_socket kind)
+{
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_(freep) char *copy = strdup(path);
+	struct stat st;
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	if (!copy)
+		return -ENOMEM;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	/* What a killed agent left behind; nothing else may stand there. */
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	    listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	result = server_listen_fd(server, TAKE_FD(fd), kind);
+	if (result >= 0)
+		server->listeners[server->listener_count - 1].path = TAKE_PTR(copy);
+	return result;
+}
+
+struct server_counts server_counts(const struct server *server)
+{
+	return server->counts;
+}
+
+void server_reload_done(struct server *server, bool changed, const char *problem)
+{
+	for (struct connection *c = server->connections, *next; c; c = next) {
+		struct varlink_writer writer;
+
+		next = c->next;
+		if (c->hold != HOLD_RELOAD)
+			continue;
+		c->hold = HOLD_NONE;
+		if (problem) {
+			varlink_error_begin(&writer, &c->out, AGENT_ERROR_RELOAD_FAILED);
+			json_put_string(&writer.json, "problem", problem);
+		} else {
+			varlink_reply_begin(&writer, &c->out);
+			json_put_bool(&writer.json, "changed", changed);
+		}
+		if (varlink_end(&writer, false) < 0)
+			connection_kill(c);
+		else
+			connection_settle(c);
+	}
+	finish_wakeup(server);
+}
