@@ -111,8 +111,9 @@ def cron_ran(host, world, state):
 def complaint(host, mark, user, text=""):
     """Refused: by a decision, or because there was none? From what was said and what the journal has."""
     entries = host.journal(after=mark)
-    said = text + "\n".join(str(e.get("MESSAGE", "")) for e in entries if "pam_tenant" in str(e.get("MESSAGE", "")))
-    if "could not be decided" in said or "cannot decide" in said:
+    said = text + "\n".join(str(e.get("MESSAGE", "")) for e in entries)
+    # The module's word for it, and the exit status by which AuthorizedKeysCommand tells it to sshd.
+    if "cannot decide" in said or "tenantctl ssh-keys " in said and "failed, status 3" in said:
         return "broken"
     return "out"
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""People and groups in the whole system: getent, systemd's user database, files' owners; whatever the agent does."""
+import time
+
+import pytest
+
+UNITS = ("tenantd.socket", "tenantd-userdb.socket", "tenantd.service")
+
+
+def test_passwd(host, world):
+    line = f"alice:x:{world.alice.uid}:{world.alice.uid}:Alice Example:/home/alice:/bin/bash\n"
+    assert host.run("getent", "passwd", "alice").out == line
+    assert host.run("getent", "passwd", str(world.alice.uid)).out == line
+
+
+def test_groups(host, world):
+    out = host.run("getent", "group", "acme-vision-owner").out.strip().split(":")
+    assert out[0] == "acme-vision-owner" and set(out[3].split(",")) == {"olivia", "simon"}
+    assert host.run("getent", "group", "alice").out.startswith(f"alice:x:{world.alice.uid}:")
+    assert "olivia" in host.run("getent", "group", "tenant-sudo").out
+
+
+def test_shadow_is_locked_and_for_root_only(host):
+    fields = host.run("getent", "shadow", "alice").out.split(":")
+    assert fields[0] == "alice" and fields[1][0] in "!*"
+
+
+@pytest.mark.parametrize("database,key", [("passwd", "nobodyhere"), ("passwd", "2130706400"), ("group", "acme-x"),
+                                          ("group", "1879200000")])
+def test_a_miss_is_a_miss(host, database, key):
+    assert host.run("getent", database, key, check=False).code == 2
+
+
+def test_the_agent_is_not_needed(host):
+    """Stopped, and hung: the same answers, and no slower."""
+    for before, after in (("systemctl stop " + " ".join(UNITS), "systemctl start tenantd.socket tenantd.service"),
+                          ("systemctl kill --signal=SIGSTOP tenantd.service",
+                           "systemctl kill --signal=SIGCONT tenantd.service")):
+        host.sh(before)
+        try:
+            started = time.monotonic()
+            assert host.run("getent", "-s", "tenant", "passwd", "alice").code == 0
+            assert host.run("getent", "passwd", "alice").code == 0
+            assert "acme-vision-editor" in host.run("id", "-Gn", "alice").out
+            assert host.run("getent", "passwd", "local1").code == 0
+            assert time.monotonic() - started < 2
+        finally:
+            host.sh(after)
+
+
+def test_a_miss_does_not_wait_for_a_stopped_agent(host):
+    host.run("systemctl", "stop", *UNITS)
+    try:
+        started = time.monotonic()
+        assert host.run("getent", "passwd", "nobodyhere", check=False).code == 2
+        assert time.monotonic() - started < 1
+    finally:
+        host.run("systemctl", "start", "tenantd.socket", "tenantd.service")
+
+
+def test_userdbctl(host, world):
+    out = host.run("userdbctl", "user", "alice", "--output=json").out
+    assert '"io.tenantd"' in out or "io.tenantd" in out
+    out = host.run("userdbctl", "user", "alice").out
+    assert str(world.alice.uid) in out and "/home/alice" in out
+    assert "alice" in host.run("userdbctl", "users-in-group", "acme-vision-editor").out
+    assert "acme-vision" in host.run("userdbctl", "groups-of-user", "alice").out
+    assert host.run("userdbctl", "user", "nobodyhere", check=False).code != 0
+
+
+def test_systemds_own_module_sees_the_same_people(host, world):
+    ours = host.run("getent", "-s", "tenant", "passwd", "alice").out
+    assert host.run("getent", "-s", "systemd", "passwd", "alice").out == ours
+    ours = host.run("getent", "-s", "tenant", "group", "acme-vision").out.split(":")[:3]
+    assert host.run("getent", "-s", "systemd", "group", "acme-vision").out.split(":")[:3] == ours
+
+
+def test_no_enumeration_unless_asked_for(host):
+    assert "alice" not in host.run("getent", "passwd").out
+    host.write("/etc/tenantd/agent.yaml.d/10-enumerate.yaml", "nss: {enumerate: true}\n")
+    try:
+        host.run("systemctl", "restart", "tenantd.service")
+        assert "alice" in host.run("getent", "-s", "tenant", "passwd").out
+    finally:
+        host.sh("rm /etc/tenantd/agent.yaml.d/10-enumerate.yaml")
+        host.run("systemctl", "restart", "tenantd.service")
+
+
+def test_a_map_that_others_may_write_is_refused(host):
+    host.sh("chmod 666 /run/tenantd/nss.map")
+    try:
+        assert host.run("getent", "passwd", "alice", "-s", "tenant", check=False).code == 2
+        assert host.run("getent", "passwd", "local1").code == 0
+    finally:
+        host.sh("chmod 644 /run/tenantd/nss.map")
+    assert host.run("getent", "passwd", "alice").code == 0
+
+
+def test_no_system_call_for_a_lookup(host):
+    """After the first look-up has mapped the file, ten thousand more ask the kernel nothing."""
+    host.write("/tmp/look.py", "import pwd, os\npwd.getpwnam('alice')\nos.write(2, b'from-here\\n')\n"
+               "for _ in range(10000):\n    pwd.getpwuid(%d)\nos.write(2, b'to-here\\n')\n" % (0x70000000 + 16))
+    trace = host.sh("sed -i 's/^passwd:.*/passwd: tenant files systemd/' /etc/nsswitch.conf; "
+                    "strace -o /tmp/trace python3 /tmp/look.py; "
+                    "sed -i 's/^passwd:.*/passwd:         files tenant systemd/' /etc/nsswitch.conf; cat /tmp/trace").out
+    between = trace.split("from-here", 1)[1].split("to-here", 1)[0].splitlines()[1:-1]
+    asked = [line for line in between if not line.startswith(("newfstatat", "stat", "brk", "mmap", "munmap"))]
+    # glibc itself looks at nsswitch.conf's time for each look-up.
+    assert not asked, asked[:20]

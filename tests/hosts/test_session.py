@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What a session is: groups, environment, home, registration, and that local people see none of it."""
+import json
+
+from hostlib import client
+
+
+def test_groups_and_environment(host, world):
+    login = client.ssh(host, "alice", "id -un; id -gn; id -Gn; env", secret=world.alice.secret)
+    assert login.code == 0, login
+    lines = login.text.replace("\r", "").splitlines()
+    at = lines.index("alice")
+    assert lines[at + 1] == "alice"
+    assert set(lines[at + 2].split()) == {"alice", "acme", "acme-vision", "acme-vision-viewer", "acme-vision-editor"}
+    environment = dict(line.split("=", 1) for line in lines[at + 3:] if "=" in line)
+    assert environment["TENANT"] == "acme"
+    assert environment["TENANT_PROJECT"].endswith("vision")
+    assert environment["TENANT_ROLE"] == "editor"
+    assert environment["HOME"] == "/home/alice" and environment["USER"] == "alice"
+    assert "TENANTD_LOGIN" not in environment
+    assert world.alice.secret not in login.text
+
+
+def test_the_prompt_says_what_is_asked_for(host, world):
+    login = client.ssh(host, "alice", secret=world.alice.secret)
+    assert login.prompts == ["(alice@10.77.0.2) API key:"], login
+
+
+def test_home_is_made_and_private(host, world):
+    assert client.ssh(host, "tom", "true", method="key", key=world.tom.ssh_key).code == 0
+    assert host.run("stat", "-c", "%U %G %a", "/home/tom").out.strip() == "tom tom 700"
+
+
+def test_owner_is_in_the_groups_of_all_roles_and_of_sudo(host, world):
+    groups = set(host.run("id", "-Gn", "olivia").out.split())
+    assert groups == {"olivia", "acme", "acme-vision", "acme-vision-viewer", "acme-vision-editor", "acme-vision-owner",
+                      "tenant-sudo"}
+
+
+def test_session_is_registered_and_forgotten(host, world):
+    held = client.Held(host, "uma", world.uma.ssh_key)
+    listed = json.loads(host.run("tenantctl", "sessions", "--json").out)
+    assert "uma" in json.dumps(listed)
+    logind = host.run("loginctl", "list-sessions", "--no-legend").out
+    assert any(" uma " in line for line in logind.splitlines()), logind
+    held.close()
+    assert host.wait_until(lambda: "uma" not in host.run("tenantctl", "sessions", "--json").out, 5)
+
+
+def test_service_account_signs_in(host, world):
+    login = client.ssh(host, "bot", "id -un", secret=world.bot.secret)
+    assert login.code == 0 and "bot" in login.text, login
+
+
+def test_key_of_somebody_else(host, world):
+    login = client.ssh(host, "tom", secret=world.uma.secret)
+    assert not login.allowed, login
+
+
+def test_expired_and_revoked_keys(host, world):
+    for person in (world.eddie, world.rita):
+        mark = host.cursor()
+        login = client.ssh(host, person.login, secret=person.secret)
+        assert not login.allowed, login
+        denied = host.journal("TENANTD_EVENT=login-denied", after=mark)
+        assert denied and denied[0]["TENANT_REASON"] in ("key-expired", "key-revoked"), denied
+
+
+def test_suspended_person_is_told(host, world):
+    login = client.ssh(host, "sam", method="key", key=world.sam.ssh_key)
+    assert not login.allowed and "suspended" in login.text, login
+
+
+def test_scope_by_source_address(host, world):
+    assert client.ssh(host, "nadia", secret=world.nadia.secret, source="10.77.0.1").code == 0
+    mark = host.cursor()
+    assert not client.ssh(host, "nadia", secret=world.nadia.secret, source="192.0.2.1").allowed
+    assert host.journal("TENANTD_EVENT=login-denied", after=mark)[0]["TENANT_SOURCE"] == "192.0.2.1"
+
+
+def test_over_ipv6(host, world):
+    login = client.ssh(host, "uma", "echo $SSH_CONNECTION", method="key", key=world.uma.ssh_key, source="fd77::1")
+    assert login.code == 0 and "fd77::1" in login.text, login
+
+
+def test_viewer_reads_why(host, world):
+    login = client.ssh(host, "vera", method="key", key=world.vera.ssh_key)
+    assert not login.allowed and "role" in login.text, login
+
+
+def test_local_people_notice_nothing(host, world):
+    for user, key in (("local1", world.local_key), ("root", world.root_key)):
+        login = client.ssh(host, user, "env", method="key", key=key)
+        assert login.code == 0 and "TENANT" not in login.text, login
+
+
+# --- AuthorizedKeysCommand
+
+def test_authorized_keys_command(host, world):
+    said = host.run("setpriv", "--reuid=tenantd-keys", "--regid=tenantd-keys", "--clear-groups",
+                    "tenantctl", "ssh-keys", "alice").out
+    assert world.alice.ssh_line.split()[1] in said
+
+
+def test_authorized_keys_command_is_silent_about_local_people(host, world):
+    for name in ("root", "local1", "nobodyhere"):
+        result = host.run("tenantctl", "ssh-keys", name, check=False)
+        assert result.out == "" and result.code == 0, result
+
+
+def test_others_may_not_ask_for_keys(host, world):
+    result = host.run("setpriv", "--reuid=local1", "--regid=local1", "--clear-groups",
+                      "tenantctl", "ssh-keys", "alice", check=False)
+    assert result.code != 0 and "ssh-" not in result.out
+
+
+def test_keys_that_somebody_wrote_into_his_home_do_not_count(host, world):
+    host.sh(f"install -d -m 0700 -o rob -g rob /home/rob /home/rob/.ssh; "
+            f"echo '{world.local_line}' > /home/rob/.ssh/authorized_keys; chown rob: /home/rob/.ssh/authorized_keys")
+    mark = host.cursor()
+    login = client.ssh(host, "rob", method="key", key=world.local_key)
+    assert not login.allowed, login
+    denied = host.journal("TENANTD_EVENT=login-denied", after=mark)
+    assert denied[0]["TENANT_REASON"] == "ssh-key-not-registered", denied
+
+
+# --- sudo
+
+def sudo(host, user, secret, *argv):
+    return client.on_console(host, ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--reset-env",
+                                    "sudo", "-k", *argv], secret)
+
+
+def test_sudo_by_the_owner(host, world):
+    login = sudo(host, "olivia", world.olivia.secret, "id", "-u")
+    assert login.code == 0 and "0" in login.text.split(), login
+
+
+def test_sudo_over_ssh_with_a_terminal(host, world):
+    login = client.ssh(host, "olivia", "sudo -k id -un", secret=world.olivia.secret, tty=True)
+    assert login.code == 0 and "root" in login.text.split(), login
+    assert len(login.prompts) == 2, login
+
+
+def test_no_sudo_for_a_key_without_that_scope(host, world):
+    login = sudo(host, "simon", world.simon.secret, "id", "-u")
+    assert login.code != 0, login
+
+
+def test_no_sudo_without_a_credential(host, world):
+    result = host.run("setpriv", "--reuid=olivia", "--regid=olivia", "--init-groups", "sudo", "-n", "id", check=False)
+    assert result.code != 0
+
+
+def test_sudo_right_ends_with_the_role(host, fresh_directory):
+    world = fresh_directory
+    world.olivia.role = "editor"
+    try:
+        world.write(host)
+        assert "tenant-sudo" not in host.run("id", "-Gn", "olivia").out
+        assert sudo(host, "olivia", world.olivia.secret, "id", "-u").code != 0
+    finally:
+        world.olivia.role = "owner"
