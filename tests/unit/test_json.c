@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/json_read.h"
+#include "json/json_write.h"
+
+static void reads(void **state)
+{
+	static const char *const good[] = {
+		"{}",
+		"[]",
+		"42",
+		"\"x\"",
+		"null",
+		"true",
+		" \t\r\n[1, 2.5, -3e2]\n",
+		"[\"\\ud83d\\ude00\"]",
+		"[\"\xF0\x9F\x98\x80\"]",
+		"{\"a\":{\"a\":1}}",
+		"[\"]]]]\\\\\"]",
+		"[\"\\\"[[[\"]",
+		"-0",
+		"9223372036854775807",
+	};
+	static const char *const bad[] = {
+		"",
+		" ",
+		"{",
+		"}",
+		"[1,]",
+		"{\"a\":1,}",
+		"{a:1}",
+		"{'a':1}",
+		"[1 2]",
+		"[] []",
+		"[]x",
+		"nul",
+		"NaN",
+		"[+1]",
+		"[01]",
+		"[.5]",
+		"[1.]",
+		"[0x1]",
+		"[1e999]",
+		"9223372036854775808",
+		"[\"\t\"]",
+		"[\"\n\"]",
+		"[\"a]",
+		"{\"a\":1,\"a\":1}",
+		"{\"a\":1,\"\\u0061\":2}",
+		"[{\"x\":{\"k\":1,\"k\":2}}]",
+		"[\"\\u0000\"]",
+		"{\"\\u0000\":1}",
+		"[\"\\ud800\"]",
+		"[\"\\udc00x\"]",
+		"[\"\\x41\"]",
+		"[\"\xFF\"]",
+		"[\"\xC0\xAF\"]",
+		"[\"\xED\xA0\x80\"]",
+		"\xEF\xBB\xBF[]",
+		"// x\n[]",
+		"[1]/**/",
+		"[\"\\\"]",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		_cleanup_(json_decrefp) json_t *root = NULL;
+		struct problem problem = {0};
+
+		if (json_read(good[i], strlen(good[i]), &root, &problem) != 0)
+			fail_msg("refused: %s: %s", good[i], problem.text);
+		assert_non_null(root);
+		assert_int_equal(problem.text[0], 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *root = NULL;
+		struct problem problem = {0};
+		size_t length = strlen(bad[i]);
+		char *exact = malloc(length ? length : 1); /* no NUL after it to stop at */
+
+		assert_non_null(exact);
+		memcpy(exact, bad[i], length);
+		if (json_read(exact, length, &root, &problem) != -EBADMSG)
+			fail_msg("accepted: %s", bad[i]);
+		free(exact);
+		assert_null(root);
+		assert_int_not_equal(problem.text[0], 0);
+		assert_result(json_read(bad[i], length, &root, NULL), -EBADMSG);
+	}
+	{
+		json_t *root = NULL;
+
+		assert_result(json_read("[1]\0", 4, &root, NULL), -EBADMSG);
+		assert_result(json_read("[\"a\0b\"]", 7, &root, NULL), -EBADMSG);
+	}
+}
+
+static void tells_the_place(void **state)
+{
+	struct problem problem = {0};
+	json_t *root = NULL;
+
+	assert_result(json_read("{\n  \"a\": 1,\n  \"tnt_pk_secret\": oops }", 37, &root, &problem), -EBADMSG);
+	assert_int_equal(problem.line, 3);
+	assert_true(problem.column > 0);
+	/* What stands there may be somebody's key. */
+	assert_null(strstr(problem.text, "oops"));
+	assert_null(strstr(problem.text, "secret"));
+	assert_result(json_read("{\"password\":1,\"password\":2}", 27, &root, &problem), -EBADMSG);
+	assert_null(strstr(problem.text, "password"));
+	assert_non_null(strstr(problem.text, "twice"));
+}
+
+static void depth(void **state)
+{
+	char text[2 * 5000 + 1];
+
+	for (size_t levels = 1; levels <= 5000; levels = levels < 40 ? levels + 1 : levels * 3) {
+		json_t *root = NULL;
+
+		memset(text, '[', levels);
+		memset(text + levels, ']', levels);
+		assert_result(json_read(text, 2 * levels, &root, NULL), levels <= JSON_DEPTH_MAX ? 0 : -EBADMSG);
+		json_decref(root);
+	}
+	{
+		/* Wide is not deep. */
+		json_t *root = NULL;
+		size_t n = 0;
+
+		text[n++] = '[';
+		for (int i = 0; i < 2000; i++)
+			n += (size_t)(stpcpy(text + n, i ? ",[]" : "[]") - (text + n));
+		text[n++] = ']';
+		assert_result(json_read(text, n, &root, NULL), 0);
+		json_decref(root);
+	}
+}
+
+struct record {
+	const char *name;
+	bool active;
+	uint32_t uid;
+	uint64_t size;
+	int64_t number;
+	json_t *object, *array, *strings;
+};
+
+static const struct json_field fields[] = {
+	{"name", JSON_FIELD_STRING, offsetof(struct record, name), JSON_FIELD_REQUIRED},
+	{"active", JSON_FIELD_BOOL, offsetof(struct record, active), JSON_FIELD_NULLABLE},
+	{"uid", JSON_FIELD_U32, offsetof(struct record, uid), 0},
+	{"size", JSON_FIELD_U64, offsetof(struct record, size), 0},
+	{"number", JSON_FIELD_I64, offsetof(struct record, number), 0},
+	{"object", JSON_FIELD_OBJECT, offsetof(struct record, object), 0},
+	{"array", JSON_FIELD_ARRAY, offsetof(struct record, array), 0},
+	{"strings", JSON_FIELD_STRINGS, offsetof(struct record, strings), JSON_FIELD_REQUIRED | JSON_FIELD_NULLABLE},
+};
+
+static void takes_fields(void **state)
+{
+	static const char text[] =
+		"{\"name\":\"alice\",\"active\":true,\"uid\":4294967295,\"size\":9223372036854775807,"
+		"\"number\":-9223372036854775808,\"object\":{},\"array\":[1],\"strings\":[\"a\"]}";
+	_cleanup_(json_decrefp) json_t *root = NULL, *few = NULL;
+	struct record record = {.uid = 7};
+	const char *field = NULL;
+
+	assert_result(json_read(text, strlen(text), &root, NULL), 0);
+	assert_result(json_fields(root, fields, ARRAY_LEN(fields), &record, &field, NULL), 0);
+	assert_string_equal(record.name, "alice");
+	assert_true(record.active);
+	assert_int_equal(record.uid, UINT32_MAX);
+	assert_int_equal(record.size, INT64_MAX);
+	assert_true(record.number == INT64_MIN);
+	assert_int_equal(json_array_size(record.array), 1);
+	assert_int_equal(json_array_size(record.strings), 1);
+	assert_non_null(record.object);
+	assert_null(field);
+	/* Absent optional fields stay. */
+	record = (struct record){.uid = 7, .active = true};
+	assert_result(json_read("{\"name\":\"x\",\"active\":null,\"strings\":[]}", 39, &few, NULL), 0);
+	assert_result(json_fields(few, fields, ARRAY_LEN(fields), &record, &field, NULL), 0);
+	assert_int_equal(record.uid, 7);
+	assert_true(record.active);
+}
+
+static void refuses_fields(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} table[] = {
+		{"{}", "name"},
+		{"{\"name\":\"x\"}", "strings"},
+		{"{\"name\":\"x\",\"strings\":null}", "strings"}, /* null counts as absent, and it is required */
+		{"{\"name\":null,\"strings\":[]}", "name"},
+		{"{\"name\":1,\"strings\":[]}", "name"},
+		{"{\"name\":\"x\",\"strings\":[],\"Name\":\"y\"}", "Name"},
+		{"{\"name\":\"x\",\"strings\":[],\"\":1}", ""},
+		{"{\"name\":\"x\",\"strings\":[],\"active\":1}", "active"},
+		{"{\"name\":\"x\",\"strings\":[],\"active\":\"true\"}", "active"},
+		{"{\"name\":\"x\",\"strings\":[],\"uid\":-1}", "uid"},
+		{"{\"name\":\"x\",\"strings\":[],\"uid\":4294967296}", "uid"},
+		{"{\"name\":\"x\",\"strings\":[],\"uid\":1.0}", "uid"},
+		{"{\"name\":\"x\",\"strings\":[],\"uid\":\"1\"}", "uid"},
+		{"{\"name\":\"x\",\"strings\":[],\"uid\":null}", "uid"},
+		{"{\"name\":\"x\",\"strings\":[],\"size\":-1}", "size"},
+		{"{\"name\":\"x\",\"strings\":[],\"number\":1e2}", "number"},
+		{"{\"name\":\"x\",\"strings\":[],\"object\":[]}", "object"},
+		{"{\"name\":\"x\",\"strings\":[],\"array\":{}}", "array"},
+		{"{\"name\":\"x\",\"strings\":[\"a\",1]}", "strings"},
+		{"{\"name\":\"x\",\"strings\":[null]}", "strings"},
+		{"{\"name\":\"x\",\"strings\":\"a\"}", "strings"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		_cleanup_(json_decrefp) json_t *root = NULL;
+		struct problem problem = {0};
+		struct record record = {0};
+		const char *field = NULL;
+
+		print_message("%s\n", table[i].text);
+		assert_result(json_read(table[i].text, strlen(table[i].text), &root, NULL), 0);
+		assert_result(json_fields(root, fields, ARRAY_LEN(fields), &record, &field, &problem), -EINVAL);
+		assert_string_equal(field, table[i].field);
+		assert_non_null(strstr(problem.text, table[i].field));
+		assert_result(json_fields(root, fields, ARRAY_LEN(fields), &record, NULL, NULL), -EINVAL);
+	}
+	{
+		_cleanup_(json_decrefp) json_t *array = json_array();
+		const char *field = NULL;
+		struct record record = {0};
+
+		assert_result(json_fields(NULL, fields, ARRAY_LEN(fields), &record, &field, NULL), -EINVAL);
+		assert_string_equal(field, "name");
+		assert_result(json_fields(NULL, fields + 1, 3, &record, NULL, NULL), 0);
+		assert_result(json_fields(NULL, NULL, 0, NULL, NULL, NULL), 0);
+		assert_result(json_fields(array, fields + 1, 3, &record, NULL, NULL), -EINVAL);
+	}
+}
+
+static void unknown_field_is_escaped(void **state)
+{
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	struct problem problem = {0};
+	struct record record = {0};
+
+	assert_result(json_read("{\"a\\nb\":1}", 10, &root, NULL), 0);
+	assert_result(json_fields(root, fields, ARRAY_LEN(fields), &record, NULL, &problem), -EINVAL);
+	assert_string_equal(problem.text, "field 'a\\x0ab' is not known");
+}
+
+static void writes(void **state)
+{
+	_cleanup_(buffer_finish) struct buffer b = BUFFER_INIT;
+	struct json_writer w = json_writer(&b);
+
+	json_begin(&w, NULL, '{');
+	json_put_string(&w, "a", "x");
+	json_put_string(&w, "none", NULL);
+	json_put_string_if(&w, "left", "");
+	json_put_string_if(&w, "left", NULL);
+	json_put_string_if(&w, "kept", "y");
+	json_begin(&w, "list", '[');
+	json_end(&w, ']');
+	json_begin(&w, "nested", '[');
+	json_put_u64(&w, NULL, UINT64_MAX);
+	json_put_i64(&w, NULL, INT64_MIN);
+	json_put_i64(&w, NULL, INT64_MAX);
+	json_put_u64(&w, NULL, 0);
+	json_begin(&w, NULL, '{');
+	json_put_bool(&w, "t", true);
+	json_put_bool(&w, "f", false);
+	json_end(&w, '}');
+	json_begin(&w, NULL, '[');
+	json_put_null(&w, NULL);
+	json_end(&w, ']');
+	json_end(&w, ']');
+	json_put_raw(&w, "raw", "{\"z\":1}", 7);
+	json_put_string_n(&w, "cut", "abcdef", 3);
+	json_end(&w, '}');
+	assert_string_equal(buffer_text(&b),
+			    "{\"a\":\"x\",\"none\":null,\"kept\":\"y\",\"list\":[],"
+			    "\"nested\":[18446744073709551615,-9223372036854775808,9223372036854775807,0,"
+			    "{\"t\":true,\"f\":false},[null]],\"raw\":{\"z\":1},\"cut\":\"abc\"}");
+}
+
+static void escapes(void **state)
+{
+	static const struct {
+		const char *value;
+		size_t length;
+		const char *text;
+	} table[] = {
+		{"", 0, "\"\""},
+		{"plain", 5, "\"plain\""},
+		{"\"\\/", 3, "\"\\\"\\\\/\""},
+		{"\b\t\n\v\f\r", 6, "\"\\b\\t\\n\\u000b\\f\\r\""},
+		{"\0\x01\x1F\x7F", 4, "\"\\u0000\\u0001\\u001f\x7F\""},
+		{"a\xC3\xA9z", 4, "\"a\xC3\xA9z\""},
+		{"\xF0\x9F\x98\x80", 4, "\"\xF0\x9F\x98\x80\""},
+		{"\xFF", 1, "\"\xEF\xBF\xBD\""},
+		{"a\xC3", 2, "\"a\xEF\xBF\xBD\""},
+		{"\xF0\x9F\x98", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
+		{"\xED\xA0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
+		{"\xC0\xAF", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		_cleanup_(buffer_finish) struct buffer b = {.limit = strlen(table[i].text)},
+						       less = {.limit = b.limit - 1};
+		struct json_writer w = json_writer(&b);
+
+		/* Fits exactly, and not into a byte less. */
+		json_put_string_n(&w, NULL, table[i].value, table[i].length);
+		assert_false(b.failed);
+		assert_string_equal(buffer_text(&b), table[i].text);
+		w = json_writer(&less);
+		json_put_string_n(&w, NULL, table[i].value, table[i].length);
+		assert_true(less.failed);
+		assert_int_equal(less.length, 0);
+	}
+}
+
+/* Numbers and text do not depend on the user's locale. */
+static void locale_free(void **state)
+{
+	_cleanup_(json_decrefp) json_t *root = NULL;
+
+	if (!setlocale(LC_ALL, "de_DE.UTF-8"))
+		skip();
+	assert_result(json_read("[1.5]", 5, &root, NULL), 0);
+	assert_true(json_real_value(json_array_get(root, 0)) == 1.5);
+	(void)setlocale(LC_ALL, "C");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads),          cmocka_unit_test(tells_the_place),
+		cmocka_unit_test(depth),          cmocka_unit_test(takes_fields),
+		cmocka_unit_test(refuses_fields), cmocka_unit_test(unknown_field_is_escaped),
+		cmocka_unit_test(writes),         cmocka_unit_test(escapes),
+		cmocka_unit_test(locale_free),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
