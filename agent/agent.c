@@ -355,6 +355,11 @@ static void on_session_ended(void *context, const struct session *session, const
 					      });
 }
 
+static void on_session_warning(void *context, const struct problem *problem)
+{
+	log_problem(LOG_WARNING, "a session of before is lost from sight", problem);
+}
+
 /* ---- making and ending -------------------------------------------------------------------------- */
 
 /* `server` may be stopped and started by systemd with sockets that stay: use what it hands over. */
@@ -478,10 +483,6 @@ static int make_parts(struct agent *agent, struct problem *problem)
 	if ((size_t)snprintf(sessions_dir, sizeof(sessions_dir), "%s/sessions", agent->config->run_dir) >=
 	    sizeof(sessions_dir))
 		return problem_set(problem, ENAMETOOLONG, "paths.run is too long");
-	if (mkdir(sessions_dir, 0700) < 0 && errno != EEXIST) {
-		problem_at(problem, sessions_dir, 0, 0);
-		return problem_set(problem, errno, "cannot make the folder: %m");
-	}
 	result = audit_create(agent->config->host_name, &agent->audit);
 	if (result >= 0)
 		result = login_book_create(agent->audit, &agent->logins);
@@ -507,6 +508,7 @@ static int make_parts(struct agent *agent, struct problem *problem)
 int agent_create(const char *config_path, struct agent **ret, struct problem *problem)
 {
 	_cleanup_(agent_destroyp) struct agent *agent = calloc(1, sizeof(*agent));
+	uint32_t restored = 0;
 	int result;
 
 	if (!agent)
@@ -535,9 +537,11 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		return result;
 
 	load_directory(agent);
-	result = session_table_restore(agent->sessions);
+	result = session_table_restore(agent->sessions, on_session_warning, NULL, &restored);
 	if (result < 0)
 		log_warning("cannot find the sessions of before: %s", strerror(-result));
+	else if (restored > 0)
+		log_info("%u sessions of before go on", restored);
 	result = open_sockets(agent, problem);
 	if (result < 0)
 		return result;

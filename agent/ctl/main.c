@@ -8,9 +8,19 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 static const struct ctl_verb verbs[] = {
+	{"status", ctl_status, "how the agent is"},
+	{"sessions", ctl_sessions, "who is signed in"},
+	{"whoami", ctl_whoami, "who you are, and your roles"},
+	{"check", ctl_check, "may somebody do something in a project?"},
+	{"verify", ctl_verify, "whose API key is this?"},
 	{"directory", ctl_directory, "check, show and edit the directory file"},
+	{"reload", ctl_reload, "read configuration and directory again"},
+	{"watch", ctl_watch, "print events as they happen"},
+	{"ssh-keys", ctl_ssh_keys, "print somebody's SSH keys, for sshd"},
+	{"metrics", ctl_metrics, "print counters as OpenMetrics text"},
 };
 
 static const char intro[] =
@@ -20,6 +30,8 @@ static const char intro[] =
 	"3 broken (the agent or a file cannot be reached). `--json` gives machines one JSON value.\n"
 	"\n"
 	"Examples:\n"
+	"  tenantctl status\n"
+	"  tenantctl check alice acme/vision dataset.write\n"
 	"  tenantctl directory check\n"
 	"  tenantctl directory add-user alice --tenant acme\n"
 	"  tenantctl directory add-key alice --label laptop\n";

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tenantctl ssh-keys: sshd's AuthorizedKeysCommand. It must never stand in the way of a local account: on
+ * any trouble it prints nothing, says why on stderr (sshd logs that), and ends well and soon.
+ */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "ctl/agent_call.h"
+#include "ctl/verbs.h"
+
+#define DEADLINE_SECONDS 2
+
+int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct ctl_command command = {
+		.name = "ssh-keys",
+		.usage = "USER",
+		.text = "Prints USER's SSH keys as lines of authorized_keys, for sshd:\n"
+			"\n"
+			"  AuthorizedKeysCommand /usr/bin/tenantctl ssh-keys %u\n"
+			"  AuthorizedKeysCommandUser tenantd-keys\n"
+			"\n"
+			"Prints nothing, and exits 0, for whoever is not in the directory. Ends within two seconds.\n",
+		.uses = CTL_USES_SOCKET,
+		.min = 1,
+		.max = 1,
+	};
+	_cleanup_(ctl_call_finish) struct ctl_call call = {0};
+	const json_t *keys, *key;
+	size_t i;
+	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
+
+	if (result >= 0)
+		return result;
+	alarm(DEADLINE_SECONDS + 1); /* whatever happens, sshd does not wait longer */
+	if (!text_is_login_name(argv[0]))
+		return CTL_OK;
+	result = ctl_call_begin(&call, ctl, "SshKeys", false);
+	if (result < 0) {
+		call.timeout_usec = DEADLINE_SECONDS * 1000 * 1000ULL;
+		json_put_string(&call.writer.json, "user", argv[0]);
+		result = ctl_call_end(&call);
+	}
+	if (result >= 0)
+		return result;
+	if (ctl->json)
+		return ctl_print_reply(call.reply.parameters);
+	keys = json_object_get(call.reply.parameters, "keys");
+	json_array_foreach(keys, i, key) if (puts(json_string_value(key)) == EOF) return CTL_BROKEN;
+	return fflush(stdout) == 0 ? CTL_OK : CTL_BROKEN;
+}
