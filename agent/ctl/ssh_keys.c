@@ -3,13 +3,28 @@
  * tenantctl ssh-keys: sshd's AuthorizedKeysCommand. It must never stand in the way of a local account: on
  * any trouble it prints nothing, says why on stderr (sshd logs that), and ends well and soon.
  */
+#include <pwd.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "ctl/agent_call.h"
 #include "ctl/verbs.h"
+#include "directory/records.h"
 
 #define DEADLINE_SECONDS 2
+#define PASSWD_BYTES 4096
+
+/* An account of the host itself: the agent is not asked, so its owner never waits for it. Whoever cannot be
+ * looked up is asked about. */
+static bool is_local(const char *name)
+{
+	char buffer[PASSWD_BYTES];
+	struct passwd entry, *found = NULL;
+
+	return getpwnam_r(name, &entry, buffer, sizeof(buffer), &found) == 0 && found &&
+	       (found->pw_uid < MANAGED_ID_FIRST || found->pw_uid > MANAGED_ID_LAST);
+}
 
 int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv)
 {
@@ -34,7 +49,7 @@ int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv)
 	if (result >= 0)
 		return result;
 	alarm(DEADLINE_SECONDS + 1); /* whatever happens, sshd does not wait longer */
-	if (!text_is_login_name(argv[0]))
+	if (!text_is_login_name(argv[0]) || is_local(argv[0]))
 		return CTL_OK;
 	result = ctl_call_begin(&call, ctl, "SshKeys", false);
 	if (result < 0) {
