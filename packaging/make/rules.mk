@@ -44,11 +44,11 @@ $(O)/pam_tenant.so: $(call objects,$(PAM_SRC)) pam_module/pam_tenant.sym $(O)/li
 	  -o $@ $(filter %.o,$^) -L$(O) -ltenant -lpam
 
 $(O)/libnss_tenant.so.2: $(call objects,$(NSS_SRC)) nss_module/libnss_tenant.sym
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libnss_tenant.so.2 \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libnss_tenant.so.2 -Wl,-z,nodelete \
 	  -Wl,--version-script,nss_module/libnss_tenant.sym -o $@ $(filter %.o,$^)
 
 $(O)/libsubid_tenant.so: $(call objects,$(SUBID_SRC)) nss_module/libsubid_tenant.sym
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,--version-script,nss_module/libsubid_tenant.sym \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-z,nodelete -Wl,--version-script,nss_module/libsubid_tenant.sym \
 	  -o $@ $(filter %.o,$^)
 
 $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
@@ -65,7 +65,17 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON
 PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
 $(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid
 $(PAM_TESTS): UNIT_LIBS += -lpam
-$(PAM_TESTS): | $(O)/pam_tenant.so
+$(PAM_TESTS): $(call objects,$(call sources,tests/fakes/pam)) | $(O)/pam_tenant.so
+
+# These have the NSS module inside, with a place of the map of their own.
+NSS_A := $(O)/nss.a
+$(NSS_A): $(call objects,$(filter-out nss_module/map_place.c,$(sort $(NSS_SRC) $(SUBID_SRC))))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
+NSS_TESTS := $(filter $(O)/tests/unit/test_nss_% $(O)/tests/unit/test_map_%,$(UNIT_BIN))
+$(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map: $(call objects,$(call sources,tests/fakes/nss)) $(NSS_A)
+$(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
 $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
