@@ -23,6 +23,9 @@ struct map_options {
 	int64_t not_after;
 	bool subids; /* hand out subordinate ids */
 };
+/* -EEXIST: a name or id is claimed twice; -EINVAL, -E2BIG: a record that no map can show (directory_build and
+ * the loaders let none of these through). */
 int map_writer_publish(struct map_writer *writer, struct directory *d, const struct map_options *options);
 /* Moves not_after in the published map (an aligned 64-bit store). */
+/* -ENOENT before the first map of this process. */
 int map_writer_extend(struct map_writer *writer, int64_t not_after);

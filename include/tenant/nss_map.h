@@ -41,7 +41,7 @@
 #define NSS_MAP_MAGIC 0x0170614d746e6e54ULL
 #define NSS_MAP_VERSION 1U
 #define NSS_MAP_BLOCK 16384U
-#define NSS_MAP_UNIT 16U              /* records and lists start at multiples of it */
+#define NSS_MAP_UNIT 16U               /* records and lists start at multiples of it */
 #define NSS_MAP_SIZE_MAX 0x80000000ULL /* ten million people */
 #define NSS_MAP_PROBES_MAX 8U
 #define NSS_MAP_K1 0x9e3779b97f4a7c15ULL
@@ -100,7 +100,8 @@ struct nss_map_header {
 };
 #define NSS_MAP_HEADER_SEALED 192U /* bytes under header_check */
 static_assert(sizeof(struct nss_map_header) == 256, "header");
-static_assert(offsetof(struct nss_map_header, superseded) == NSS_MAP_HEADER_SEALED, "the live part has a line of its own");
+static_assert(offsetof(struct nss_map_header, superseded) == NSS_MAP_HEADER_SEALED,
+	      "the live part has a line of its own");
 static_assert(NSS_MAP_BLOCK % sizeof(struct nss_map_header) == 0, "header fits its block");
 
 #define NSS_MAP_SLOTS 10U

@@ -81,6 +81,15 @@ REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
 $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -ldl
 
+# The same targets with libFuzzer's own main, for tests/fuzz/run.sh, which also sets the flags this needs:
+# CC=clang SANITIZE=address,undefined,fuzzer-no-link.
+FUZZER_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzzers/%,$(FUZZ_TARGETS))
+$(FUZZER_BIN): $(O)/fuzzers/%: $(O)/tests/fuzz/%.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -ldl
+fuzzers: $(FUZZER_BIN)
+.PHONY: fuzzers
+
 BENCH_BIN := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(BENCHES))
 $(BENCH_BIN): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call objects,$(BENCH_COMMON)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -lpam_misc -ldl

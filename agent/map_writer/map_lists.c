@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "map_writer/map_lists.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FAMILY_MAX 16 /* a run's count is four bits */
+
+struct family {
+	struct nss_map_group *groups[FAMILY_MAX];
+	uint32_t count;
+};
+
+static int get_family(const struct map_image *image, uint32_t gid, uint32_t level, struct family *ret)
+{
+	ret->count = 0;
+	while (ret->count < FAMILY_MAX) {
+		struct nss_map_record *record;
+		struct nss_map_group *group;
+		uint32_t position;
+
+		if (map_image_find_id(image, gid + ret->count, &position) < 0)
+			break;
+		record = map_image_record(image, position);
+		group = (struct nss_map_group *)(void *)record;
+		if (record->kind != NSS_MAP_GROUP || (ret->count && group->list != ret->groups[0]->list))
+			break;
+		ret->groups[ret->count++] = group;
+	}
+	return ret->count > level ? 0 : -ENOENT;
+}
+
+static void count_member(struct map_image *image, const struct family *family, uint32_t level, int32_t members,
+			 int64_t bytes)
+{
+	for (uint32_t i = 0; i <= level; i++) {
+		struct nss_map_group *group = family->groups[i];
+
+		group->member_count = (uint32_t)((int64_t)group->member_count + members);
+		group->member_bytes = (uint32_t)((int64_t)group->member_bytes + bytes);
+		map_image_touch(image, group, sizeof(*group));
+	}
+}
+
+/* A larger place for the family's list. The old one stays unused until the map is made anew. */
+static int move_list(struct map_image *image, const struct family *family, uint64_t bytes)
+{
+	uint64_t capacity = map_list_capacity(bytes);
+	uint32_t position;
+	int r;
+
+	r = map_image_add_list(image, capacity, &position);
+	if (r < 0)
+		return r;
+	memcpy(map_image_list(image, position), map_image_list(image, family->groups[0]->list),
+	       family->groups[0]->member_bytes);
+	map_image_touch(image, map_image_list(image, position), family->groups[0]->member_bytes);
+	for (uint32_t i = 0; i < family->count; i++) {
+		family->groups[i]->list = position;
+		family->groups[i]->list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT);
+		map_image_touch(image, family->groups[i], sizeof(*family->groups[i]));
+	}
+	return 0;
+}
+
+int map_list_add(struct map_image *image, uint32_t gid, uint32_t level, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct family family;
+	uint32_t used, at;
+	char *list;
+	int r;
+
+	r = get_family(image, gid, level, &family);
+	if (r < 0)
+		return r;
+	used = family.groups[0]->member_bytes;
+	if (used + size > (uint64_t)family.groups[0]->list_capacity * NSS_MAP_UNIT) {
+		r = move_list(image, &family, used + size);
+		if (r < 0)
+			return r;
+	}
+	list = map_image_list(image, family.groups[0]->list);
+	at = family.groups[level]->member_bytes; /* behind the last one of its own role */
+	memmove(list + at + size, list + at, used - at);
+	memcpy(list + at, name, size);
+	map_image_touch(image, list + at, used - at + size);
+	count_member(image, &family, level, 1, (int64_t)size);
+	return 0;
+}
+
+/* The name with its NUL between from and to; NULL. */
+static char *find_member(char *from, char *to, const char *name, size_t size)
+{
+	char *at = from;
+
+	while ((at = memmem(at, (size_t)(to - at), name, size))) {
+		if (at == from || at[-1] == '\0')
+			return at;
+		at++;
+	}
+	return NULL;
+}
+
+int map_list_remove(struct map_image *image, uint32_t gid, uint32_t level, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct family family;
+	uint32_t used;
+	char *list, *at;
+	int r;
+
+	r = get_family(image, gid, level, &family);
+	if (r < 0)
+		return r;
+	used = family.groups[0]->member_bytes;
+	list = map_image_list(image, family.groups[0]->list);
+	at = find_member(list + (level + 1 < family.count ? family.groups[level + 1]->member_bytes : 0),
+			 list + family.groups[level]->member_bytes, name, size);
+	if (!at)
+		return -ENOENT;
+	memmove(at, at + size, (size_t)(list + used - (at + size)));
+	memset(list + used - size, 0, size);
+	map_image_touch(image, at, (uint64_t)(list + used - at));
+	count_member(image, &family, level, -1, -(int64_t)size);
+	return 0;
+}
