@@ -6,7 +6,7 @@
 #   tests/run-all.sh [STEP]...     only these steps (see the end of this file)
 set -uo pipefail
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 BUILD=$(realpath -m "${BUILD:-build}")
 LOGS=$BUILD/check
 PYTHON=/usr/bin/python3
@@ -18,20 +18,15 @@ passed=0
 failed=0
 mkdir -p "$LOGS"
 
-# What cmocka and pytest say at their ends, added up.
+# Adds up what a regular expression's second group says in the log.
+sum() {
+	sed -nE "s/$1/\\2/p" "$2" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# What cmocka and pytest say at their ends.
 count() {
-	local log=$1 word total=0 number
-	for word in 'PASSED  ] ([0-9]+) test' '(^|[ =])([0-9]+) passed'; do
-		while read -r number; do
-			total=$((total + number))
-		done < <(sed -nE "s/.*$word.*/\\$([ "${word:0:1}" = P ] && echo 1 || echo 2)/p" "$log")
-	done
-	passed=$((passed + total))
-	total=0
-	while read -r number; do
-		total=$((total + number))
-	done < <(sed -nE -e 's/^\[  FAILED  \] ([0-9]+) test\(s\).*/\1/p' -e 's/(^|.*[ =])([0-9]+) (failed|error).*/\2/p' "$log")
-	failed=$((failed + total))
+	passed=$((passed + $(sum '(^\[  PASSED  \] )([0-9]+) test.*' "$1") + $(sum '(^|.*[ =])([0-9]+) passed.*' "$1")))
+	failed=$((failed + $(sum '(^\[  FAILED  \] )([0-9]+) test.*' "$1") + $(sum '(^|.*[ =])([0-9]+) (failed|error).*' "$1")))
 }
 
 finish() {
@@ -61,14 +56,17 @@ step() {
 	printf '   %-8s done in %d s\n' "$name" $((SECONDS - before))
 }
 
+# shellcheck disable=SC2317 # called through step
 has_python_tests() {
 	[ -n "$(find tests/python -name 'test_*.py' -print -quit 2>/dev/null)" ]
 }
 
+# shellcheck disable=SC2317
 python_tests() {
 	PYTHONPATH=lib/python $PYTHON -m pytest -q -p no:cacheprovider tests/python
 }
 
+# shellcheck disable=SC2317
 host_tests() {
 	$PYTHON -m pytest -v -p no:cacheprovider --durations=15 tests/hosts
 }
@@ -80,11 +78,11 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 step deps "what the tests need" tests/install-deps.sh build check
-step gcc "build with gcc, warnings are errors" make $JOBS CC=gcc DEV=1 all
-step clang "build with clang, warnings are errors" make $JOBS CC=clang DEV=1 all
-step unit "unit tests" make $JOBS CC=gcc DEV=1 unit
-step sanitize "unit tests under address and undefined-behaviour sanitizers" make $JOBS CC=gcc SANITIZE=address,undefined unit
-step replay "every corpus file into its fuzz target, under the sanitizers" make $JOBS CC=gcc SANITIZE=address,undefined replay
+step gcc "build with gcc, warnings are errors" make "$JOBS" CC=gcc DEV=1 all
+step clang "build with clang, warnings are errors" make "$JOBS" CC=clang DEV=1 all
+step unit "unit tests" make "$JOBS" CC=gcc DEV=1 unit
+step sanitize "unit tests under address and undefined-behaviour sanitizers" make "$JOBS" CC=gcc SANITIZE=address,undefined unit
+step replay "every corpus file into its fuzz target, under the sanitizers" make "$JOBS" CC=gcc SANITIZE=address,undefined replay
 if has_python_tests; then
 	step python "the Python package" python_tests
 fi

@@ -71,6 +71,17 @@ def _kill_stray(folder):
             time.sleep(0.1)
 
 
+def end_kept(folder, holders):
+    """Ends a host that was left running, and the holders of its network."""
+    _kill_stray(folder)
+    for pid in holders:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class Machine:
     def __init__(self, name="worker-1", survive=False):
         """`survive`: the host goes on when this process ends (make demo KEEP=1)."""

@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# make demo: a throwaway Debian host with two tenants, and real ssh logins. Nothing of this machine changes but
+# the packages that building needs, and build/. As root.
+#   tests/hosts/demo.sh            shows everything and cleans up
+#   tests/hosts/demo.sh --keep     leaves the host running and says how to try it
+#   tests/hosts/demo.sh --ssh USER, --root, --stop     for a host that was left running
+set -eu
+
+cd "$(dirname "$0")/../.."
+if [ "$(id -u)" != 0 ]; then
+	echo "the demo boots a container: run it as root" >&2
+	exit 1
+fi
+case ${1:-} in
+'' | --keep)
+	echo "== what building and booting need"
+	tests/install-deps.sh demo
+	newest=$(find build/deb -name '*.changes' 2>/dev/null | head -n 1)
+	if [ -z "$newest" ] || [ -n "$(find Makefile agent conf docs include lib nss_module packaging pam_module \
+		-newer "$newest" -type f -print -quit)" ]; then
+		packaging/build-deb.sh
+	else
+		echo "== the packages are there already"
+	fi
+	;;
+esac
+PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 tests/hosts/demo.py "$@"
