@@ -26,6 +26,7 @@ struct server {
 	unsigned listener_count;
 	struct connection *connections, *dead, *queue, **queue_tail;
 	uint64_t last_id;
+	bool working; /* within a wake-up: nothing is freed and no timer armed before its end */
 	uint64_t accept_paused_until;
 	uint64_t armed; /* what timer_source is set to; 0: off */
 	struct timers timers;
@@ -37,4 +38,6 @@ struct server {
 };
 
 void server_forget(struct server *server, struct connection *connection); /* takes it off all lists */
+/* Buries the dead and arms the timer; nothing within a wake-up, which ends with it. */
+void server_finish(struct server *server);
 void server_queue(struct server *server, struct connection *connection);

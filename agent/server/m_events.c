@@ -56,6 +56,7 @@ void server_publish(struct server *server, const struct server_event *event)
 		else
 			connection_settle(c);
 	}
+	server_finish(server);
 }
 
 int m_subscribe(struct call *call)

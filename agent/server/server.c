@@ -210,11 +210,13 @@ static void accept_some(struct server *server, const struct listener *listener)
 	}
 }
 
-static void finish_wakeup(struct server *server)
+void server_finish(struct server *server)
 {
 	const struct timer *first;
 	uint64_t when;
 
+	if (server->working) /* whoever works will be here at the end */
+		return;
 	bury(server);
 	server->parts->after_work(server->parts->context);
 	if (server->queue && sd_event_source_set_enabled(server->again_source, SD_EVENT_ONESHOT) < 0)
@@ -242,6 +244,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *use
 	struct epoll_event events[READY_PER_WAKEUP];
 	int count = epoll_wait(server->epoll_fd, events, READY_PER_WAKEUP, 0);
 
+	server->working = true;
 	for (int i = 0; i < count; i++) {
 		struct listener *listener = events[i].data.ptr;
 		struct connection *connection;
@@ -256,7 +259,8 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *use
 	}
 	if (server->queue)
 		run_queue(server);
-	finish_wakeup(server);
+	server->working = false;
+	server_finish(server);
 	return 0;
 }
 
@@ -264,8 +268,10 @@ static int on_again(sd_event_source *source, void *userdata)
 {
 	struct server *server = userdata;
 
+	server->working = true;
 	run_queue(server);
-	finish_wakeup(server);
+	server->working = false;
+	server_finish(server);
 	return 0;
 }
 
@@ -276,6 +282,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	struct timer *timer;
 
 	server->armed = 0;
+	server->working = true;
 	if (server->accept_paused_until && server->accept_paused_until <= now)
 		pause_listeners(server, false);
 	while ((timer = timers_first(&server->timers)) && timer->when <= now) {
@@ -285,7 +292,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		timers_set(&server->timers, timer, 0);
 		connection_expired(connection);
 	}
-	finish_wakeup(server);
+	server->working = false;
+	server_finish(server);
 	return 0;
 }
 
@@ -417,5 +425,5 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 		else
 			connection_settle(c);
 	}
-	finish_wakeup(server);
+	server_finish(server);
 }

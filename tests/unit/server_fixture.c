@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "server/server.h"
+#include "server_fixture.h"
+
+static const char services[] = "services:\n"
+			       "  - {name: hub, uid: 990, may: [verify, check, sessions, subscribe, emit, metrics]}\n"
+			       "  - {name: mute, uid: 991, may: [metrics]}\n";
+
+static struct server *running; /* in the child */
+
+static void reload(void *context)
+{
+	struct parts *parts = context;
+
+	(void)parts;
+	server_reload_done(running, true, NULL);
+}
+
+static void nothing(void *context)
+{
+	(void)context;
+}
+
+static void session_over(void *context, const struct session *session, const char *why)
+{
+	(void)context;
+	(void)session;
+	(void)why;
+}
+
+static void write_audit(void *context, const struct audit_event *event, const char *fields, size_t length)
+{
+	(void)event;
+	(void)!write(*(int *)context, fields, length);
+}
+
+/* Publishes an event for the person whenever the test says so. */
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	const struct user_record *alice;
+
+	if (info->ssi_signo == SIGTERM)
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	alice = directory_user_by_login(userdata, "alice");
+	for (unsigned i = 0; i < (info->ssi_signo == SIGUSR1 ? 1U : 5000U); i++)
+		server_publish(running, &(struct server_event){.event = "user-changed",
+							       .user = alice->login,
+							       .user_id = alice->id,
+							       .has_uid = true,
+							       .uid = alice->uid,
+							       .generation = 7});
+	return 0;
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void serve(const struct server_fixture *fixture, struct directory *directory, const char *config, int ready)
+{
+	static int audit_fd;
+	struct rlimit files = {16384, 16384};
+	struct problem problem = {0};
+	struct config *parsed;
+	struct parts parts = {.directory = directory, .state = AGENT_BROKEN, .reload = reload, .after_work = nothing};
+	struct audit *audit;
+	sd_event *event;
+	char text[2048], sessions[96];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	block_signals();
+	setrlimit(RLIMIT_NOFILE, &files);
+	snprintf(text, sizeof(text), "%s%s", services, config);
+	snprintf(sessions, sizeof(sessions), "%s/sessions", fixture->folder);
+	audit_fd = open(fixture->audit_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (config_parse("agent.yaml", text, strlen(text), &parsed, &problem) < 0) {
+		fprintf(stderr, "%s\n", problem.text);
+		_exit(1);
+	}
+	if (audit_fd < 0 || sd_event_new(&event) < 0 || audit_create("gpu-1", &audit) < 0 ||
+	    login_book_create(audit, &parts.logins) < 0 ||
+	    session_table_create(event, sessions, session_over, NULL, &parts.sessions) < 0)
+		_exit(1);
+	audit_divert(audit, write_audit, &audit_fd, NULL);
+	parts.config = parsed;
+	parts.audit = audit;
+	parts.context = &parts;
+	if (directory) {
+		parts.state = AGENT_READY;
+		parts.loaded_at = 1;
+	}
+	sd_event_add_signal(event, NULL, SIGTERM, on_signal, directory);
+	sd_event_add_signal(event, NULL, SIGUSR1, on_signal, directory);
+	sd_event_add_signal(event, NULL, SIGUSR2, on_signal, directory);
+	if (server_create(event, &parts, &running) < 0 ||
+	    server_listen_path(running, fixture->agent_path, SERVER_AGENT) < 0 ||
+	    server_listen_path(running, fixture->userdb_path, SERVER_USERDB) < 0 || write(ready, "", 1) != 1)
+		_exit(1);
+	sd_event_loop(event);
+	server_destroy(running);
+	session_table_destroy(parts.sessions);
+	login_book_destroy(parts.logins);
+	audit_destroy(audit);
+	config_free(parsed);
+	directory_unref(directory);
+	sd_event_unref(event);
+	/* Leaks are reported by the sanitizer at this exit. */
+	exit(0);
+}
+
+void server_fixture_start(struct server_fixture *fixture, const char *yaml, const char *config)
+{
+	int ready[2];
+	char byte;
+
+	if (geteuid() != 0) {
+		print_message("this test needs root: it connects as several users\n");
+		skip();
+	}
+	strcpy(fixture->folder, "/tmp/tenantd-server-XXXXXX");
+	assert_non_null(mkdtemp(fixture->folder));
+	assert_int_equal(chmod(fixture->folder, 0755), 0);
+	snprintf(fixture->agent_path, sizeof(fixture->agent_path), "%s/agent.sock", fixture->folder);
+	snprintf(fixture->userdb_path, sizeof(fixture->userdb_path), "%s/userdb.sock", fixture->folder);
+	snprintf(fixture->audit_path, sizeof(fixture->audit_path), "%s/audit", fixture->folder);
+	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
+	fixture->child = fork();
+	assert_true(fixture->child >= 0);
+	if (fixture->child == 0) {
+		close(ready[0]);
+		serve(fixture, yaml ? fixture_load("gpu-1", yaml) : NULL, config, ready[1]);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+void server_fixture_stop(struct server_fixture *fixture)
+{
+	char sessions[96];
+	int status;
+
+	kill(fixture->child, SIGTERM);
+	assert_int_equal(waitpid(fixture->child, &status, 0), fixture->child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	unlink(fixture->audit_path);
+	unlink(fixture->agent_path);
+	unlink(fixture->userdb_path);
+	snprintf(sessions, sizeof(sessions), "%s/sessions", fixture->folder);
+	rmdir(sessions);
+	rmdir(fixture->folder);
+}
+
+int client_connect(const char *path, uint32_t uid)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	assert_int_equal(seteuid(uid), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(seteuid(0), 0);
+	return fd;
+}
+
+void client_send(int fd, const void *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return; /* closed by the server: what it says is for the test to read */
+		data = (const char *)data + sent;
+		length -= (size_t)sent;
+	}
+}
+
+void client_call(int fd, const char *json)
+{
+	client_send(fd, json, strlen(json) + 1);
+}
+
+json_t *client_receive(int fd, int milliseconds)
+{
+	static char text[1 << 20];
+	size_t length = 0;
+
+	for (;;) {
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+		json_t *message;
+		ssize_t got;
+
+		if (poll(&wait, 1, milliseconds) == 0)
+			fail_msg("nothing came within %d ms", milliseconds);
+		got = recv(fd, text + length, 1, 0);
+		if (got <= 0)
+			return NULL;
+		if (text[length++] != '\0') {
+			assert_true(length < sizeof(text));
+			continue;
+		}
+		message = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(message);
+		return message;
+	}
+}
+
+json_t *call_as(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters)
+{
+	bool userdb = strncmp(method, "io.systemd.", 11) == 0;
+	int fd = client_connect(userdb ? fixture->userdb_path : fixture->agent_path, uid);
+	char *text;
+	json_t *reply;
+
+	assert_true(asprintf(&text, "{\"method\":\"%s%s\",\"parameters\":%s}", strchr(method, '.') ? "" : "io.tenantd.Agent.",
+			     method, parameters) > 0);
+	client_call(fd, text);
+	reply = client_receive(fd, 5000);
+	assert_non_null(reply);
+	free(text);
+	close(fd);
+	return reply;
+}
+
+const char *error_of(json_t *reply)
+{
+	static char error[256];
+	const char *text = json_string_value(json_object_get(reply, "error"));
+
+	snprintf(error, sizeof(error), "%s", text ? text : "");
+	json_decref(reply);
+	return error;
+}
+
+void expect_error(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters,
+                  const char *error)
+{
+	const char *got = error_of(call_as(fixture, uid, method, parameters));
+
+	if (strcmp(got, error) != 0)
+		fail_msg("%s(%s) by uid %u: \"%s\", not \"%s\"", method, parameters, uid, got, error);
+}
+
+const char *member_text(const json_t *reply, const char *path)
+{
+	const json_t *value = json_object_get(reply, "parameters");
+	char copy[128], *rest = copy;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *key; value && (key = strsep(&rest, "."));)
+		value = json_object_get(value, key);
+	return json_string_value(value) ? json_string_value(value) : "";
+}
+
+unsigned audit_lines(const struct server_fixture *fixture, const char *text)
+{
+	FILE *file = fopen(fixture->audit_path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	unsigned count = 0;
+
+	assert_non_null(file);
+	while (getline(&line, &size, file) > 0)
+		count += strstr(line, text) != NULL;
+	free(line);
+	fclose(file);
+	return count;
+}
