@@ -23,7 +23,7 @@ int compiled_read(const char *name, const uint8_t source_hash[SHA256_BYTES], con
 
 /* The sealed file of a source in `directory`. */
 int compiled_store(const char *directory, const struct seal_key *key, const struct unit *unit);
-/* -ENOENT, -EBADMSG or errno: parse the source instead. `owner`: who may own the file, beside root. */
+/* -ENOENT, -EBADMSG or errno: parse the source instead. The file must be root's or our own. */
 int compiled_load(const char *directory, const struct seal_key *key, const char *name,
 		  const uint8_t source_hash[SHA256_BYTES], struct unit **ret);
 /* Removes the forms of sources that are not among these units. */

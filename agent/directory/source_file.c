@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The thread that reads the directory's files. It sleeps in poll() without a timeout until inotify or the
+ * main thread wakes it, makes a whole picture, and leaves it for the main thread together with a wake-up.
+ *
+ * A complete change (a rename, a writer's close) is looked at at once. What is broken is looked at once
+ * more after a moment before anybody hears of it, since a change of several files passes through states
+ * that do not fit together; a success never waits.
+ */
+#include "directory/source_file.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/macros.h"
+#include "directory/files.h"
+#include "directory/watch.h"
+
+#define PAUSE_USEC (10 * USEC_PER_MSEC)    /* between two looks, so a burst of changes costs few of them */
+#define LATER_USEC (500 * USEC_PER_MSEC)   /* a file that was created and not closed yet */
+#define SETTLE_USEC (150 * USEC_PER_MSEC)  /* before a problem is told */
+#define POLL_USEC (2 * USEC_PER_SEC)       /* where there is nothing to watch */
+#define NEVER UINT64_MAX
+#define STACK_BYTES (1024U * 1024)
+
+struct source_file {
+	source_file_fn changed;
+	void *context;
+	sd_event_source *news; /* on news_fd */
+	int wake_fd;           /* main thread → loader */
+	int news_fd;           /* loader → main thread */
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t files_lock; /* held while files are read: the loader, or source_file_load at the start */
+	struct directory_files *files;
+	struct watch *watch; /* the loader's own */
+
+	pthread_mutex_t lock; /* for all below */
+	bool stop, asked;
+	bool loaded; /* source_file_load read files: their compiled forms are to be stored */
+	bool told; /* something lies here for the main thread */
+	struct directory *picture;
+	struct problem problem;
+	bool failed;
+};
+
+static void post(int fd)
+{
+	uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+/* Leaves the outcome for the main thread; a later one takes the place of an earlier. */
+static void tell(struct source_file *source, struct directory *picture, const struct problem *problem)
+{
+	pthread_mutex_lock(&source->lock);
+	directory_unref(source->picture);
+	source->picture = picture ? directory_ref(picture) : NULL;
+	source->failed = !picture;
+	if (!picture)
+		source->problem = *problem;
+	source->told = true;
+	pthread_mutex_unlock(&source->lock);
+	post(source->news_fd);
+}
+
+struct plan {
+	uint64_t due;     /* when to look next, CLOCK_BOOTTIME; NEVER */
+	uint64_t looked;  /* when we looked last */
+	bool asked;       /* somebody waits for the outcome */
+	uint64_t failed;  /* since when looks fail and nobody was told; 0: they do not */
+	bool broken;      /* a problem was told last: success must be told even when nothing changed */
+};
+
+static void look(struct source_file *source, struct plan *plan)
+{
+	struct problem problem = {0};
+	struct directory *picture;
+	int r;
+
+	plan->due = NEVER;
+	pthread_mutex_lock(&source->files_lock);
+	r = directory_files_refresh(source->files, &problem);
+	picture = directory_files_picture(source->files);
+	if (r == -ENOMEM && !problem.text[0])
+		problem_set(&problem, ENOMEM, "out of memory");
+	plan->looked = clock_boottime_usec();
+	if (r < 0 && plan->failed == 0)
+		plan->failed = plan->looked;
+	if (r < 0 && !plan->asked && plan->looked < plan->failed + SETTLE_USEC) {
+		plan->due = plan->failed + SETTLE_USEC;
+	} else {
+		if (r == FILES_CHANGED || plan->asked || r < 0 || plan->broken)
+			tell(source, r < 0 ? NULL : picture, &problem);
+		plan->broken = r < 0;
+		plan->asked = false;
+		plan->failed = 0;
+	}
+	if (r == FILES_CHANGED)
+		directory_files_compile(source->files); /* the picture is on its way already */
+	pthread_mutex_unlock(&source->files_lock);
+}
+
+static void plan_look(struct plan *plan, uint64_t delay)
+{
+	uint64_t now = clock_boottime_usec(), due = now + delay;
+
+	if (plan->looked + PAUSE_USEC > due)
+		due = plan->looked + PAUSE_USEC;
+	plan->due = MIN_OF(plan->due, due);
+}
+
+/* True: stop. */
+static bool take_wishes(struct source_file *source, struct plan *plan)
+{
+	bool stop, loaded;
+
+	drain(source->wake_fd);
+	pthread_mutex_lock(&source->lock);
+	stop = source->stop;
+	loaded = source->loaded;
+	if (source->asked)
+		plan->asked = true;
+	source->asked = source->loaded = false;
+	pthread_mutex_unlock(&source->lock);
+	if (loaded && !stop) {
+		pthread_mutex_lock(&source->files_lock);
+		directory_files_compile(source->files);
+		pthread_mutex_unlock(&source->files_lock);
+	}
+	if (plan->asked)
+		plan_look(plan, 0);
+	return stop;
+}
+
+static void take_news(struct source_file *source, struct plan *plan)
+{
+	switch (watch_read(source->watch)) {
+	case WATCH_NOW:
+		plan_look(plan, 0);
+		break;
+	case WATCH_LATER:
+		plan_look(plan, LATER_USEC);
+		break;
+	case WATCH_NOTHING:
+		break;
+	}
+}
+
+static int wait_until(uint64_t due, bool complete)
+{
+	uint64_t now = clock_boottime_usec(), wait = due <= now ? 0 : due - now;
+
+	if (!complete)
+		wait = MIN_OF(wait, POLL_USEC);
+	else if (due == NEVER)
+		return -1;
+	return (int)((wait + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+}
+
+static void *run(void *argument)
+{
+	struct source_file *source = argument;
+	struct plan plan = {.due = NEVER};
+	struct pollfd fds[2] = {{.fd = source->wake_fd, .events = POLLIN}, {.fd = watch_fd(source->watch), .events = POLLIN}};
+
+	for (;;) {
+		bool complete = watch_complete(source->watch);
+		int n = poll(fds, ARRAY_LEN(fds), wait_until(plan.due, complete));
+
+		if (n < 0 && errno != EINTR)
+			return NULL; /* not for valid descriptors */
+		if (n > 0 && fds[0].revents && take_wishes(source, &plan))
+			return NULL;
+		if (n > 0 && fds[1].revents)
+			take_news(source, &plan);
+		if (n == 0 && !complete) {
+			watch_renew(source->watch);
+			plan_look(&plan, 0);
+		}
+		if (plan.due <= clock_boottime_usec())
+			look(source, &plan);
+	}
+}
+
+/* On the event loop's thread. */
+static int take_outcome(sd_event_source *event_source, int fd, uint32_t revents, void *context)
+{
+	_cleanup_(directory_unrefp) struct directory *picture = NULL;
+	struct source_file *source = context;
+	struct problem problem;
+	bool told, failed;
+
+	drain(fd);
+	pthread_mutex_lock(&source->lock);
+	told = source->told;
+	failed = source->failed;
+	picture = TAKE_PTR(source->picture);
+	problem = source->problem;
+	source->told = false;
+	pthread_mutex_unlock(&source->lock);
+	if (told)
+		source->changed(source->context, failed ? NULL : picture, failed ? &problem : NULL);
+	return 0;
+}
+
+static int start(struct source_file *source)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	int r;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	r = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (r != 0)
+		return -r;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	r = pthread_create(&source->thread, &attributes, run, source);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	source->started = r == 0;
+	return -r;
+}
+
+int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed, void *context,
+		       struct source_file **ret)
+{
+	struct directory_files_options files = {
+		.path = options->path,
+		.cache_dir = options->cache_dir,
+		.seal_key = options->seal_key,
+		.host_name = options->host_name,
+	};
+	struct source_file *source = calloc(1, sizeof(*source));
+	int r;
+
+	if (!source)
+		return -ENOMEM;
+	pthread_mutex_init(&source->lock, NULL);
+	pthread_mutex_init(&source->files_lock, NULL);
+	source->changed = changed;
+	source->context = context;
+	source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	source->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = source->wake_fd < 0 || source->news_fd < 0 ? -errno : 0;
+	if (r == 0)
+		r = directory_files_new(&files, &source->files);
+	/* Before anything is read, so no change falls in between. */
+	if (r == 0)
+		r = watch_new(options->path, &source->watch);
+	if (r == 0)
+		r = sd_event_add_io(event, &source->news, source->news_fd, EPOLLIN, take_outcome, source);
+	if (r >= 0)
+		r = start(source);
+	if (r < 0) {
+		source_file_destroy(source);
+		return r;
+	}
+	*ret = source;
+	return 0;
+}
+
+void source_file_destroy(struct source_file *source)
+{
+	if (!source)
+		return;
+	if (source->started) {
+		pthread_mutex_lock(&source->lock);
+		source->stop = true;
+		pthread_mutex_unlock(&source->lock);
+		post(source->wake_fd);
+		pthread_join(source->thread, NULL);
+	}
+	sd_event_source_disable_unref(source->news);
+	watch_free(source->watch);
+	directory_files_free(source->files);
+	directory_unref(source->picture);
+	if (source->wake_fd >= 0)
+		close(source->wake_fd);
+	if (source->news_fd >= 0)
+		close(source->news_fd);
+	pthread_mutex_destroy(&source->files_lock);
+	pthread_mutex_destroy(&source->lock);
+	free(source);
+}
+
+int source_file_load(struct source_file *source, struct directory **ret, struct problem *problem)
+{
+	struct directory *picture;
+	int r;
+
+	pthread_mutex_lock(&source->files_lock);
+	r = directory_files_refresh(source->files, problem);
+	picture = directory_files_picture(source->files);
+	if (r >= 0)
+		directory_ref(picture);
+	pthread_mutex_unlock(&source->files_lock);
+	if (r < 0)
+		return r == -EAGAIN ? -EINVAL : r;
+	pthread_mutex_lock(&source->lock);
+	source->loaded = true;
+	pthread_mutex_unlock(&source->lock);
+	post(source->wake_fd);
+	*ret = picture;
+	return 0;
+}
+
+void source_file_reload(struct source_file *source)
+{
+	pthread_mutex_lock(&source->lock);
+	source->asked = true;
+	pthread_mutex_unlock(&source->lock);
+	post(source->wake_fd);
+}
