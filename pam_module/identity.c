@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tenant/login.h>
+#include <tenant/nss_map.h>
+
+_Static_assert(TENANT_MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && TENANT_MANAGED_ID_LAST == NSS_MAP_ID_LAST,
+	       "who is ours to PAM is who NSS may speak of");
 
 #define RECORD_BYTES_FIRST ((size_t)1024)
 #define RECORD_BYTES_MAX ((size_t)1024 * 1024)
