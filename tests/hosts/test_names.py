@@ -77,7 +77,7 @@ def test_systemds_own_module_sees_the_same_people(host, world):
 
 def test_no_enumeration_unless_asked_for(host):
     assert "alice" not in host.run("getent", "passwd").out
-    host.write("/etc/tenantd/agent.yaml.d/10-enumerate.yaml", "nss: {enumerate: true}\n")
+    host.write("/etc/tenantd/agent.yaml.d/10-enumerate.yaml", "enumerate: true\n")
     try:
         host.run("systemctl", "restart", "tenantd.service")
         assert "alice" in host.run("getent", "-s", "tenant", "passwd").out
