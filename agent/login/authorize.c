@@ -53,11 +53,12 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
 	s->authenticated_at = entry->authenticated_at;
 	s->key = directory_key(s->d, entry->key_id);
-	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0) {
+	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0 ||
+	    !text_equal(s->key->user_id, entry->user_id)) {
 		s->key = NULL;
 		return REASON_KEY_REVOKED; /* gone since, or another key now */
 	}
-	return REASON_ALLOWED;
+	return policy_key_in_force(s->key, s->now);
 }
 
 /* What proves that it is them: our own login, sshd's word about public keys, or the service's nature. */

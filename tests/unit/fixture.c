@@ -35,7 +35,7 @@ const char fixture_yaml[] =
 	"    tenant: ten_acme\n"
 	"    login: alice\n"
 	"    uid: 1879048210\n"
-	"    ssh_keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHNlY3VyZXNlY3VyZXNlY3VyZXNlY3VyZXNlY3VyZWs= laptop\"]\n"
+	"    ssh_keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFuIGV4YW1wbGUga2V5LCBvZiBubyB1c2UgYXQgYWxs laptop\"]\n"
 	"  - {id: usr_edith, tenant: ten_acme, login: edith, uid: 1879048211}\n"
 	"  - {id: usr_victor, tenant: ten_acme, login: victor, uid: 1879048212}\n"
 	"  - {id: usr_ann, tenant: ten_acme, login: ann, uid: 1879048213}\n"
