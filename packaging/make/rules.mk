@@ -48,7 +48,8 @@ $(O)/libnss_tenant.so.2: $(call objects,$(NSS_SRC)) nss_module/libnss_tenant.sym
 	  -Wl,--version-script,nss_module/libnss_tenant.sym -o $@ $(filter %.o,$^)
 
 $(O)/libsubid_tenant.so: $(call objects,$(SUBID_SRC)) nss_module/libsubid_tenant.sym
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-z,nodelete -Wl,--version-script,nss_module/libsubid_tenant.sym \
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -shared -Wl,-z,nodelete -Wl,-soname,libsubid_tenant.so \
+	  -Wl,--version-script,nss_module/libsubid_tenant.sym \
 	  -o $@ $(filter %.o,$^)
 
 $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
