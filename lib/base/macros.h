@@ -18,8 +18,16 @@
 #define _public_ __attribute__((visibility("default")))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
+/* Each argument is evaluated once. The number makes nested uses have variables of their own. */
+#define MIN_OF(a, b) CHOOSE_OF_(<, __COUNTER__, a, b)
+#define MAX_OF(a, b) CHOOSE_OF_(>, __COUNTER__, a, b)
+#define CHOOSE_OF_(relation, n, a, b) CHOOSE_OF__(relation, n, a, b)
+#define CHOOSE_OF__(relation, n, a, b)                \
+	({                                            \
+		__auto_type a_##n = (a);              \
+		__auto_type b_##n = (b);              \
+		a_##n relation b_##n ? a_##n : b_##n; \
+	})
 
 #define TAKE_PTR(p)                   \
 	({                            \

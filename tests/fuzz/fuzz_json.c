@@ -29,22 +29,21 @@ static const struct json_field fields[] = {
 	{"strings", JSON_FIELD_STRINGS, offsetof(struct record, strings), 0},
 };
 
-static unsigned depth_of(const json_t *value)
+static unsigned depth_of(json_t *value)
 {
-	unsigned deepest = 0;
+	unsigned deepest = 0, depth;
 
-	if (json_is_object(value)) {
-		for (void *i = json_object_iter((json_t *)(uintptr_t)value); i;
-		     i = json_object_iter_next((json_t *)(uintptr_t)value, i))
-			deepest = MAX_OF(deepest, depth_of(json_object_iter_value(i)));
-		return deepest + 1;
+	if (!json_is_object(value) && !json_is_array(value))
+		return 0;
+	for (void *i = json_object_iter(value); i; i = json_object_iter_next(value, i)) {
+		depth = depth_of(json_object_iter_value(i));
+		deepest = MAX_OF(deepest, depth);
 	}
-	if (json_is_array(value)) {
-		for (size_t i = 0; i < json_array_size(value); i++)
-			deepest = MAX_OF(deepest, depth_of(json_array_get(value, i)));
-		return deepest + 1;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		depth = depth_of(json_array_get(value, i));
+		deepest = MAX_OF(deepest, depth);
 	}
-	return 0;
+	return deepest + 1;
 }
 
 /* Any bytes at all become a JSON string, and valid ones come back as they were. */
