@@ -252,7 +252,7 @@ static void reload_config(struct agent *agent)
 	keep_fixed(old, config);
 	agent->config = config;
 	agent->parts.config = config;
-	agent->config_changed = true;
+	agent->config_changed = old->fingerprint != config->fingerprint;
 	log_set_level(config->log_level);
 	if (agent->parts.directory && (old->enumerate != config->enumerate || old->subids != config->subids))
 		publish_map(agent);

@@ -10,6 +10,7 @@
 
 #include "accounts.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -312,11 +313,20 @@ static const struct option top_options[] = {
 };
 static const struct option top = {"", set_mapping, 0, top_options, ARRAY_LEN(top_options)};
 
+static void add_fingerprint(struct config *config, uint64_t part)
+{
+	uint64_t both[2] = {config->fingerprint, part};
+
+	config->fingerprint = hash_bytes(both, sizeof(both));
+}
+
 static int merge_text(struct loading *l, const char *data, size_t length)
 {
 	struct config_node *root;
 	int result = config_yaml_read(&l->config->arena, l->file, data, length, &root, l->problem);
 
+	add_fingerprint(l->config, hash_text(l->file));
+	add_fingerprint(l->config, hash_bytes(data, length));
 	if (result < 0 || !root)
 		return result;
 	return set_mapping(l, &top, root);
@@ -371,10 +381,13 @@ static int finish(struct loading *l)
 		return problem_set(l->problem, EINVAL, "too few connections");
 	}
 	/* An account that does not exist gets nothing: the service may be installed later. */
-	for (uint32_t i = 0; i < config->service_count; i++)
+	for (uint32_t i = 0; i < config->service_count; i++) {
 		if (config->services[i].user)
 			(void)account_uid(config->passwd_path, config->services[i].user, &config->services[i].uid);
+		add_fingerprint(config, config->services[i].uid);
+	}
 	(void)account_uid(config->passwd_path, KEYS_ACCOUNT, &config->keys_uid);
+	add_fingerprint(config, config->keys_uid);
 	return 0;
 }
 
@@ -407,12 +420,14 @@ static int merge_file(struct loading *l, const char *path, bool optional)
 	result = file_read(AT_FDCWD, path, CONFIG_FILE_MAX, FILE_TRUST_OWNER, geteuid(), &text, &st);
 	if (result == -ENOENT && optional)
 		return 0;
-	if (result == -EPERM || result < 0) {
+	if (result == -EPERM) {
 		problem_at(l->problem, path, 0, 0);
-		if (result == -EPERM)
-			problem_remedy(l->problem, "it must belong to root and be writable by root alone");
-		return problem_set(l->problem, -result, result == -EPERM ? "the file cannot be trusted" : "%s",
-				   strerror(-result));
+		problem_remedy(l->problem, "it must belong to root and be writable by root alone");
+		return problem_set(l->problem, EPERM, "the file cannot be trusted");
+	}
+	if (result < 0) {
+		problem_at(l->problem, path, 0, 0);
+		return problem_set(l->problem, -result, "%s", strerror(-result));
 	}
 	return merge_text(l, text.data ? text.data : "", text.length);
 }

@@ -51,6 +51,7 @@ struct config {
 	uint32_t connections_per_user; /* of one uid; root and named services: four times as many */
 	struct config_service *services;
 	uint32_t service_count;
+	uint64_t fingerprint; /* of all that was read: equal configurations have equal ones (in one process) */
 	uint32_t keys_uid; /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
 };
 

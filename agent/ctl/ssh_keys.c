@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * tenantctl ssh-keys: sshd's AuthorizedKeysCommand. It must never stand in the way of a local account: on
- * any trouble it prints nothing, says why on stderr (sshd logs that), and ends well and soon.
+ * any trouble it prints nothing and ends soon, with the exit code that sshd then logs.
  */
 #include <pwd.h>
 #include <stdio.h>
