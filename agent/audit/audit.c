@@ -73,13 +73,30 @@ int audit_create(const char *host_name, struct audit **ret)
 	return 0;
 }
 
+/* What text_escape lets pass and a terminal or a reader can still be deceived by (writing direction, line
+ * separators) makes the whole value plain ASCII. */
+static void escape(const char *value, char *out, size_t size)
+{
+	size_t used = 0;
+
+	text_escape(value, strlen(value), out, size);
+	if (text_is_printable(out, strlen(out)))
+		return;
+	for (const unsigned char *at = (const unsigned char *)value; *at && used + 5 < size; at++)
+		if (*at >= ' ' && *at < 0x7f)
+			out[used++] = (char)*at;
+		else
+			used += (size_t)snprintf(out + used, size - used, "\\x%02x", *at);
+	out[used] = '\0';
+}
+
 static void add_field(struct buffer *buffer, const char *name, const char *value)
 {
 	char escaped[VALUE_MAX];
 
 	if (!value || !*value)
 		return;
-	text_escape(value, strlen(value), escaped, sizeof(escaped));
+	escape(value, escaped, sizeof(escaped));
 	buffer_printf(buffer, "%s=%s\n", name, escaped);
 }
 
@@ -94,8 +111,36 @@ static void add_words(struct buffer *buffer, const char *before, const char *val
 
 	if (!value || !*value)
 		return;
-	text_escape(value, strlen(value), escaped, sizeof(escaped));
+	escape(value, escaped, sizeof(escaped));
 	buffer_printf(buffer, "%s%s", before, escaped);
+}
+
+/* Values longer than a field holds are cut once, for the fields and OCSF alike. */
+struct cut {
+	struct audit_event event;
+	char *copies[ARRAY_LEN(audit_strings)];
+};
+
+static int cut_event(const struct audit_event *event, struct cut *ret)
+{
+	ret->event = *event;
+	for (size_t i = 0; i < ARRAY_LEN(audit_strings); i++) {
+		const char *value = string_at(event, audit_strings[i].offset);
+
+		if (!value || strnlen(value, VALUE_MAX) < VALUE_MAX)
+			continue;
+		ret->copies[i] = strndup(value, VALUE_MAX - 1);
+		if (!ret->copies[i])
+			return -ENOMEM;
+		*(const char **)(void *)((char *)&ret->event + audit_strings[i].offset) = ret->copies[i];
+	}
+	return 0;
+}
+
+static void cut_finish(struct cut *cut)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cut->copies); i++)
+		free(cut->copies[i]);
 }
 
 /* One line for people: what, who, where, why. */
@@ -145,18 +190,21 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 		.sequence = audit->sequence + 1,
 		.time_usec = clock_realtime_usec(),
 	};
-	struct audit_event copy = *event;
+	_cleanup_(cut_finish) struct cut cut = {0};
 
 	if (!row)
 		return -EINVAL;
-	if (copy.data_json && !data_is_plain(copy.data_json))
-		copy.data_json = NULL;
+	if (cut_event(event, &cut) < 0)
+		return -ENOMEM;
+	event = &cut.event;
+	if (event->data_json && !data_is_plain(event->data_json))
+		cut.event.data_json = NULL;
 	ret->limit = FIELDS_MAX;
 	add_message(&message, row, event);
 	context.message = buffer_text(&message);
 	if (!context.message)
 		return -ENOMEM;
-	ocsf_write(&ocsf, &context, &copy);
+	ocsf_write(&ocsf, &context, event);
 	buffer_printf(ret, "MESSAGE=%s\nMESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_FACILITY=10\nSYSLOG_IDENTIFIER=tenantd\n",
 		      context.message, row->message_id, row->priority);
 	buffer_printf(ret, "TENANTD_EVENT=%s\nTENANT_REASON=%s\n", row->word, reason_word(event->reason));
@@ -171,8 +219,8 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 		buffer_printf(ret, "TENANT_COUNT=%llu\n", (unsigned long long)event->count);
 	if (event->directory_generation > 0)
 		buffer_printf(ret, "TENANT_GENERATION=%llu\n", (unsigned long long)event->directory_generation);
-	if (copy.data_json)
-		buffer_printf(ret, "TENANT_DATA=%s\n", copy.data_json);
+	if (event->data_json)
+		buffer_printf(ret, "TENANT_DATA=%s\n", event->data_json);
 	if (audit->lost > audit->lost_told)
 		buffer_printf(ret, "TENANTD_LOST=%llu\n", (unsigned long long)(audit->lost - audit->lost_told));
 	if (!ocsf.failed)

@@ -272,7 +272,38 @@ static void put_unmapped(struct json_writer *w, const struct audit_event *event)
 	json_end(w, '}');
 }
 
-void ocsf_write(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
+/* The character at `at` of valid UTF-8 (what json_write makes), and its length, at most `left`. */
+static uint32_t decode(const unsigned char *at, size_t left, size_t *ret_length)
+{
+	size_t length = MIN_OF((size_t)(*at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4), left);
+	uint32_t c = length == 1 ? *at : *at & (0xffU >> (length + 1));
+
+	for (size_t i = 1; i < length; i++)
+		c = c << 6 | (at[i] & 0x3fU);
+	*ret_length = length;
+	return c;
+}
+
+/* The same object with everything beyond plain ASCII as \uXXXX: JSON itself would let DEL, C1 controls and
+ * changes of writing direction through to whoever looks at it in a terminal. */
+static void add_ascii(struct buffer *to, const struct buffer *json)
+{
+	size_t length;
+
+	for (size_t i = 0; i < json->length && !to->failed; i += length) {
+		uint32_t c = decode((const unsigned char *)json->data + i, json->length - i, &length);
+
+		if (c < 0x7f)
+			buffer_add_char(to, (char)c);
+		else if (c < 0x10000)
+			buffer_printf(to, "\\u%04x", c);
+		else
+			buffer_printf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+				      0xdc00 + ((c - 0x10000) & 0x3ff));
+	}
+}
+
+static void write_object(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
 {
 	static const char *const severities[] = {"Unknown", "Informational", "Low", "Medium", "High"};
 	const struct audit_kind_row *row = audit_kind_row(event->kind);
@@ -309,4 +340,17 @@ void ocsf_write(struct buffer *buffer, const struct audit_context *context, cons
 	put_class(&w, &p, context, event);
 	put_unmapped(&w, event);
 	json_end(&w, '}');
+}
+
+void ocsf_write(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
+{
+	_cleanup_(buffer_finish) struct buffer json = BUFFER_INIT;
+
+	write_object(&json, context, event);
+	if (json.failed)
+		buffer->failed = true;
+	else if (text_is_printable(json.data, json.length))
+		buffer_add(buffer, json.data, json.length);
+	else
+		add_ascii(buffer, &json);
 }
