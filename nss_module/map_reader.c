@@ -23,8 +23,10 @@
  * namespace that does not map root, /run seems to belong to the overflow uid; that is as good, since
  * nobody else can make /run look so, and a namespace's own maker harms only himself.
  *
- * The checksum of each block is looked at when the block is first used (map_bytes); all that a damaged or
- * hostile map could do beyond that is prevented by checks on each answer (map_find.c, nss_pack.c).
+ * Blocks are looked at when they are first used (map_check.c), so that a process which asks for one user
+ * does not pay for a million. Its owner could change a block afterwards (the agent, or root): look-ups
+ * therefore hold every length and offset against the mapping, and ids against the managed range, each time;
+ * what such an owner can still do is to show other texts.
  */
 #include "map_reader.h"
 
@@ -311,13 +313,14 @@ uint64_t map_refresh(uint64_t stamp)
 	return fresh ? fresh : stamp;
 }
 
-bool map_check_block(const struct map_slot *slot, uint64_t block, uint8_t tag)
+const uint8_t *map_long_bytes(const struct map_view *view, uint64_t offset, uint64_t size)
 {
-	uint64_t sum_at = slot->sums_offset + block * sizeof(uint64_t);
+	uint64_t limit = view->slot->limit;
 
-	if (sum_at > slot->limit - sizeof(uint64_t) || block >= slot->limit / NSS_MAP_BLOCK ||
-	    map_sum_words(slot->base + block * NSS_MAP_BLOCK, NSS_MAP_BLOCK, block) != map_load64(slot->base + sum_at))
-		return false;
-	__atomic_store_n(&slot->tags[block], tag, __ATOMIC_RELAXED);
-	return true;
+	if (offset > limit || size > limit - offset || size == 0)
+		return NULL;
+	for (uint64_t at = offset - offset % NSS_MAP_BLOCK; at < offset + size; at += NSS_MAP_BLOCK)
+		if (!map_block_bytes(view, at))
+			return NULL;
+	return view->slot->base + offset;
 }

@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -84,17 +85,30 @@ static inline bool map_unchanged(const struct map_view *view)
 	return __builtin_expect(atomic_load_explicit(&map_current, memory_order_relaxed) == view->stamp, 1);
 }
 
-/* The bytes at offset, after a look at the sums of their blocks; NULL: out of bounds, or damaged. */
-static inline const uint8_t *map_bytes(const struct map_view *view, uint64_t offset, uint64_t size)
+/* What lies at the offset, up to the end of its block, after a look at the block; NULL: out of bounds, or unfit. */
+static inline const uint8_t *map_block_bytes(const struct map_view *view, uint64_t offset)
 {
 	const struct map_slot *slot = view->slot;
 	uint8_t tag = (uint8_t)(view->stamp >> MAP_STAMP_SHIFT);
 
-	if (__builtin_expect(offset > slot->limit || size > slot->limit - offset || !size, 0))
+	if (__builtin_expect(offset >= slot->limit, 0))
 		return NULL;
-	for (uint64_t block = offset / NSS_MAP_BLOCK; block <= (offset + size - 1) / NSS_MAP_BLOCK; block++)
-		if (__builtin_expect(__atomic_load_n(&slot->tags[block], __ATOMIC_RELAXED) != tag, 0) &&
-		    !map_check_block(slot, block, tag))
-			return NULL;
+	if (__builtin_expect(__atomic_load_n(&slot->tags[offset / NSS_MAP_BLOCK], __ATOMIC_ACQUIRE) != tag, 0) &&
+	    !map_check_block(slot, offset / NSS_MAP_BLOCK, tag))
+		return NULL;
 	return slot->base + offset;
+}
+
+/* Bytes that may span blocks. */
+const uint8_t *map_long_bytes(const struct map_view *view, uint64_t offset, uint64_t size);
+
+/* Runs in a person's record: gid of the first, from NSS_MAP_ID_FIRST, and how many more. */
+static inline uint32_t map_run_first(const uint8_t *runs, size_t i)
+{
+	return le32toh(map_load32(runs + i * sizeof(nss_map_run))) >> 4;
+}
+
+static inline uint32_t map_run_more(const uint8_t *runs, size_t i)
+{
+	return runs[i * sizeof(nss_map_run)] & 15;
 }

@@ -78,7 +78,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getgrent_r(struct group *gr, char *buffer,
 		cursor = start;
 		found = MAP_MISSING;
 		if (view.slot->flags & NSS_MAP_ENUMERATE)
-			found = map_next_record(&view, &cursor, &record);
+			found = map_next_record(&view, false, &cursor, &record);
 		if (found == MAP_FOUND)
 			packed = pack_group(&view, &record, gr, buffer, size);
 	} while (!map_unchanged(&view) && --tries);
@@ -105,9 +105,7 @@ NSS_ENTRY enum nss_status _nss_tenant_initgroups_dyn(const char *user, gid_t gro
 		*start = first;
 		if (!map_enter(&view))
 			return nss_no_map(errnop);
-		found = map_find_name(&view, user, &record);
-		if (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON)
-			found = MAP_MISSING;
+		found = map_find_person(&view, user, &record);
 		if (found == MAP_FOUND)
 			error = pack_groups(&record, group, start, size, groups, limit);
 		if (error == ENOMEM) {

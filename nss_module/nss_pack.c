@@ -4,121 +4,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PASSWORD_ELSEWHERE "x"
 #define PASSWORD_LOCKED "!*"
 #define GROUPS_START 16
 
-/* Bytes that names may have, and those of which they have at least one, so as not to pass for ids. */
-#define IN_NAME 1
-#define LETTER 2
-static const uint8_t name_byte[256] = {
-	['0' ... '9'] = IN_NAME,
-	['A' ... 'Z'] = IN_NAME | LETTER,
-	['a' ... 'z'] = IN_NAME | LETTER,
-	['_'] = IN_NAME | LETTER,
-	['.'] = IN_NAME,
-	['-'] = IN_NAME,
-};
-
-/* The length of the name at `text`, which ends within `size` bytes; 0: it is none. */
-static inline size_t name_span(const char *text, size_t size)
-{
-	size_t length = 0;
-	uint8_t seen = 0;
-
-	if (size == 0 || text[0] == '-' || text[0] == '.')
-		return 0;
-	for (; length < size; length++) {
-		uint8_t kind = name_byte[(uint8_t)text[length]];
-
-		if (!kind)
-			break;
-		seen |= kind;
-	}
-	return length < size && text[length] == '\0' && (seen & LETTER) ? length : 0;
-}
-
-/* C1 controls, which UTF-8 writes as C2 80 … C2 9F. */
-static bool has_c1(const char *text, size_t size)
-{
-	for (size_t i = 0; i + 1 < size; i++)
-		if ((uint8_t)text[i] == 0xc2 && ((uint8_t)text[i + 1] & 0xe0) == 0x80)
-			return true;
-	return false;
-}
-
-/* No ':' and no control characters but `nuls` NULs. Eight bytes at a time. */
-static inline bool text_is_clean(const char *text, size_t size, unsigned nuls)
-{
-	const uint64_t ones = 0x0101010101010101ULL, high = 0x8080808080808080ULL;
-	uint64_t controls = 0, bad = 0, c2 = 0;
-
-	for (size_t i = 0; i < size; i += 8) {
-		uint64_t word, low, colon, lead;
-
-		if (size - i >= 8)
-			word = map_load64(text + i);
-		else { /* the last 8 bytes, those seen before made harmless */
-			word = ones * ' ';
-			memcpy(&word, text + i, size - i);
-		}
-		low = word & ~high;
-		colon = (low ^ ones * ':') + ones * 0x7f;
-		lead = (low ^ ones * 0x42) + ones * 0x7f;
-		controls += (~((low + ones * 0x60) | word) & high) >> 7;
-		bad |= (low + ones) & ~word; /* DEL */
-		bad |= ~(colon | word);
-		c2 |= ~lead & word;
-	}
-	if (__builtin_expect((c2 & high) != 0, 0) && has_c1(text, size))
-		return false;
-	return !(bad & high) && controls * ones >> 56 == nuls;
-}
-
-enum pack_result pack_passwd(const struct map_record *record, struct passwd *pw, char *buffer, size_t size)
-{
-	const struct nss_map_person *p = &record->person;
-	size_t text_size = p->text_size, gecos = p->record.name_length + 1U, home = gecos + p->gecos_length + 1U,
-	       shell = home + p->home_length + 1U;
-
-	if (p->record.name_length > NSS_MAP_PERSON_NAME_MAX || p->gecos_length > NSS_MAP_GECOS_MAX ||
-	    text_size != shell + p->shell_length + 1U || text_size > (size_t)(record->end - record->text))
-		return PACK_BROKEN;
-	if (size < text_size + sizeof(PASSWORD_ELSEWHERE))
-		return PACK_TOO_SMALL;
-	memcpy(buffer, record->text, text_size);
-	memcpy(buffer + text_size, PASSWORD_ELSEWHERE, sizeof(PASSWORD_ELSEWHERE));
-	if (name_span(buffer, gecos) != p->record.name_length || buffer[home - 1] || buffer[shell - 1] ||
-	    buffer[text_size - 1] || buffer[home] != '/' || buffer[shell] != '/' ||
-	    !text_is_clean(buffer, text_size, 4))
-		return PACK_BROKEN;
-	*pw = (struct passwd){
-		.pw_name = buffer,
-		.pw_passwd = buffer + text_size,
-		.pw_uid = p->record.id,
-		.pw_gid = p->record.id,
-		.pw_gecos = buffer + gecos,
-		.pw_dir = buffer + home,
-		.pw_shell = buffer + shell,
-	};
-	return PACK_DONE;
-}
-
 enum pack_result pack_shadow(const struct map_record *record, struct spwd *sp, char *buffer, size_t size)
 {
-	size_t name_size = record->head.name_length + 1U;
+	size_t length = record->at[1];
 
-	if (name_size > (size_t)(record->end - record->text))
+	if (length >= record->room - NSS_MAP_UNIT)
 		return PACK_BROKEN;
-	if (size < name_size + sizeof(PASSWORD_LOCKED))
+	if (size < length + 1 + sizeof(PASSWORD_LOCKED))
 		return PACK_TOO_SMALL;
-	memcpy(buffer, record->text, name_size);
-	if (name_span(buffer, name_size) != name_size - 1)
-		return PACK_BROKEN;
-	memcpy(buffer + name_size, PASSWORD_LOCKED, sizeof(PASSWORD_LOCKED));
+	memcpy(buffer, record->at + NSS_MAP_UNIT, length);
+	buffer[length] = '\0';
+	memcpy(buffer + length + 1, PASSWORD_LOCKED, sizeof(PASSWORD_LOCKED));
 	*sp = (struct spwd){
 		.sp_namp = buffer,
-		.sp_pwdp = buffer + name_size,
+		.sp_pwdp = buffer + length + 1,
 		.sp_lstchg = -1,
 		.sp_min = -1,
 		.sp_max = -1,
@@ -130,52 +32,90 @@ enum pack_result pack_shadow(const struct map_record *record, struct spwd *sp, c
 	return PACK_DONE;
 }
 
+/* Where the names of a list start: its next entry, and the byte after the last NUL seen. */
+struct names {
+	char **list;
+	size_t count, found;
+	char *start;
+};
+
+static inline bool end_name(struct names *names, char *end)
+{
+	if (end == names->start || names->found == names->count)
+		return false;
+	names->list[names->found++] = names->start;
+	names->start = end + 1;
+	return true;
+}
+
+/* Points the list at `count` names that fill `bytes`; false: they do not. */
+static inline bool split_names(char *text, size_t bytes, char **list, size_t count)
+{
+	struct names names = {list, count, 0, text};
+	size_t at = 0;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	for (; at + 8 <= bytes; at += 8) { /* the NULs among eight bytes at once */
+		const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+		uint64_t word = map_load64(text + at), ends = ~(((word & low) + low) | word | low);
+
+		for (; ends; ends &= ends - 1)
+			if (!end_name(&names, text + at + __builtin_ctzll(ends) / 8))
+				return false;
+	}
+#endif
+	for (; at < bytes; at++)
+		if (text[at] == '\0' && !end_name(&names, text + at))
+			return false;
+	return names.found == count && names.start == text + bytes;
+}
+
 enum pack_result pack_group(const struct map_view *view, const struct map_record *record, struct group *gr,
 			    char *buffer, size_t size)
 {
-	bool own = record->head.kind == NSS_MAP_PERSON; /* private: nobody is listed */
-	size_t count = own ? 0 : record->group.member_count, bytes = own ? 0 : record->group.member_bytes,
-	       name_size = record->head.name_length + 1U, pad = -(uintptr_t)buffer % _Alignof(char *);
+	size_t pad = -(uintptr_t)buffer % _Alignof(char *), count = 0, bytes = 0, length;
 	const uint8_t *members = NULL;
+	struct nss_map_group g;
 	char **list, *text, *at;
 
-	if (name_size > (size_t)(record->end - record->text) || bytes / 2 < count || (bytes && !count))
+	memcpy(&g, record->at, sizeof(g));
+	length = g.record.name_length;
+	if (length >= record->room - sizeof(g) || !nss_id_is_managed(g.record.id))
 		return PACK_BROKEN;
+	if (g.record.kind == NSS_MAP_GROUP) { /* a private group lists nobody */
+		count = g.member_count;
+		bytes = g.member_bytes;
+	}
 	if (size < pad || (size - pad) / sizeof(char *) < count + 1 ||
-	    size - pad - (count + 1) * sizeof(char *) < name_size + sizeof(PASSWORD_ELSEWHERE) + bytes)
+	    size - pad - (count + 1) * sizeof(char *) < length + 1 + sizeof(PACK_PASSWORD) + bytes)
 		return PACK_TOO_SMALL;
 	if (bytes) {
-		members = map_members(view, &record->group);
+		uint64_t tail = (uint64_t)(g.record.units - 1U) * NSS_MAP_UNIT, offset;
+
+		if (tail > record->room - sizeof(struct nss_map_group_tail))
+			return PACK_BROKEN;
+		offset = (uint64_t)map_load32(record->at + tail + offsetof(struct nss_map_group_tail, list)) *
+			 NSS_MAP_UNIT;
+		if (offset > view->slot->members_size || bytes > view->slot->members_size - offset)
+			return PACK_BROKEN;
+		members = map_long_bytes(view, view->slot->members_offset + offset, bytes);
 		if (!members)
 			return PACK_BROKEN;
 	}
 	list = (char **)(void *)(buffer + pad);
 	text = (char *)(list + count + 1);
-	memcpy(text, record->text, name_size);
-	memcpy(text + name_size, PASSWORD_ELSEWHERE, sizeof(PASSWORD_ELSEWHERE));
-	if (name_span(text, name_size) != name_size - 1)
-		return PACK_BROKEN;
-	at = text + name_size + sizeof(PASSWORD_ELSEWHERE);
+	at = text + length + 1 + sizeof(PACK_PASSWORD);
+	memcpy(text, record->at + sizeof(g), length);
+	memcpy(text + length, "\0" PACK_PASSWORD, sizeof("\0" PACK_PASSWORD));
 	if (bytes)
 		memcpy(at, members, bytes);
-	for (size_t i = 0; i < count; i++) {
-		size_t length = name_span(at, bytes);
-
-		if (!length)
-			return PACK_BROKEN;
-		list[i] = at;
-		at += length + 1;
-		bytes -= length + 1;
-	}
-	if (bytes)
+	if (!split_names(at, bytes, list, count))
 		return PACK_BROKEN;
 	list[count] = NULL;
-	*gr = (struct group){
-		.gr_name = text,
-		.gr_passwd = text + name_size,
-		.gr_gid = record->head.id,
-		.gr_mem = list,
-	};
+	gr->gr_name = text;
+	gr->gr_passwd = text + length + 1;
+	gr->gr_gid = g.record.id;
+	gr->gr_mem = list;
 	return PACK_DONE;
 }
 
@@ -196,15 +136,17 @@ static int grow_groups(long *size, gid_t **groups, long limit)
 
 int pack_groups(const struct map_record *record, gid_t skip, long *start, long *size, gid_t **groups, long limit)
 {
-	const struct nss_map_person *p = &record->person;
-	size_t offset = (p->text_size + 3U) & ~3U;
+	struct nss_map_person p;
+	const uint8_t *runs;
+	size_t offset;
 
-	if (p->run_count > NSS_MAP_RUNS_MAX ||
-	    offset + p->run_count * sizeof(nss_map_run) > (size_t)(record->end - record->text))
+	memcpy(&p, record->at, sizeof(p));
+	offset = sizeof(p) + ((p.text_size + 3U) & ~3U);
+	if (offset + p.run_count * sizeof(nss_map_run) > record->room)
 		return EBADMSG;
-	for (uint32_t i = 0; i < p->run_count; i++) {
-		nss_map_run run = map_load32(record->text + offset + i * sizeof(run));
-		gid_t gid = NSS_MAP_ID_FIRST + (run >> 4), last = gid + (run & 15);
+	runs = record->at + offset;
+	for (size_t i = 0; i < p.run_count; i++) {
+		gid_t gid = NSS_MAP_ID_FIRST + map_run_first(runs, i), last = gid + map_run_more(runs, i);
 
 		if (last > NSS_MAP_ID_LAST)
 			return EBADMSG;
@@ -223,21 +165,18 @@ int pack_groups(const struct map_record *record, gid_t skip, long *start, long *
 	return 0;
 }
 
-enum nss_status nss_result(enum map_answer found, enum pack_result packed, int *errnop)
+enum nss_status nss_failure(enum map_answer found, enum pack_result packed, int *errnop)
 {
 	if (found == MAP_MISSING) {
 		*errnop = ENOENT;
 		return NSS_STATUS_NOTFOUND;
 	}
-	if (found == MAP_BROKEN || packed == PACK_BROKEN) {
-		*errnop = EBADMSG;
-		return NSS_STATUS_UNAVAIL;
-	}
-	if (packed == PACK_TOO_SMALL) {
+	if (found == MAP_FOUND && packed == PACK_TOO_SMALL) {
 		*errnop = ERANGE;
 		return NSS_STATUS_TRYAGAIN;
 	}
-	return NSS_STATUS_SUCCESS;
+	*errnop = EBADMSG;
+	return NSS_STATUS_UNAVAIL;
 }
 
 enum nss_status nss_no_map(int *errnop)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a record to what the caller of NSS gets: copies into the caller's buffer, and what was copied is
- * what is checked. Nothing leaves here that is not terminated where it should be, holds a control
- * character, or carries an id outside the managed range.
+ * From a record to what the caller of NSS gets: one copy into the caller's buffer and pointers into it.
+ * Lengths and ids are loaded once and checked again, since the map's owner could change them at any time:
+ * no pointer leaves the buffer, every text ends in it, and no id is outside the managed range.
  */
 #pragma once
 
@@ -19,7 +19,40 @@ enum pack_result {
 	PACK_TOO_SMALL = 1,
 };
 
-enum pack_result pack_passwd(const struct map_record *record, struct passwd *pw, char *buffer, size_t size);
+static inline bool nss_id_is_managed(uint32_t id)
+{
+	return id - NSS_MAP_ID_FIRST <= NSS_MAP_ID_LAST - NSS_MAP_ID_FIRST;
+}
+
+#define PACK_PASSWORD "x" /* look elsewhere: in shadow, where it is locked */
+
+/* Inline: this is the whole of a look-up beside the search. */
+static inline enum pack_result pack_passwd(const struct map_record *record, struct passwd *pw, char *buffer,
+					   size_t size)
+{
+	struct nss_map_person p;
+	size_t gecos, home, shell, end;
+
+	memcpy(&p, record->at, sizeof(p));
+	gecos = p.record.name_length + 1U;
+	home = gecos + p.gecos_length + 1U;
+	shell = home + p.home_length + 1U;
+	end = shell + p.shell_length + 1U;
+	if (__builtin_expect(end > record->room - sizeof(p) || !nss_id_is_managed(p.record.id), 0))
+		return PACK_BROKEN;
+	if (__builtin_expect(size < end + sizeof(PACK_PASSWORD), 0))
+		return PACK_TOO_SMALL;
+	memcpy(buffer, record->at + sizeof(p), end);
+	memcpy(buffer + end - 1, "\0" PACK_PASSWORD, sizeof("\0" PACK_PASSWORD)); /* the NUL for certain */
+	pw->pw_name = buffer;
+	pw->pw_passwd = buffer + end;
+	pw->pw_uid = p.record.id;
+	pw->pw_gid = p.record.id;
+	pw->pw_gecos = buffer + gecos;
+	pw->pw_dir = buffer + home;
+	pw->pw_shell = buffer + shell;
+	return PACK_DONE;
+}
 enum pack_result pack_shadow(const struct map_record *record, struct spwd *sp, char *buffer, size_t size);
 /* A group, or a person's private group. */
 enum pack_result pack_group(const struct map_view *view, const struct map_record *record, struct group *gr,
@@ -29,11 +62,12 @@ enum pack_result pack_group(const struct map_view *view, const struct map_record
 int pack_groups(const struct map_record *record, gid_t skip, long *start, long *size, gid_t **groups, long limit);
 
 /* The one place where our results become NSS's. `packed` counts only when something was found. */
-enum nss_status nss_result(enum map_answer found, enum pack_result packed, int *errnop);
+enum nss_status nss_failure(enum map_answer found, enum pack_result packed, int *errnop);
+static inline enum nss_status nss_result(enum map_answer found, enum pack_result packed, int *errnop)
+{
+	if (found == MAP_FOUND && packed == PACK_DONE)
+		return NSS_STATUS_SUCCESS;
+	return nss_failure(found, packed, errnop);
+}
 /* No map: nothing can be said. */
 enum nss_status nss_no_map(int *errnop);
-
-static inline bool nss_id_is_managed(uint32_t id)
-{
-	return id >= NSS_MAP_ID_FIRST && id <= NSS_MAP_ID_LAST;
-}

@@ -20,9 +20,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getpwnam_r(const char *name, struct passwd
 	do {
 		if (!map_enter(&view))
 			return nss_no_map(errnop);
-		found = map_find_name(&view, name, &record);
-		if (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON)
-			found = MAP_MISSING;
+		found = map_find_person(&view, name, &record);
 		if (found == MAP_FOUND)
 			packed = pack_passwd(&record, pw, buffer, size);
 	} while (!map_unchanged(&view) && --tries);
@@ -43,7 +41,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getpwuid_r(uid_t uid, struct passwd *pw, c
 		if (!map_enter(&view))
 			return nss_no_map(errnop);
 		found = map_find_id(&view, uid, &record);
-		if (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON)
+		if (found == MAP_FOUND && map_kind(&record) != NSS_MAP_PERSON)
 			found = MAP_MISSING;
 		if (found == MAP_FOUND)
 			packed = pack_passwd(&record, pw, buffer, size);
@@ -79,9 +77,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getpwent_r(struct passwd *pw, char *buffer
 		cursor = start;
 		found = MAP_MISSING;
 		if (view.slot->flags & NSS_MAP_ENUMERATE)
-			do
-				found = map_next_record(&view, &cursor, &record);
-			while (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON);
+			found = map_next_record(&view, true, &cursor, &record);
 		if (found == MAP_FOUND)
 			packed = pack_passwd(&record, pw, buffer, size);
 	} while (!map_unchanged(&view) && --tries);

@@ -35,9 +35,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getspnam_r(const char *name, struct spwd *
 	do {
 		if (!map_enter(&view))
 			return nss_no_map(errnop);
-		found = map_find_name(&view, name, &record);
-		if (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON)
-			found = MAP_MISSING;
+		found = map_find_person(&view, name, &record);
 		if (found == MAP_FOUND)
 			packed = pack_shadow(&record, sp, buffer, size);
 	} while (!map_unchanged(&view) && --tries);
@@ -74,9 +72,7 @@ NSS_ENTRY enum nss_status _nss_tenant_getspent_r(struct spwd *sp, char *buffer, 
 		cursor = start;
 		found = MAP_MISSING;
 		if (view.slot->flags & NSS_MAP_ENUMERATE)
-			do
-				found = map_next_record(&view, &cursor, &record);
-			while (found == MAP_FOUND && record.head.kind != NSS_MAP_PERSON);
+			found = map_next_record(&view, true, &cursor, &record);
 		if (found == MAP_FOUND)
 			packed = pack_shadow(&record, sp, buffer, size);
 	} while (!map_unchanged(&view) && --tries);

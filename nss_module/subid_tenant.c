@@ -70,11 +70,11 @@ static enum ownership find_person(const char *name, uint32_t *uid)
 		found = name ? map_find_name(&view, name, &record) : map_find_id(&view, *uid, &record);
 		if (found == MAP_BROKEN)
 			result = UNKNOWN;
-		else if (found == MAP_MISSING || record.head.kind != NSS_MAP_PERSON)
+		else if (found == MAP_MISSING || map_kind(&record) != NSS_MAP_PERSON)
 			result = NOT_OURS;
 		else {
 			result = view.slot->flags & NSS_MAP_SUBIDS ? OURS : OURS_WITHOUT;
-			*uid = record.head.id;
+			*uid = map_load32(record.at + offsetof(struct nss_map_record, id));
 		}
 	} while (!map_unchanged(&view) && --tries);
 	return tries ? result : UNKNOWN;

@@ -77,7 +77,9 @@ static uint64_t group_size(const struct map_family *family, uint32_t level)
 {
 	char name[NSS_MAP_NAME_MAX + 1];
 
-	return sizeof(struct nss_map_group) + strlen(map_family_name(family, level, name)) + 1;
+	uint64_t head = sizeof(struct nss_map_group) + strlen(map_family_name(family, level, name)) + 1;
+
+	return (head + NSS_MAP_UNIT - 1) / NSS_MAP_UNIT * NSS_MAP_UNIT + sizeof(struct nss_map_group_tail);
 }
 
 /* Pass 1. Records are packed in the same order as in pass 2: groups, then people. */
@@ -156,8 +158,10 @@ static int write_family(struct map_image *image, const struct map_family *family
 		group->record.id = family->gid + level;
 		group->member_count = members;
 		group->member_bytes = (uint32_t)bytes;
-		group->list = tally->list;
-		group->list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT);
+		*map_image_tail(&group->record) = (struct nss_map_group_tail){
+			.list = tally->list,
+			.list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT),
+		};
 		memcpy(group + 1, name, length + 1);
 		r = map_image_enter(image, position);
 		if (r < 0)

@@ -138,8 +138,12 @@ struct nss_map_record *map_image_record(const struct map_image *image, uint32_t 
 
 const char *map_image_name(const struct nss_map_record *record)
 {
-	return (const char *)record +
-	       (record->kind == NSS_MAP_PERSON ? sizeof(struct nss_map_person) : sizeof(struct nss_map_group));
+	return (const char *)record + NSS_MAP_UNIT; /* after the head of either kind */
+}
+
+struct nss_map_group_tail *map_image_tail(struct nss_map_record *record)
+{
+	return (struct nss_map_group_tail *)(void *)((uint8_t *)record + (size_t)(record->units - 1) * NSS_MAP_UNIT);
 }
 
 /* Walkers go from record to record: room that is skipped becomes a hole. */

@@ -52,6 +52,7 @@ int map_image_add_record(struct map_image *image, uint64_t size, uint32_t *ret_p
 void map_image_drop_record(struct map_image *image, uint32_t position); /* leaves a hole */
 struct nss_map_record *map_image_record(const struct map_image *image, uint32_t position);
 const char *map_image_name(const struct nss_map_record *record);
+struct nss_map_group_tail *map_image_tail(struct nss_map_record *record);
 
 /* Enters a finished record under its name and id. -EEXIST: one of them is taken; -EXFULL: start anew with
  * another seed. On failure nothing was entered. */

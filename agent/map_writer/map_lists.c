@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define FAMILY_MAX 16 /* a run's count is four bits */
+#define FAMILY_MAX (NSS_MAP_RUN_LAST + 1)
 
 struct family {
 	struct nss_map_group *groups[FAMILY_MAX];
+	struct nss_map_group_tail *tails[FAMILY_MAX];
 	uint32_t count;
 };
 
@@ -16,16 +17,19 @@ static int get_family(const struct map_image *image, uint32_t gid, uint32_t leve
 	ret->count = 0;
 	while (ret->count < FAMILY_MAX) {
 		struct nss_map_record *record;
-		struct nss_map_group *group;
+		struct nss_map_group_tail *tail;
 		uint32_t position;
 
 		if (map_image_find_id(image, gid + ret->count, &position) < 0)
 			break;
 		record = map_image_record(image, position);
-		group = (struct nss_map_group *)(void *)record;
-		if (record->kind != NSS_MAP_GROUP || (ret->count && group->list != ret->groups[0]->list))
+		if (record->kind != NSS_MAP_GROUP)
 			break;
-		ret->groups[ret->count++] = group;
+		tail = map_image_tail(record);
+		if (ret->count && tail->list != ret->tails[0]->list)
+			break;
+		ret->groups[ret->count] = (struct nss_map_group *)(void *)record;
+		ret->tails[ret->count++] = tail;
 	}
 	return ret->count > level ? 0 : -ENOENT;
 }
@@ -52,13 +56,13 @@ static int move_list(struct map_image *image, const struct family *family, uint6
 	r = map_image_add_list(image, capacity, &position);
 	if (r < 0)
 		return r;
-	memcpy(map_image_list(image, position), map_image_list(image, family->groups[0]->list),
+	memcpy(map_image_list(image, position), map_image_list(image, family->tails[0]->list),
 	       family->groups[0]->member_bytes);
 	map_image_touch(image, map_image_list(image, position), family->groups[0]->member_bytes);
 	for (uint32_t i = 0; i < family->count; i++) {
-		family->groups[i]->list = position;
-		family->groups[i]->list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT);
-		map_image_touch(image, family->groups[i], sizeof(*family->groups[i]));
+		family->tails[i]->list = position;
+		family->tails[i]->list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT);
+		map_image_touch(image, family->tails[i], sizeof(*family->tails[i]));
 	}
 	return 0;
 }
@@ -75,12 +79,12 @@ int map_list_add(struct map_image *image, uint32_t gid, uint32_t level, const ch
 	if (r < 0)
 		return r;
 	used = family.groups[0]->member_bytes;
-	if (used + size > (uint64_t)family.groups[0]->list_capacity * NSS_MAP_UNIT) {
+	if (used + size > (uint64_t)family.tails[0]->list_capacity * NSS_MAP_UNIT) {
 		r = move_list(image, &family, used + size);
 		if (r < 0)
 			return r;
 	}
-	list = map_image_list(image, family.groups[0]->list);
+	list = map_image_list(image, family.tails[0]->list);
 	at = family.groups[level]->member_bytes; /* behind the last one of its own role */
 	memmove(list + at + size, list + at, used - at);
 	memcpy(list + at, name, size);
@@ -114,7 +118,7 @@ int map_list_remove(struct map_image *image, uint32_t gid, uint32_t level, const
 	if (r < 0)
 		return r;
 	used = family.groups[0]->member_bytes;
-	list = map_image_list(image, family.groups[0]->list);
+	list = map_image_list(image, family.tails[0]->list);
 	at = find_member(list + (level + 1 < family.count ? family.groups[level + 1]->member_bytes : 0),
 			 list + family.groups[level]->member_bytes, name, size);
 	if (!at)

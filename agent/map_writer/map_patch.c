@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map_writer/map_patch.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ static struct touched *list_touched(const uint32_t *uids, uint32_t count, uint32
 	return list;
 }
 
+/* As they lie in the record: lowest byte first. */
 static const nss_map_run *old_runs(const struct nss_map_record *record, uint32_t *ret_count)
 {
 	const struct nss_map_person *person = (const struct nss_map_person *)(const void *)record;
@@ -70,15 +72,17 @@ static int take_out(struct map_image *image, struct touched *touched, const stru
 
 	runs = old_runs(record, &count);
 	for (uint32_t i = 0; i < count; i++) {
-		if (same_name && has_run(person->runs, person->run_count, runs[i]))
+		nss_map_run run = le32toh(runs[i]);
+
+		if (same_name && has_run(person->runs, person->run_count, run))
 			continue;
-		r = map_list_remove(image, map_run_gid(runs[i]), map_run_level(runs[i]), name);
+		r = map_list_remove(image, map_run_gid(run), map_run_level(run), name);
 		if (r < 0)
 			return r;
 	}
 	if (same_name)
 		for (uint32_t i = 0; i < person->run_count; i++) {
-			if (has_run(runs, count, person->runs[i]))
+			if (has_run(runs, count, htole32(person->runs[i])))
 				continue;
 			r = map_list_add(image, map_run_gid(person->runs[i]), map_run_level(person->runs[i]), name);
 			if (r < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map_writer/map_people.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "directory/layer.h"
 #include "policy/matrix.h"
 
+static_assert(GROUP_LEVEL_COUNT - 1 <= NSS_MAP_RUN_LAST, "a run holds a project");
 static_assert(MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && MANAGED_ID_LAST == NSS_MAP_ID_LAST, "one range of ids");
 static_assert(NAME_MAX_BYTES <= NSS_MAP_PERSON_NAME_MAX && GROUP_NAME_MAX_BYTES <= NSS_MAP_NAME_MAX, "names fit");
 static_assert(GROUP_TEXT_SIZE <= NSS_MAP_NAME_MAX + 1, "group names fit");
@@ -125,7 +127,11 @@ void map_person_write(const struct map_person *person, struct nss_map_record *re
 	at = put_text(at, user->name, person->gecos_length);
 	at = put_text(at, user->home, person->home_length);
 	put_text(at, user->shell, person->shell_length);
-	memcpy((uint8_t *)out + runs_offset(person), person->runs, person->run_count * sizeof(nss_map_run));
+	for (uint32_t i = 0; i < person->run_count; i++) {
+		nss_map_run run = htole32(person->runs[i]);
+
+		memcpy((uint8_t *)out + runs_offset(person) + i * sizeof(run), &run, sizeof(run));
+	}
 }
 
 bool map_next_family(const struct directory *d, struct map_family_cursor *cursor, struct map_family *ret)

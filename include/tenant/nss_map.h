@@ -113,10 +113,13 @@ struct nss_map_bucket {
 };
 static_assert(sizeof(struct nss_map_bucket) == 64, "bucket is a cache line");
 
+/* The first byte of a record. In no other place of the records does a unit start with one of these: they
+ * occur in no text, and heads and runs are laid out so that they cannot begin a unit. So wherever an index
+ * points, a reader knows a record's start when it sees one. */
 enum nss_map_kind {
 	NSS_MAP_HOLE = 0, /* nothing: skip `units` */
-	NSS_MAP_PERSON = 1,
-	NSS_MAP_GROUP = 2,
+	NSS_MAP_PERSON = 0xfe,
+	NSS_MAP_GROUP = 0xff,
 };
 
 /* What all records start with. */
@@ -137,19 +140,27 @@ struct nss_map_person {
 	uint8_t home_length;
 	uint8_t shell_length;
 };
-static_assert(sizeof(struct nss_map_person) == 16, "person");
+static_assert(sizeof(struct nss_map_person) == NSS_MAP_UNIT, "person");
 
-/* A run of supplementary groups with consecutive gids: (gid - NSS_MAP_ID_FIRST) << 4 | count - 1. A member
- * of a project holds a role's group and those below it, so one run says all of a project. */
+/* A run of supplementary groups with consecutive gids: (gid - NSS_MAP_ID_FIRST) << 4 | count - 1, of 4 at most,
+ * lowest byte first on every host. A member of a project holds a role's group and those below it, so one
+ * run says all of a project. */
 typedef uint32_t nss_map_run;
+#define NSS_MAP_RUN_LAST 3U
 
-/* Followed by "name\0". Its members are the first member_count names ("name\0" each, member_bytes in all)
- * of a list; the groups of a project share one list, highest role first. */
+/* Followed by "name\0"; the last unit of the record is its tail. The members are the first member_count
+ * names ("name\0" each, member_bytes in all) of a list; the groups of a project share one, highest
+ * role first. */
 struct nss_map_group {
 	struct nss_map_record record;
 	uint32_t member_count;
 	uint32_t member_bytes;
+};
+static_assert(sizeof(struct nss_map_group) == NSS_MAP_UNIT, "group");
+struct nss_map_group_tail {
+	uint32_t zero;
 	uint32_t list;          /* in units from the start of the members */
 	uint32_t list_capacity; /* in units */
+	uint32_t spare;         /* 0 */
 };
-static_assert(sizeof(struct nss_map_group) == 24, "group");
+static_assert(sizeof(struct nss_map_group_tail) == NSS_MAP_UNIT, "group tail");
