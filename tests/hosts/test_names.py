@@ -58,7 +58,17 @@ def test_a_miss_does_not_wait_for_a_stopped_agent(host):
         host.run("systemctl", "start", "tenantd.socket", "tenantd.service")
 
 
-def test_userdbctl(host, world):
+@pytest.fixture(scope="module")
+def userdb(host):
+    """systemd's user database shows our people only when the admin wants it."""
+    assert host.run("userdbctl", "user", "alice", "--with-nss=no", check=False).code != 0
+    host.run("systemctl", "enable", "--now", "tenantd-userdb.service")
+    yield
+    host.run("systemctl", "disable", "--now", "tenantd-userdb.service")
+    assert host.run("userdbctl", "user", "alice", "--with-nss=no", check=False).code != 0
+
+
+def test_userdbctl(host, world, userdb):
     out = host.run("userdbctl", "user", "alice", "--output=json").out
     assert '"io.tenantd"' in out or "io.tenantd" in out
     out = host.run("userdbctl", "user", "alice").out
@@ -68,11 +78,23 @@ def test_userdbctl(host, world):
     assert host.run("userdbctl", "user", "nobodyhere", check=False).code != 0
 
 
-def test_systemds_own_module_sees_the_same_people(host, world):
+def test_systemds_own_module_sees_the_same_people(host, world, userdb):
     ours = host.run("getent", "-s", "tenant", "passwd", "alice").out
     assert host.run("getent", "-s", "systemd", "passwd", "alice").out == ours
     ours = host.run("getent", "-s", "tenant", "group", "acme-vision").out.split(":")[:3]
     assert host.run("getent", "-s", "systemd", "group", "acme-vision").out.split(":")[:3] == ours
+
+
+def test_the_user_database_never_waits_for_an_agent_that_starts_or_stopped(host, world, userdb):
+    for verb in ("restart", "stop", "start"):
+        started = time.monotonic()
+        host.run("systemctl", verb, "tenantd.service")
+        assert host.run("getent", "-s", "systemd", "passwd", "nobodyhere", check=False).code == 2
+        assert host.run("id", "local1").code == 0
+        assert time.monotonic() - started < 3, verb
+    assert host.wait_until(lambda: host.run("userdbctl", "user", "alice", "--with-nss=no", check=False).code == 0, 3)
+    host.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "tenantd.service")
+    assert host.wait_until(lambda: host.run("userdbctl", "user", "alice", "--with-nss=no", check=False).code == 0, 5)
 
 
 def test_no_enumeration_unless_asked_for(host):
