@@ -297,6 +297,7 @@ static void arm_tick(void *context)
 	    sd_event_source_set_enabled(agent->tick_source, when ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
 		log_error("cannot arm a timer");
 	agent->tick_armed = when;
+	server_wake_loop(agent->server);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
@@ -563,7 +564,7 @@ int agent_run(struct agent *agent)
 	arm_tick(agent);
 	malloc_trim(0);
 	sd_notify(0, "READY=1");
-	return sd_event_loop(agent->event);
+	return server_run(agent->server);
 }
 
 void agent_destroy(struct agent *agent)

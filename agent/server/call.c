@@ -20,7 +20,8 @@ int call_parameters(struct call *call, const struct json_field *fields, size_t c
 {
 	struct problem problem = {0};
 	const char *field = "parameters";
-	int result = json_fields(call->parameters, fields, count, out, &field, &problem);
+	int result = call->request ? request_fields(call->request, fields, count, out, &field)
+				   : json_fields(call->parameters, fields, count, out, &field, &problem);
 
 	if (result < 0)
 		call_invalid(call, field ? field : "parameters");

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/connection.h"
+#include "server/request.h"
 #include "varlink/varlink.h"
 #include "json/json_read.h"
 
@@ -21,6 +22,7 @@ struct call {
 	struct server *server;
 	const struct parts *parts;
 	const struct method *method;
+	const struct request *request; /* the parameters, where they are plain; else: */
 	json_t *parameters;
 	bool more, oneway;
 	bool trusted;      /* root, or a named service with the method's right: may ask about others */

@@ -19,16 +19,15 @@ struct listener {
 
 struct server {
 	sd_event *event;
-	sd_event_source *ready_source, *again_source, *timer_source;
 	const struct parts *parts;
 	int epoll_fd;
 	struct listener listeners[LISTENERS_MAX];
 	unsigned listener_count;
 	struct connection *connections, *dead, *queue, **queue_tail;
 	uint64_t last_id;
-	bool working; /* within a wake-up: nothing is freed and no timer armed before its end */
+	bool loop_is_due; /* sd-event has something to do or to arm */
+	bool working;     /* within a wake-up: nothing is freed and no timer armed before its end */
 	uint64_t accept_paused_until;
-	uint64_t armed; /* what timer_source is set to; 0: off */
 	struct timers timers;
 	struct callers callers;
 	uint32_t untrusted; /* connections that count against the open share */
@@ -38,6 +37,6 @@ struct server {
 };
 
 void server_forget(struct server *server, struct connection *connection); /* takes it off all lists */
-/* Buries the dead and arms the timer; nothing within a wake-up, which ends with it. */
+/* Buries the dead; nothing within a wake-up, which ends with it. */
 void server_finish(struct server *server);
 void server_queue(struct server *server, struct connection *connection);

@@ -12,27 +12,28 @@
 #define USERDB (1U << SERVER_USERDB)
 
 static const struct method methods[] = {
-	/* name, handler, who may call, right that lets a named service ask about others, sockets */
-	{"io.tenantd.Agent.VerifyCredential", m_verify_credential, CALLER_ANYBODY, MAY_VERIFY, AGENT},
-	{"io.tenantd.Agent.CheckAccess", m_check_access, CALLER_ANYBODY, MAY_CHECK, AGENT},
-	{"io.tenantd.Agent.Login", m_login, CALLER_ROOT, 0, AGENT},
-	{"io.tenantd.Agent.Answer", m_answer, CALLER_ROOT, 0, AGENT},
-	{"io.tenantd.Agent.Authorize", m_authorize, CALLER_ROOT, 0, AGENT},
-	{"io.tenantd.Agent.OpenSession", m_open_session, CALLER_ROOT, 0, AGENT},
-	{"io.tenantd.Agent.CloseSession", m_close_session, CALLER_ROOT, 0, AGENT},
-	{"io.tenantd.Agent.WhoAmI", m_who_am_i, CALLER_ANYBODY, 0, AGENT},
-	{"io.tenantd.Agent.SshKeys", m_ssh_keys, CALLER_ANYBODY, MAY_SSH_KEYS, AGENT},
-	{"io.tenantd.Agent.Sessions", m_sessions, CALLER_ANYBODY, MAY_SESSIONS, AGENT},
-	{"io.tenantd.Agent.Subscribe", m_subscribe, CALLER_ANYBODY, MAY_SUBSCRIBE, AGENT},
-	{"io.tenantd.Agent.Emit", m_emit, CALLER_NAMED, MAY_EMIT, AGENT},
-	{"io.tenantd.Agent.Status", m_status, CALLER_ANYBODY, 0, AGENT},
-	{"io.tenantd.Agent.Metrics", m_metrics, CALLER_NAMED, MAY_METRICS, AGENT},
-	{"io.tenantd.Agent.Reload", m_reload, CALLER_ROOT, 0, AGENT},
-	{"io.systemd.UserDatabase.GetUserRecord", m_user_record, CALLER_ANYBODY, 0, USERDB},
-	{"io.systemd.UserDatabase.GetGroupRecord", m_group_record, CALLER_ANYBODY, 0, USERDB},
-	{"io.systemd.UserDatabase.GetMemberships", m_memberships, CALLER_ANYBODY, 0, USERDB},
-	{"org.varlink.service.GetInfo", m_get_info, CALLER_ANYBODY, 0, AGENT | USERDB},
-	{"org.varlink.service.GetInterfaceDescription", m_get_interface_description, CALLER_ANYBODY, 0, AGENT | USERDB},
+	/* name, handler, who may call, right that lets a named service ask about others, sockets, settles */
+	{"io.tenantd.Agent.VerifyCredential", m_verify_credential, CALLER_ANYBODY, MAY_VERIFY, AGENT, false},
+	{"io.tenantd.Agent.CheckAccess", m_check_access, CALLER_ANYBODY, MAY_CHECK, AGENT, false},
+	{"io.tenantd.Agent.Login", m_login, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.Answer", m_answer, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.Authorize", m_authorize, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.OpenSession", m_open_session, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.CloseSession", m_close_session, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.WhoAmI", m_who_am_i, CALLER_ANYBODY, 0, AGENT, false},
+	{"io.tenantd.Agent.SshKeys", m_ssh_keys, CALLER_ANYBODY, MAY_SSH_KEYS, AGENT, false},
+	{"io.tenantd.Agent.Sessions", m_sessions, CALLER_ANYBODY, MAY_SESSIONS, AGENT, false},
+	{"io.tenantd.Agent.Subscribe", m_subscribe, CALLER_ANYBODY, MAY_SUBSCRIBE, AGENT, false},
+	{"io.tenantd.Agent.Emit", m_emit, CALLER_NAMED, MAY_EMIT, AGENT, false},
+	{"io.tenantd.Agent.Status", m_status, CALLER_ANYBODY, 0, AGENT, false},
+	{"io.tenantd.Agent.Metrics", m_metrics, CALLER_NAMED, MAY_METRICS, AGENT, false},
+	{"io.tenantd.Agent.Reload", m_reload, CALLER_ROOT, 0, AGENT, true},
+	{"io.systemd.UserDatabase.GetUserRecord", m_user_record, CALLER_ANYBODY, 0, USERDB, false},
+	{"io.systemd.UserDatabase.GetGroupRecord", m_group_record, CALLER_ANYBODY, 0, USERDB, false},
+	{"io.systemd.UserDatabase.GetMemberships", m_memberships, CALLER_ANYBODY, 0, USERDB, false},
+	{"org.varlink.service.GetInfo", m_get_info, CALLER_ANYBODY, 0, AGENT | USERDB, false},
+	{"org.varlink.service.GetInterfaceDescription", m_get_interface_description, CALLER_ANYBODY, 0, AGENT | USERDB,
+	 false},
 };
 _Static_assert(ARRAY_LEN(methods) <= METHODS_MAX, "counters for every method");
 
@@ -89,6 +90,8 @@ static void run(struct call *call)
 		return;
 	}
 	result = method->handle(call);
+	if (method->settles)
+		server_wake_loop(call->server);
 	if (result < 0 && !c->dead) {
 		c->out.length = before; /* half a reply is none */
 		if (result == -EMSGSIZE)
@@ -115,37 +118,62 @@ static void wipe_strings(json_t *object)
 	}
 }
 
-void methods_dispatch(struct connection *c, const char *frame, size_t length)
+/* Reads the frame the quick way where it is plain enough, else with the JSON library. -EBADMSG: no call. */
+static int read_call(struct call *call, struct varlink_call *tree, struct request *request, char *frame, size_t length,
+		     const char **ret_method, bool *ret_upgrade)
+{
+	struct problem problem = {0};
+	int result;
+
+	*ret_upgrade = false;
+	if (request_read(frame, length, request)) {
+		call->request = request;
+		call->more = request->more;
+		call->oneway = request->oneway;
+		*ret_method = request->method;
+		return 0;
+	}
+	result = varlink_call_read(frame, length, tree, &problem);
+	if (result < 0) {
+		log_debug("uid %u sent no varlink call: %s", call->connection->peer.uid, problem.text);
+		return result;
+	}
+	call->parameters = tree->parameters;
+	call->more = tree->more;
+	call->oneway = tree->oneway;
+	*ret_method = tree->method;
+	*ret_upgrade = tree->upgrade;
+	return 0;
+}
+
+void methods_dispatch(struct connection *c, char *frame, size_t length)
 {
 	struct server *server = c->server;
-	struct varlink_call read = {0};
-	struct problem problem = {0};
+	struct varlink_call tree = {0};
+	struct request request;
 	struct call call = {.connection = c, .server = server, .parts = server->parts};
 	size_t before = c->out.length;
+	const char *name;
+	bool upgrade;
 
 	server->counts.calls++;
-	if (varlink_call_read(frame, length, &read, &problem) < 0) {
+	if (read_call(&call, &tree, &request, frame, length, &name, &upgrade) < 0) {
 		server->counts.bad_messages++;
-		log_debug("uid %u sent no varlink call: %s", c->peer.uid, problem.text);
 		connection_kill(c);
 		return;
 	}
-	call.parameters = read.parameters;
-	call.more = read.more;
-	call.oneway = read.oneway;
-	call.method = find(read.method, c->kind);
-	if (!call.method || read.upgrade) {
-		if (call.method)
-			call_error(&call, VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
-		else
-			reply_unknown(&call, read.method, c->kind);
+	call.method = find(name, c->kind);
+	if (!call.method) {
+		reply_unknown(&call, name, c->kind);
+	} else if (upgrade) {
+		call_error(&call, VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
 	} else {
 		server->method_calls[call.method - methods]++;
 		run(&call);
 	}
-	if (read.parameters)
-		wipe_strings(read.parameters);
-	varlink_call_finish(&read);
+	if (tree.parameters)
+		wipe_strings(tree.parameters);
+	varlink_call_finish(&tree);
 	if (c->dead)
 		return;
 	if (c->out.failed) { /* no memory for an answer: the end is at least unmistakable */

@@ -23,10 +23,11 @@ struct method {
 	enum caller_class who;
 	unsigned may;     /* enum config_may that lifts a CALLER_NAMED's or an own-matters limit */
 	unsigned sockets; /* 1 << enum server_socket */
+	bool settles;     /* may set timers or sources of the event loop, which then has to look */
 };
 
-/* Looks the method up, decides whether the caller may, and runs it. */
-void methods_dispatch(struct connection *connection, const char *frame, size_t length);
+/* Looks the method up, decides whether the caller may, and runs it. `frame` may be changed. */
+void methods_dispatch(struct connection *connection, char *frame, size_t length);
 /* For Metrics: NULL at the end. */
 const struct method *method_at(size_t number);
 

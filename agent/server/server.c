@@ -212,77 +212,39 @@ static void accept_some(struct server *server, const struct listener *listener)
 
 void server_finish(struct server *server)
 {
-	const struct timer *first;
-	uint64_t when;
-
 	if (server->working) /* whoever works will be here at the end */
 		return;
 	bury(server);
 	server->parts->after_work(server->parts->context);
-	if (server->queue && sd_event_source_set_enabled(server->again_source, SD_EVENT_ONESHOT) < 0)
-		log_error("the event loop refuses work");
+}
 
-	first = timers_first(&server->timers);
-	when = first ? first->when : 0;
+/* How long epoll may wait: not at all with work left, until the next deadline, or for ever. */
+static int wait_msec(const struct server *server)
+{
+	const struct timer *first = timers_first(&server->timers);
+	uint64_t when = first ? first->when : 0, now;
+
+	if (server->queue)
+		return 0;
 	if (server->accept_paused_until && (!when || server->accept_paused_until < when))
 		when = server->accept_paused_until;
-	if (when == server->armed)
-		return;
-	/* A timer that is set too early only looks again; so let it stand while it is not too late. */
-	if (when && server->armed && when > server->armed)
-		return;
-	if (when && sd_event_source_set_time(server->timer_source, when) < 0)
-		log_error("cannot set a deadline");
-	if (sd_event_source_set_enabled(server->timer_source, when ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
-		log_error("cannot arm a deadline");
-	server->armed = when;
+	if (!when)
+		return -1;
+	now = clock_boottime_usec();
+	if (when <= now)
+		return 0;
+	return (int)MIN_OF((when - now + 999) / 1000, (uint64_t)INT32_MAX);
 }
 
-static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void run_timers(struct server *server)
 {
-	struct server *server = userdata;
-	struct epoll_event events[READY_PER_WAKEUP];
-	int count = epoll_wait(server->epoll_fd, events, READY_PER_WAKEUP, 0);
-
-	server->working = true;
-	for (int i = 0; i < count; i++) {
-		struct listener *listener = events[i].data.ptr;
-		struct connection *connection;
-
-		if (listener >= server->listeners && listener < server->listeners + LISTENERS_MAX) {
-			accept_some(server, listener);
-			continue;
-		}
-		connection = events[i].data.ptr;
-		if (!connection->dead)
-			connection_ready(connection, events[i].events);
-	}
-	if (server->queue)
-		run_queue(server);
-	server->working = false;
-	server_finish(server);
-	return 0;
-}
-
-static int on_again(sd_event_source *source, void *userdata)
-{
-	struct server *server = userdata;
-
-	server->working = true;
-	run_queue(server);
-	server->working = false;
-	server_finish(server);
-	return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct server *server = userdata;
-	uint64_t now = clock_boottime_usec();
+	const struct timer *first = timers_first(&server->timers);
+	uint64_t now;
 	struct timer *timer;
 
-	server->armed = 0;
-	server->working = true;
+	if (!first && !server->accept_paused_until)
+		return;
+	now = clock_boottime_usec();
 	if (server->accept_paused_until && server->accept_paused_until <= now)
 		pause_listeners(server, false);
 	while ((timer = timers_first(&server->timers)) && timer->when <= now) {
@@ -292,9 +254,66 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		timers_set(&server->timers, timer, 0);
 		connection_expired(connection);
 	}
+}
+
+static int wake_up(struct server *server, int timeout_msec)
+{
+	struct epoll_event events[READY_PER_WAKEUP];
+	int count = epoll_wait(server->epoll_fd, events, READY_PER_WAKEUP, timeout_msec);
+
+	if (count < 0)
+		return errno == EINTR ? 0 : -errno;
+	server->working = true;
+	for (int i = 0; i < count; i++) {
+		struct listener *listener = events[i].data.ptr;
+		struct connection *connection = events[i].data.ptr;
+
+		if (events[i].data.ptr == server)
+			server->loop_is_due = true;
+		else if (listener >= server->listeners && listener < server->listeners + LISTENERS_MAX)
+			accept_some(server, listener);
+		else if (!connection->dead)
+			connection_ready(connection, events[i].events);
+	}
+	if (server->queue)
+		run_queue(server);
+	run_timers(server);
 	server->working = false;
 	server_finish(server);
 	return 0;
+}
+
+void server_wake_loop(struct server *server)
+{
+	server->loop_is_due = true;
+}
+
+int server_run(struct server *server)
+{
+	struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = server};
+	int result = 0;
+
+	if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, sd_event_get_fd(server->event), &wanted) < 0)
+		return -errno;
+	server->loop_is_due = true;
+	while (result >= 0 && sd_event_get_state(server->event) != SD_EVENT_FINISHED) {
+		if (server->loop_is_due) {
+			server->loop_is_due = false;
+			/* Until nothing is ready, which also arms its timers. */
+			do
+				result = sd_event_run(server->event, 0);
+			while (result > 0 && sd_event_get_state(server->event) != SD_EVENT_FINISHED);
+			if (result < 0 || server->loop_is_due)
+				continue;
+			if (sd_event_get_state(server->event) == SD_EVENT_FINISHED)
+				break;
+		}
+		result = wake_up(server, wait_msec(server));
+	}
+	(void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, sd_event_get_fd(server->event), NULL);
+	if (result < 0)
+		return result;
+	return sd_event_get_exit_code(server->event, &result) < 0 ? 0 : result;
 }
 
 /* ---- making and ending ---------------------------------------------------------------------- */
@@ -302,7 +321,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 int server_create(sd_event *event, const struct parts *parts, struct server **ret)
 {
 	_cleanup_(server_destroyp) struct server *server = calloc(1, sizeof(*server));
-	int result;
 
 	if (!server)
 		return -ENOMEM;
@@ -312,17 +330,6 @@ int server_create(sd_event *event, const struct parts *parts, struct server **re
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll_fd < 0)
 		return -errno;
-	result = sd_event_add_io(event, &server->ready_source, server->epoll_fd, EPOLLIN, on_ready, server);
-	if (result >= 0)
-		result = sd_event_add_defer(event, &server->again_source, on_again, server);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(server->again_source, SD_EVENT_OFF);
-	if (result >= 0)
-		result = sd_event_add_time(event, &server->timer_source, CLOCK_BOOTTIME, 0, 1000, on_timer, server);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(server->timer_source, SD_EVENT_OFF);
-	if (result < 0)
-		return result;
 	*ret = TAKE_PTR(server);
 	return 0;
 }
@@ -342,9 +349,6 @@ void server_destroy(struct server *server)
 			free(server->listeners[i].path);
 		}
 	}
-	sd_event_source_disable_unref(server->ready_source);
-	sd_event_source_disable_unref(server->again_source);
-	sd_event_source_disable_unref(server->timer_source);
 	sd_event_unref(server->event);
 	if (server->epoll_fd >= 0)
 		close(server->epoll_fd);

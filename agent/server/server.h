@@ -2,10 +2,13 @@
  *
  * The socket server: listeners, connections and their limits.
  *
- * All connections live in an epoll instance of their own, whose descriptor is one source of the agent's
- * event loop; a wake-up drains what is ready, each connection in turn and for a bounded piece of work, so
- * a hostile client costs others at most that piece. A call is read once and answered with one write.
- * Nothing is armed while nothing waits: an idle server never wakes up.
+ * The server's epoll instance is the outer loop, and sd-event's descriptor is one of those it watches: a
+ * call costs epoll_wait, recv and send, and nothing of sd-event's. (The other way round, as one source of
+ * sd-event, each wake-up goes through two epoll instances; it costs more calls, and the kernel then wakes
+ * us on another processor instead of the caller's, which is five times slower.) A wake-up drains what is
+ * ready, each connection in turn and for a bounded piece of work, so a hostile client costs others at most
+ * that piece. A call is read once and answered with one write. Nothing is armed while nothing waits: an
+ * idle server never wakes up.
  */
 #pragma once
 
@@ -24,6 +27,11 @@ enum server_socket { SERVER_AGENT, SERVER_USERDB };
 int server_create(sd_event *event, const struct parts *parts, struct server **ret);
 void server_destroy(struct server *server); /* takes NULL; connections are closed */
 DEFINE_CLEANUP(struct server, server_destroy)
+
+/* Serves, and runs the event loop, until sd_event_exit. Its exit code, or -errno. */
+int server_run(struct server *server);
+/* To be called when something of sd-event's was set (timers, deferred work) while the server was at work. */
+void server_wake_loop(struct server *server);
 
 /* Listens on a descriptor from systemd (taken over in every case), or on a path of its own. */
 int server_listen_fd(struct server *server, int fd, enum server_socket kind);

@@ -78,7 +78,7 @@ static void serve_agent(struct directory *directory, int ready)
 	if (server_create(event, &parts, &server) < 0 || server_listen_path(server, agent_path, SERVER_AGENT) < 0)
 		die("server");
 	(void)!write(ready, "", 1);
-	sd_event_loop(event);
+	server_run(server);
 	_exit(0);
 }
 

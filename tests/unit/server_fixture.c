@@ -122,7 +122,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 	    server_listen_path(running, fixture->agent_path, SERVER_AGENT) < 0 ||
 	    server_listen_path(running, fixture->userdb_path, SERVER_USERDB) < 0 || write(ready, "", 1) != 1)
 		_exit(1);
-	sd_event_loop(event);
+	server_run(running);
 	server_destroy(running);
 	session_table_destroy(parts.sessions);
 	login_book_destroy(parts.logins);
