@@ -93,7 +93,10 @@ fuzzers: $(FUZZER_BIN)
 
 BENCH_BIN := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(BENCHES))
 $(BENCH_BIN): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call objects,$(BENCH_COMMON)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -lpam_misc -ldl
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(BENCH_LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -lpam_misc -ldl
+# Gives the modules that it loads a getpwnam_r of its own.
+$(O)/tests/bench/bench_pam: BENCH_LDFLAGS := -Wl,--export-dynamic-symbol=getpwnam_r
+$(O)/tests/bench/bench_pam: | $(O)/pam_tenant.so $(O)/tenantd
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
