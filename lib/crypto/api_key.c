@@ -85,17 +85,14 @@ static void put_number(uint8_t bytes[RANDOM_BYTES], char *out)
 	}
 }
 
-int api_key_make(enum api_key_kind kind, char *out, char id_out[API_KEY_ID_CHARS + 1])
+int api_key_make_with_id(enum api_key_kind kind, const char *id, char *out)
 {
 	uint8_t random[RANDOM_BYTES];
-	char id[API_KEY_ID_CHARS + 1], *p = out;
+	char *p = out;
 	int r;
 
-	if ((unsigned)kind >= ARRAY_LEN(prefixes))
+	if ((unsigned)kind >= ARRAY_LEN(prefixes) || strlen(id) != API_KEY_ID_CHARS || !is_base62(id, API_KEY_ID_CHARS))
 		return -EINVAL;
-	r = base62_random(id, API_KEY_ID_CHARS);
-	if (r < 0)
-		return r;
 	r = random_bytes(random, sizeof(random));
 	if (r < 0)
 		return r;
@@ -109,6 +106,18 @@ int api_key_make(enum api_key_kind kind, char *out, char id_out[API_KEY_ID_CHARS
 	p += API_KEY_SECRET_CHARS;
 	checksum(out, p);
 	p[API_KEY_CHECK_CHARS] = '\0';
+	return 0;
+}
+
+int api_key_make(enum api_key_kind kind, char *out, char id_out[API_KEY_ID_CHARS + 1])
+{
+	char id[API_KEY_ID_CHARS + 1];
+	int r = base62_random(id, API_KEY_ID_CHARS);
+
+	if (r == 0)
+		r = api_key_make_with_id(kind, id, out);
+	if (r < 0)
+		return r;
 	memcpy(id_out, id, sizeof(id));
 	return 0;
 }

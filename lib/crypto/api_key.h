@@ -32,6 +32,8 @@ bool api_key_has_shape(const char *text, size_t length);
 int api_key_parse(const char *text, size_t length, struct api_key_parts *ret);
 /* Makes a new key. `out` holds API_KEY_TEXT_CHARS+1 and is secret: the caller wipes it. */
 int api_key_make(enum api_key_kind kind, char *out, char id_out[API_KEY_ID_CHARS + 1]);
+/* The same with an id that the caller chose; -EINVAL when it is not 16 base62 digits. */
+int api_key_make_with_id(enum api_key_kind kind, const char *id, char *out);
 int api_key_verifier(const char *text, size_t length, uint8_t out[SHA256_BYTES]);
 /* `count` random base62 digits and a NUL: for new record ids. */
 int base62_random(char *out, size_t count);

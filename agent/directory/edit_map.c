@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Changing single keys of one record.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "directory/edit_splice.h"
+
+/* Spaces up to the column of `at`. */
+static int add_indent(const struct edit *edit, size_t at, struct buffer *ret)
+{
+	for (size_t i = edit_line_start(edit, at); i < at; i++)
+		buffer_add_char(ret, ' ');
+	return ret->failed ? -ENOMEM : 0;
+}
+
+static int insert_member(struct edit *edit, const struct edit_node *map, const char *member, struct problem *problem)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	size_t at;
+
+	if (map->flow) {
+		buffer_printf(&text, "%s%s", map->last ? ", " : "", member);
+		return text.failed ? -ENOMEM :
+				     edit_splice(edit, map->last ? map->last->end : map->start + 1, 0, buffer_text(&text));
+	}
+	if (!map->last)
+		return edit_refuse(edit, map->start, problem, "a mapping without keys cannot be extended");
+	at = edit_line_after(edit, map->last->end);
+	add_indent(edit, map->first->start, &text);
+	buffer_printf(&text, "%s%s", member, edit->newline);
+	return text.failed ? -ENOMEM : edit_splice(edit, at, 0, buffer_text(&text));
+}
+
+static int set_value(struct edit *edit, const struct edit_node *map, const char *key, const char *value,
+		     struct problem *problem)
+{
+	const struct edit_node *node = edit_map_get(map, key, NULL, NULL);
+	_cleanup_(buffer_finish) struct buffer member = BUFFER_INIT;
+
+	if (node && node->type != EDIT_SCALAR && !node->flow)
+		return edit_refuse(edit, node->start, problem, "the value of \"%s\" is written over several lines", key);
+	if (node && edit_has_comment(edit, node->start, node->end, node))
+		return edit_refuse(edit, node->start, problem, "there is a comment inside the value of \"%s\"", key);
+	if (node)
+		return edit_splice(edit, node->start, node->end - node->start, value);
+	if (buffer_printf(&member, "%s: %s", key, value) < 0)
+		return -ENOMEM;
+	return insert_member(edit, map, buffer_text(&member), problem);
+}
+
+static int unset_value(struct edit *edit, const struct edit_node *map, const char *key, struct problem *problem)
+{
+	struct edit_node *key_node, *before, *node = edit_map_get(map, key, &key_node, &before);
+	size_t from, to;
+
+	if (!node)
+		return -EINVAL;
+	if (map->flow && before) {
+		from = before->end;
+		to = node->end;
+	} else if (map->flow) {
+		from = key_node->start;
+		to = node->next ? node->next->start : node->end;
+	} else {
+		from = edit_line_start(edit, key_node->start);
+		to = edit_line_after(edit, node->end);
+		if (!edit_is_blank(edit, from, key_node->start))
+			return edit_refuse(edit, from, problem, "\"%s\" shares its line with the beginning of the record", key);
+	}
+	if (edit_has_comment(edit, from, to, map))
+		return edit_refuse(edit, from, problem, "a comment would go together with \"%s\"", key);
+	return edit_splice(edit, from, to - from, "");
+}
+
+/* All pairs of one outer key as its first appearance: "scopes: {…}". */
+static int insert_outer(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, const char *key,
+			size_t outer, struct problem *problem)
+{
+	_cleanup_(buffer_finish) struct buffer member = BUFFER_INIT;
+	bool first = true;
+
+	buffer_printf(&member, "%.*s: {", (int)outer, key);
+	for (uint32_t i = 0; i < now->count; i++) {
+		if (strncmp(now->pairs[i].key, key, outer + 1) != 0)
+			continue;
+		buffer_printf(&member, "%s%s: %s", first ? "" : ", ", now->pairs[i].key + outer + 1, now->pairs[i].value);
+		first = false;
+	}
+	buffer_add_char(&member, '}');
+	return member.failed ? -ENOMEM : insert_member(edit, map, buffer_text(&member), problem);
+}
+
+static int update_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, uint32_t i,
+		       struct problem *problem)
+{
+	const char *key = now->pairs[i].key, *dot = strchr(key, '.');
+	const struct edit_node *inner;
+	char outer[32];
+
+	if (!dot)
+		return set_value(edit, map, key, now->pairs[i].value, problem);
+	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
+	inner = edit_map_get(map, outer, NULL, NULL);
+	if (inner)
+		return set_value(edit, inner, dot + 1, now->pairs[i].value, problem);
+	/* Once for all of them, with the first. */
+	for (uint32_t j = 0; j < i; j++)
+		if (strncmp(now->pairs[j].key, key, (size_t)(dot - key) + 1) == 0)
+			return 0;
+	return insert_outer(edit, map, now, key, (size_t)(dot - key), problem);
+}
+
+static int remove_pair(struct edit *edit, const struct edit_node *map, const char *key, struct problem *problem)
+{
+	const char *dot = strchr(key, '.');
+	const struct edit_node *inner;
+	char outer[32];
+
+	if (strcmp(key, "status") == 0)
+		return set_value(edit, map, key, "active", problem); /* what leaving it out means */
+	if (!dot)
+		return unset_value(edit, map, key, problem);
+	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
+	inner = edit_map_get(map, outer, NULL, NULL);
+	return inner ? unset_value(edit, inner, dot + 1, problem) : -EINVAL;
+}
+
+int edit_map_update(struct edit *edit, const struct edit_node *map, const struct edit_pairs *old,
+		    const struct edit_pairs *now, struct problem *problem)
+{
+	int r = 0;
+
+	if (map->type != EDIT_MAP)
+		return -EINVAL;
+	for (uint32_t i = 0; r == 0 && i < old->count; i++)
+		if (!edit_pairs_get(now, old->pairs[i].key))
+			r = remove_pair(edit, map, old->pairs[i].key, problem);
+	for (uint32_t i = 0; r == 0 && i < now->count; i++) {
+		const struct edit_pair *was = edit_pairs_get(old, now->pairs[i].key);
+
+		if (!was || strcmp(was->value, now->pairs[i].value) != 0)
+			r = update_pair(edit, map, now, i, problem);
+	}
+	return r;
+}
+
+static int append_rule(struct edit *edit, const struct edit_node *list, const struct edit_pairs *rule,
+		       struct problem *problem)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	_cleanup_(freep) char *prefix = NULL;
+
+	if (list->flow) {
+		buffer_add_text(&text, list->last ? ", " : "");
+		edit_pairs_flow(rule, &text);
+		return text.failed ? -ENOMEM :
+				     edit_splice(edit, list->last ? list->last->end : list->start + 1, 0, buffer_text(&text));
+	}
+	prefix = edit_item_prefix(edit, list->last->start);
+	if (!prefix)
+		return edit_refuse(edit, list->last->start, problem, "the list of rules has a layout that cannot be continued");
+	buffer_add_text(&text, prefix);
+	edit_pairs_flow(rule, &text);
+	buffer_add_text(&text, edit->newline);
+	return text.failed ? -ENOMEM : edit_splice(edit, edit_line_after(edit, list->last->end), 0, buffer_text(&text));
+}
+
+int edit_rules_update(struct edit *edit, const struct edit_node *host, const struct host_record *old,
+		      const struct host_record *now, struct problem *problem)
+{
+	const struct edit_node *list = edit_map_get(host, "serves", NULL, NULL), *node;
+	int r = 0;
+
+	if (!list || list->type != EDIT_LIST || list->count != old->rule_count || now->rule_count < old->rule_count)
+		return -EINVAL;
+	node = list->first;
+	for (uint32_t i = 0; r == 0 && i < now->rule_count; i++) {
+		struct edit_pairs was = {0}, is;
+
+		edit_render_rule(&now->rules[i], &is);
+		if (i < old->rule_count)
+			edit_render_rule(&old->rules[i], &was);
+		if (is.failed || was.failed)
+			r = -ENOMEM;
+		else if (i < old->rule_count)
+			r = edit_map_update(edit, node, &was, &is, problem);
+		else
+			r = append_rule(edit, list, &is, problem);
+		if (node)
+			node = node->next;
+		edit_pairs_finish(&was);
+		edit_pairs_finish(&is);
+	}
+	return r;
+}
