@@ -43,11 +43,11 @@
 	})
 
 /* Declares `<destroy>p(T **)` for _cleanup_ from a destructor that takes NULL. */
-#define DEFINE_CLEANUP(type, destroy)                         \
-	static inline _unused_ void destroy##p(type **object) \
-	{                                                     \
-		if (*object)                                  \
-			destroy(*object);                     \
+#define DEFINE_CLEANUP(type, destroy)                                                                          \
+	static inline _unused_ void destroy##p(type **object) /* NOLINT(bugprone-macro-parentheses): a type */ \
+	{                                                                                                      \
+		if (*object)                                                                                   \
+			destroy(*object);                                                                      \
 	}
 
 static inline _unused_ void freep(void *pointer)

@@ -16,7 +16,7 @@ static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0x
 /* An address of either kind; *ret_bits is 32 or 128. */
 static int read_address(const char *text, struct in6_addr *ret, unsigned *ret_bits)
 {
-	struct in6_addr address;
+	struct in6_addr address = {0};
 	struct in_addr v4;
 
 	if (inet_pton(AF_INET, text, &v4) == 1) {

@@ -60,7 +60,7 @@ char *base64_encode(const void *data, size_t length)
 
 		*p++ = base64_digits[in[0] >> 2];
 		*p++ = base64_digits[(in[0] & 3) << 4 | second >> 4];
-		*p++ = length > 1 ? base64_digits[(second & 15) << 2] : '=';
+		*p++ = (char)(length > 1 ? base64_digits[(second & 15) << 2] : '=');
 		*p++ = '=';
 	}
 	*p = '\0';

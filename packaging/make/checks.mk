@@ -8,6 +8,9 @@ check: ## install what the tests need and run all of them (as root)
 	tests/run-all.sh
 .PHONY: check
 
+programs: $(UNIT_BIN) $(REPLAY_BIN) $(BENCH_BIN) ## build the tests, fuzz targets and benches without running them
+.PHONY: programs
+
 unit: $(UNIT_BIN) ## run the unit tests of this build
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 .PHONY: unit

@@ -41,7 +41,7 @@ static void server_half(const char *data, size_t size)
 			fed += piece;
 			continue;
 		}
-		FUZZ_CHECK(strlen(received.data) == length && length <= VARLINK_MESSAGE_MAX);
+		FUZZ_CHECK(received.data && strlen(received.data) == length && length <= VARLINK_MESSAGE_MAX);
 		r = varlink_call_read(received.data, length, &call, &problem);
 		if (r == 0)
 			FUZZ_CHECK(call.root && strchr(call.method, '.') && (!call.more || !call.oneway));
