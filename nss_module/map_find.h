@@ -6,6 +6,10 @@
  */
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "map_reader.h"
 
 enum map_answer {
@@ -24,25 +28,39 @@ static inline uint8_t map_kind(const struct map_record *record)
 	return record->at[0];
 }
 
-/* Four tags; the first one lowest, whatever the byte order. */
-static inline uint64_t map_load_lanes(const uint8_t *at)
+/* The slots of the bucket that have the tag, as bits; and whether keys passed by. */
+static inline uint32_t map_slots_with(const uint8_t *bucket, uint16_t tag)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return map_load64(at);
-#else
-	uint16_t lanes[4];
+#ifdef __SSE2__
+	__m128i wanted = _mm_set1_epi16((short)tag);
+	__m128i low = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)(const void *)bucket), wanted);
+	__m128i high = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)(const void *)(bucket + 16)), wanted);
 
-	memcpy(lanes, at, sizeof(lanes));
-	return lanes[0] | (uint64_t)lanes[1] << 16 | (uint64_t)lanes[2] << 32 | (uint64_t)lanes[3] << 48;
+	return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high)) & ((1U << NSS_MAP_SLOTS) - 1);
+#else
+	uint16_t tags[NSS_MAP_SLOTS];
+	uint32_t bits = 0;
+
+	memcpy(tags, bucket, sizeof(tags));
+	for (unsigned i = 0; i < NSS_MAP_SLOTS; i++)
+		bits |= (uint32_t)(tags[i] == tag) << i;
+	return bits;
 #endif
 }
 
-/* Lanes of 16 bits that are zero, as their upper bits. */
-static inline uint64_t map_zero_lanes(uint64_t x)
+static inline bool map_has_overflow(const uint8_t *bucket)
 {
-	uint64_t low = 0x7fff7fff7fff7fffULL;
+	uint16_t overflow;
 
-	return ~(((x & low) + low) | x | low);
+	memcpy(&overflow, bucket + offsetof(struct nss_map_bucket, overflow), sizeof(overflow));
+	return overflow != 0;
+}
+
+/* Where a slot's record is, in bytes from the start of the records. */
+static inline uint64_t map_slot_record(const uint8_t *bucket, unsigned slot)
+{
+	return (uint64_t)map_load32(bucket + offsetof(struct nss_map_bucket, records) + sizeof(uint32_t) * slot) *
+	       NSS_MAP_UNIT;
 }
 
 /* Names are short, mostly under 16 bytes: two overlapping words beat a call of memcmp. */
@@ -57,70 +75,85 @@ static inline bool map_same_name(const uint8_t *text, const char *name, size_t l
 	return memcmp(text, name, length) == 0;
 }
 
-/* Walks one index. `name` NULL: by id. Always inlined: the callers differ in constants only. */
-static inline __attribute__((always_inline)) enum map_answer map_find(const struct map_view *view, uint64_t section,
-								      uint64_t buckets, uint64_t hash, const char *name,
-								      size_t length, uint32_t id,
-								      struct map_record *ret)
+/* What is looked for: a name with its length, or (name NULL) an id; and its hash. */
+struct map_key {
+	const char *name;
+	size_t length;
+	uint32_t id;
+	uint64_t hash;
+};
+
+static inline bool map_has_key(const struct map_record *record, const struct map_key *key)
 {
-	const struct map_slot *slot = view->slot;
-	uint64_t bucket = map_first_bucket(hash, buckets), tags = map_tag(hash) * 0x0001000100010001ULL;
-
-	for (unsigned probe = 0; probe < NSS_MAP_PROBES_MAX; probe++) {
-		const uint8_t *at = map_block_bytes(view, section + bucket * sizeof(struct nss_map_bucket));
-		uint64_t last, hits;
-
-		if (__builtin_expect(!at, 0))
-			return MAP_BROKEN;
-		last = map_load_lanes(at + 16); /* two tags, then overflow */
-		hits = map_zero_lanes(map_load_lanes(at) ^ tags) >> 15 |
-		       map_zero_lanes(map_load_lanes(at + 8) ^ tags) >> 14 |
-		       (map_zero_lanes(last ^ tags) & 0x80008000U) >> 13;
-		for (; hits; hits &= hits - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(hits), lane = bit % 16 * 4 + bit / 16;
-			uint64_t offset =
-				(uint64_t)map_load32(at + offsetof(struct nss_map_bucket, records) + 4 * lane) *
-				NSS_MAP_UNIT;
-			const uint8_t *record = map_block_bytes(view, slot->records_offset + offset);
-
-			if (__builtin_expect(!record || offset >= slot->records_size || record[0] < NSS_MAP_PERSON, 0))
-				return MAP_BROKEN;
-			ret->at = record;
-			ret->room = NSS_MAP_BLOCK - (uint32_t)offset % NSS_MAP_BLOCK;
-			if (name ? record[1] == length && ret->room > NSS_MAP_UNIT + length &&
-					    map_same_name(record + NSS_MAP_UNIT, name, length)
-				 : map_load32(record + offsetof(struct nss_map_record, id)) == id)
-				return MAP_FOUND;
-		}
-		if (__builtin_expect(!(uint16_t)(last >> 32), 1))
-			return MAP_MISSING;
-		if (++bucket == buckets)
-			bucket = 0;
-	}
-	return MAP_MISSING;
+	if (!key->name)
+		return map_load32(record->at + offsetof(struct nss_map_record, id)) == key->id;
+	return record->at[1] == key->length && record->room > NSS_MAP_UNIT + key->length &&
+	       map_same_name(record->at + NSS_MAP_UNIT, key->name, key->length);
 }
 
-static inline enum map_answer map_find_name(const struct map_view *view, const char *name, struct map_record *ret)
+/* The key of a name; false: longer than any. `name` stays the caller's. */
+static inline bool map_name_key(const struct map_view *view, const char *name, struct map_key *ret)
 {
 	size_t length = strlen(name);
 
 	if (__builtin_expect(length - 1 >= NSS_MAP_NAME_MAX, 0))
-		return MAP_MISSING;
-	return map_find(view, view->slot->names_offset, view->slot->names_buckets,
-			map_hash_name(view->slot->seed, name, length), name, length, 0, ret);
+		return false;
+	*ret = (struct map_key){name, length, 0, map_hash_name(view->slot->seed, name, length)};
+	return true;
 }
 
-static inline enum map_answer map_find_id(const struct map_view *view, uint32_t id, struct map_record *ret)
+static inline struct map_key map_id_key(const struct map_view *view, uint32_t id)
 {
-	return map_find(view, view->slot->ids_offset, view->slot->ids_buckets, map_hash_id(view->slot->seed, id), NULL,
-			0, id, ret);
+	return (struct map_key){NULL, 0, id, map_hash_id(view->slot->seed, id)};
 }
 
-static inline enum map_answer map_find_person(const struct map_view *view, const char *name, struct map_record *ret)
-{
-	enum map_answer found = map_find_name(view, name, ret);
+/* The search in full. */
+enum map_answer map_find_name(const struct map_view *view, const char *name, struct map_record *ret);
+enum map_answer map_find_id(const struct map_view *view, uint32_t id, struct map_record *ret);
+enum map_answer map_find_person(const struct map_view *view, const char *name, struct map_record *ret);
 
-	return found == MAP_FOUND && map_kind(ret) != NSS_MAP_PERSON ? MAP_MISSING : found;
+/* The search as it nearly always goes: the map current, blocks checked before, the key in its first bucket
+ * or in none. Straight-line code: nothing is called and nothing repeated, so that everything stays in
+ * registers. MAP_BROKEN: do it in full. */
+static inline __attribute__((always_inline)) bool map_enter_fast(struct map_view *view)
+{
+	uint64_t stamp = atomic_load_explicit(&map_current, memory_order_acquire);
+
+	view->slot = &map_slots[stamp % MAP_SLOTS];
+	view->stamp = stamp;
+	return __builtin_expect(stamp && !__atomic_load_n(&map_header(view->slot)->superseded, __ATOMIC_ACQUIRE), 1);
+}
+
+static inline __attribute__((always_inline)) bool map_block_is_checked(const struct map_view *view, uint64_t offset)
+{
+	return __builtin_expect(offset < view->slot->limit &&
+					__atomic_load_n(&view->slot->tags[offset / NSS_MAP_BLOCK], __ATOMIC_ACQUIRE) ==
+						(uint8_t)(view->stamp >> MAP_STAMP_SHIFT),
+				1);
+}
+
+static inline __attribute__((always_inline)) enum map_answer map_find_fast(const struct map_view *view,
+									   uint64_t section, uint64_t buckets,
+									   const struct map_key *key,
+									   struct map_record *ret)
+{
+	const struct map_slot *slot = view->slot;
+	uint64_t at = section + map_first_bucket(key->hash, buckets) * sizeof(struct nss_map_bucket), offset;
+	const uint8_t *bucket = slot->base + at;
+	uint32_t hits;
+
+	if (!map_block_is_checked(view, at))
+		return MAP_BROKEN;
+	hits = map_slots_with(bucket, map_tag(key->hash));
+	if (!hits)
+		return __builtin_expect(map_has_overflow(bucket), 0) ? MAP_BROKEN : MAP_MISSING;
+	offset = map_slot_record(bucket, (unsigned)__builtin_ctz(hits));
+	at = slot->records_offset + offset;
+	if (!map_block_is_checked(view, at) || __builtin_expect(offset >= slot->records_size, 0))
+		return MAP_BROKEN;
+	ret->at = slot->base + at;
+	ret->room = NSS_MAP_BLOCK - (uint32_t)offset % NSS_MAP_BLOCK;
+	return __builtin_expect(map_has_key(ret, key) && map_kind(ret) >= NSS_MAP_PERSON, 1) ? MAP_FOUND : MAP_BROKEN;
 }
 
 /* The next person (`people`) or person or group at or after *cursor (bytes into the records), which moves

@@ -10,8 +10,9 @@
 
 static struct nss_walk walk;
 
-NSS_ENTRY enum nss_status _nss_tenant_getgrnam_r(const char *name, struct group *gr, char *buffer, size_t size,
-						 int *errnop)
+/* Out of line: first use, a new map, a full bucket, a small buffer, a broken map. */
+static __attribute__((noinline, cold)) enum nss_status by_name(const char *name, struct group *gr, char *buffer,
+							       size_t size, int *errnop)
 {
 	enum pack_result packed = PACK_DONE;
 	unsigned tries = MAP_TRIES;
@@ -29,7 +30,8 @@ NSS_ENTRY enum nss_status _nss_tenant_getgrnam_r(const char *name, struct group 
 	return nss_result(tries ? found : MAP_BROKEN, packed, errnop);
 }
 
-NSS_ENTRY enum nss_status _nss_tenant_getgrgid_r(gid_t gid, struct group *gr, char *buffer, size_t size, int *errnop)
+static __attribute__((noinline, cold)) enum nss_status by_gid(gid_t gid, struct group *gr, char *buffer, size_t size,
+							      int *errnop)
 {
 	enum pack_result packed = PACK_DONE;
 	unsigned tries = MAP_TRIES;
@@ -37,8 +39,6 @@ NSS_ENTRY enum nss_status _nss_tenant_getgrgid_r(gid_t gid, struct group *gr, ch
 	enum map_answer found;
 	struct map_view view;
 
-	if (!nss_id_is_managed(gid))
-		return nss_result(MAP_MISSING, packed, errnop);
 	do {
 		if (!map_enter(&view))
 			return nss_no_map(errnop);
@@ -47,6 +47,54 @@ NSS_ENTRY enum nss_status _nss_tenant_getgrgid_r(gid_t gid, struct group *gr, ch
 			packed = pack_group(&view, &record, gr, buffer, size);
 	} while (!map_unchanged(&view) && --tries);
 	return nss_result(tries ? found : MAP_BROKEN, packed, errnop);
+}
+
+static inline __attribute__((always_inline)) bool finish_fast(const struct map_view *view, enum map_answer found,
+							      const struct map_record *record, struct group *gr,
+							      char *buffer, size_t size, int *errnop,
+							      enum nss_status *ret)
+{
+	if (found == MAP_MISSING) {
+		*errnop = ENOENT;
+		*ret = NSS_STATUS_NOTFOUND;
+		return map_unchanged(view);
+	}
+	*ret = NSS_STATUS_SUCCESS;
+	return found == MAP_FOUND && pack_group(view, record, gr, buffer, size) == PACK_DONE && map_unchanged(view);
+}
+
+NSS_ENTRY enum nss_status _nss_tenant_getgrnam_r(const char *name, struct group *gr, char *buffer, size_t size,
+						 int *errnop)
+{
+	struct map_record record;
+	enum nss_status status;
+	struct map_view view;
+	struct map_key key;
+
+	if (map_enter_fast(&view) && map_name_key(&view, name, &key) &&
+	    finish_fast(&view, map_find_fast(&view, view.slot->names_offset, view.slot->names_buckets, &key, &record),
+			&record, gr, buffer, size, errnop, &status))
+		return status;
+	return by_name(name, gr, buffer, size, errnop);
+}
+
+NSS_ENTRY enum nss_status _nss_tenant_getgrgid_r(gid_t gid, struct group *gr, char *buffer, size_t size, int *errnop)
+{
+	struct map_record record;
+	enum nss_status status;
+	struct map_view view;
+	struct map_key key;
+
+	if (!nss_id_is_managed(gid))
+		return nss_failure(MAP_MISSING, PACK_DONE, errnop);
+	if (map_enter_fast(&view)) {
+		key = map_id_key(&view, gid);
+		if (finish_fast(&view,
+				map_find_fast(&view, view.slot->ids_offset, view.slot->ids_buckets, &key, &record),
+				&record, gr, buffer, size, errnop, &status))
+			return status;
+	}
+	return by_gid(gid, gr, buffer, size, errnop);
 }
 
 NSS_ENTRY enum nss_status _nss_tenant_setgrent(int stayopen)

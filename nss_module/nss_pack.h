@@ -26,6 +26,17 @@ static inline bool nss_id_is_managed(uint32_t id)
 
 #define PACK_PASSWORD "x" /* look elsewhere: in shadow, where it is locked */
 
+/* memcpy for texts of some 40 bytes, by units: a map's texts lie at units, and so do the ends of blocks. */
+static inline void pack_copy(char *to, size_t room, const uint8_t *from, size_t length)
+{
+	if (__builtin_expect(room < length + NSS_MAP_UNIT || length > 8 * NSS_MAP_UNIT, 0)) {
+		memcpy(to, from, length);
+		return;
+	}
+	for (size_t i = 0; i < length; i += NSS_MAP_UNIT)
+		memcpy(to + i, from + i, NSS_MAP_UNIT);
+}
+
 /* Inline: this is the whole of a look-up beside the search. */
 static inline enum pack_result pack_passwd(const struct map_record *record, struct passwd *pw, char *buffer,
 					   size_t size)
@@ -42,7 +53,7 @@ static inline enum pack_result pack_passwd(const struct map_record *record, stru
 		return PACK_BROKEN;
 	if (__builtin_expect(size < end + sizeof(PACK_PASSWORD), 0))
 		return PACK_TOO_SMALL;
-	memcpy(buffer, record->at + sizeof(p), end);
+	pack_copy(buffer, size, record->at + sizeof(p), end);
 	memcpy(buffer + end - 1, "\0" PACK_PASSWORD, sizeof("\0" PACK_PASSWORD)); /* the NUL for certain */
 	pw->pw_name = buffer;
 	pw->pw_passwd = buffer + end;
