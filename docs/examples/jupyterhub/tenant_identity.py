@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Jupyter Server: who is asking (by API key), and may they do that in this server's project?"""
+
+import tenantd
+from jupyter_server.auth import Authorizer, IdentityProvider, User
+from tornado.web import HTTPError
+from traitlets import Unicode
+
+# What a request needs, by what it does to the server.
+ACTIONS = {"read": "project.view", "write": "experiment.run", "execute": "experiment.run"}
+
+
+def ask(provider_project, handler, action):
+    """The agent's answer for this request; raises what the person should see."""
+    token = tenantd.bearer_token({"HTTP_AUTHORIZATION": handler.request.headers.get("Authorization", "")})
+    if token is None:
+        return None
+    try:
+        return handler.settings.setdefault("tenantd_client", tenantd.Client()).verify(
+            token, provider_project, action, service="jupyter", source=handler.request.remote_ip
+        )
+    except (tenantd.Broken, tenantd.NotPermitted) as broken:
+        handler.log.error("tenantd: %s", broken)
+        raise HTTPError(503, "You were not denied: this host cannot decide at the moment.") from broken
+    except ValueError:
+        return None
+
+
+class TenantIdentityProvider(IdentityProvider):
+    """Takes tenantd API keys, and nothing else: no password form, no token in the address."""
+
+    project = Unicode(help="The project that this server belongs to, as tenant/project").tag(config=True)
+
+    async def get_user(self, handler):
+        answer = ask(self.project, handler, ACTIONS["read"])
+        if not answer:
+            return None
+        principal = answer.principal
+        return User(username=principal.user, name=principal.user, display_name=principal.user)
+
+
+class TenantAuthorizer(Authorizer):
+    """Asks for each request, so that a revoked key or a lowered role counts from the next one on."""
+
+    def is_authorized(self, handler, user, action, resource):
+        project = handler.settings["identity_provider"].project
+        return bool(ask(project, handler, ACTIONS.get(action, "experiment.run")))
