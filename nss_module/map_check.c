@@ -86,7 +86,7 @@ static bool is_group(const uint8_t *at, size_t size)
 			return false;
 	return is_name(at + sizeof(g), g.record.name_length, NSS_MAP_NAME_MAX) && !tail.zero && !tail.spare &&
 	       g.member_bytes / 2 >= g.member_count && (g.member_count || !g.member_bytes) &&
-	       g.member_bytes <= (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
+	       (uint64_t)g.member_bytes + g.member_count <= (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
 }
 
 static bool are_records(const uint8_t *block)

@@ -313,7 +313,7 @@ uint64_t map_refresh(uint64_t stamp)
 	return fresh ? fresh : stamp;
 }
 
-const uint8_t *map_long_bytes(const struct map_view *view, uint64_t offset, uint64_t size)
+const uint8_t *map_many_bytes(const struct map_view *view, uint64_t offset, uint64_t size)
 {
 	uint64_t limit = view->slot->limit;
 

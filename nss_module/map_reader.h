@@ -99,8 +99,14 @@ static inline const uint8_t *map_block_bytes(const struct map_view *view, uint64
 	return slot->base + offset;
 }
 
-/* Bytes that may span blocks. */
-const uint8_t *map_long_bytes(const struct map_view *view, uint64_t offset, uint64_t size);
+/* Bytes that may span blocks; size > 0. */
+const uint8_t *map_many_bytes(const struct map_view *view, uint64_t offset, uint64_t size);
+static inline const uint8_t *map_long_bytes(const struct map_view *view, uint64_t offset, uint64_t size)
+{
+	if (__builtin_expect(offset / NSS_MAP_BLOCK != (offset + size - 1) / NSS_MAP_BLOCK, 0))
+		return map_many_bytes(view, offset, size);
+	return map_block_bytes(view, offset);
+}
 
 /* Runs in a person's record: gid of the first, from NSS_MAP_ID_FIRST, and how many more. */
 static inline uint32_t map_run_first(const uint8_t *runs, size_t i)

@@ -32,85 +32,81 @@ enum pack_result pack_shadow(const struct map_record *record, struct spwd *sp, c
 	return PACK_DONE;
 }
 
-/* Where the names of a list start: its next entry, and the byte after the last NUL seen. */
-struct names {
-	char **list;
-	size_t count, found;
-	char *start;
-};
-
-static inline bool end_name(struct names *names, char *end)
+/* Points at the names that were copied to `at`, and ends each. False: lengths and bytes do not agree. */
+static inline bool split_names(char *at, size_t bytes, const uint8_t *letter, size_t count, char **list)
 {
-	if (end == names->start || names->found == names->count)
-		return false;
-	names->list[names->found++] = names->start;
-	names->start = end + 1;
-	return true;
+	for (size_t i = 0; i < count; i++, letter--) {
+		size_t length = NSS_MAP_LETTER_LENGTH(*letter);
+
+		if (__builtin_expect(length >= bytes, 0)) /* also what is no letter */
+			return false;
+		list[i] = at;
+		at += length;
+		*at++ = '\0';
+		bytes -= length + 1;
+	}
+	return bytes == 0;
 }
 
-/* Points the list at `count` names that fill `bytes`; false: they do not. */
-static inline bool split_names(char *text, size_t bytes, char **list, size_t count)
+/* The list of a group: its names and the letter of the first. False: the map contradicts itself. */
+static inline bool find_list(const struct map_view *view, const struct map_record *record,
+			     const struct nss_map_group *g, const uint8_t **ret_names, const uint8_t **ret_letter)
 {
-	struct names names = {list, count, 0, text};
-	size_t at = 0;
+	uint64_t tail_at = (uint64_t)(g->record.units - 1U) * NSS_MAP_UNIT, offset, capacity;
+	struct nss_map_group_tail tail;
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	for (; at + 8 <= bytes; at += 8) { /* the NULs among eight bytes at once */
-		const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
-		uint64_t word = map_load64(text + at), ends = ~(((word & low) + low) | word | low);
-
-		for (; ends; ends &= ends - 1)
-			if (!end_name(&names, text + at + __builtin_ctzll(ends) / 8))
-				return false;
-	}
-#endif
-	for (; at < bytes; at++)
-		if (text[at] == '\0' && !end_name(&names, text + at))
-			return false;
-	return names.found == count && names.start == text + bytes;
+	if (__builtin_expect(tail_at > record->room - sizeof(tail), 0))
+		return false;
+	memcpy(&tail, record->at + tail_at, sizeof(tail));
+	offset = (uint64_t)tail.list * NSS_MAP_UNIT;
+	capacity = (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
+	if (__builtin_expect((uint64_t)g->member_bytes + g->member_count > capacity || !g->member_bytes ||
+				     !g->member_count || capacity > view->slot->members_size ||
+				     offset > view->slot->members_size - capacity,
+			     0))
+		return false;
+	offset += view->slot->members_offset;
+	*ret_names = map_long_bytes(view, offset, g->member_bytes);
+	*ret_letter = map_long_bytes(view, offset + capacity - g->member_count, g->member_count);
+	if (!*ret_names || !*ret_letter)
+		return false;
+	*ret_letter += g->member_count - 1;
+	return true;
 }
 
 enum pack_result pack_group(const struct map_view *view, const struct map_record *record, struct group *gr,
 			    char *buffer, size_t size)
 {
-	size_t pad = -(uintptr_t)buffer % _Alignof(char *), count = 0, bytes = 0, length;
-	const uint8_t *members = NULL;
+	size_t pad = -(uintptr_t)buffer % _Alignof(char *), count = 0, bytes = 0, length, needed;
+	const uint8_t *names = NULL, *letter = NULL;
 	struct nss_map_group g;
-	char **list, *text, *at;
+	char **list, *text;
 
 	memcpy(&g, record->at, sizeof(g));
 	length = g.record.name_length;
-	if (length >= record->room - sizeof(g) || !nss_id_is_managed(g.record.id))
+	if (__builtin_expect(length >= record->room - sizeof(g) || !nss_id_is_managed(g.record.id), 0))
 		return PACK_BROKEN;
 	if (g.record.kind == NSS_MAP_GROUP) { /* a private group lists nobody */
 		count = g.member_count;
 		bytes = g.member_bytes;
 	}
-	if (size < pad || (size - pad) / sizeof(char *) < count + 1 ||
-	    size - pad - (count + 1) * sizeof(char *) < length + 1 + sizeof(PACK_PASSWORD) + bytes)
+	needed = pad + sizeof(char *) + length + 1 + sizeof(PACK_PASSWORD); /* below a kilobyte */
+	if (__builtin_expect(size < needed || size - needed < bytes || (size - needed - bytes) / sizeof(char *) < count,
+			     0))
 		return PACK_TOO_SMALL;
-	if (bytes) {
-		uint64_t tail = (uint64_t)(g.record.units - 1U) * NSS_MAP_UNIT, offset;
-
-		if (tail > record->room - sizeof(struct nss_map_group_tail))
-			return PACK_BROKEN;
-		offset = (uint64_t)map_load32(record->at + tail + offsetof(struct nss_map_group_tail, list)) *
-			 NSS_MAP_UNIT;
-		if (offset > view->slot->members_size || bytes > view->slot->members_size - offset)
-			return PACK_BROKEN;
-		members = map_long_bytes(view, view->slot->members_offset + offset, bytes);
-		if (!members)
-			return PACK_BROKEN;
-	}
+	if (count + bytes && !find_list(view, record, &g, &names, &letter))
+		return PACK_BROKEN;
 	list = (char **)(void *)(buffer + pad);
 	text = (char *)(list + count + 1);
-	at = text + length + 1 + sizeof(PACK_PASSWORD);
-	memcpy(text, record->at + sizeof(g), length);
+	pack_copy(text, size - pad - (count + 1) * sizeof(char *), record->at + sizeof(g), length);
 	memcpy(text + length, "\0" PACK_PASSWORD, sizeof("\0" PACK_PASSWORD));
-	if (bytes)
-		memcpy(at, members, bytes);
-	if (!split_names(at, bytes, list, count))
-		return PACK_BROKEN;
+	if (count) {
+		char *at = text + length + 1 + sizeof(PACK_PASSWORD);
+
+		memcpy(at, names, bytes);
+		if (!split_names(at, bytes, letter, count, list))
+			return PACK_BROKEN;
+	}
 	list[count] = NULL;
 	gr->gr_name = text;
 	gr->gr_passwd = text + length + 1;

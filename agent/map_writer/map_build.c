@@ -16,7 +16,9 @@ struct tally {
 	uint32_t count[GROUP_LEVEL_COUNT]; /* with exactly this level */
 	uint64_t bytes[GROUP_LEVEL_COUNT];
 	uint64_t cursor[GROUP_LEVEL_COUNT]; /* where the next one is written */
+	uint32_t number[GROUP_LEVEL_COUNT]; /* … and which one of the list it is */
 	uint32_t list;
+	uint64_t capacity;
 };
 struct tallies {
 	struct tally *items;
@@ -112,11 +114,13 @@ static int count_all(const struct directory *d, const struct map_options *option
 		}
 	}
 	for (uint32_t i = 0; i < tallies->count; i++) {
-		uint64_t bytes = 0;
+		uint64_t bytes = 0, count = 0;
 
-		for (uint32_t level = 0; level < tallies->items[i].levels; level++)
+		for (uint32_t level = 0; level < tallies->items[i].levels; level++) {
 			bytes += tallies->items[i].bytes[level];
-		sizes.members += map_list_capacity(bytes);
+			count += tallies->items[i].count[level];
+		}
+		sizes.members += map_list_capacity(bytes, count);
 	}
 	*ret = sizes;
 	return 0;
@@ -125,21 +129,24 @@ static int count_all(const struct directory *d, const struct map_options *option
 /* The family's list and its groups. */
 static int write_family(struct map_image *image, const struct map_family *family, struct tally *tally)
 {
-	uint64_t bytes = 0, capacity;
+	uint64_t bytes = 0;
 	uint32_t members = 0;
 	int r;
 
 	for (uint32_t level = family->levels; level-- > 0;) { /* the highest role comes first */
 		tally->cursor[level] = bytes;
+		tally->number[level] = members;
 		bytes += tally->bytes[level];
+		members += tally->count[level];
 	}
 	if (bytes > UINT32_MAX)
 		return -EFBIG;
-	capacity = map_list_capacity(bytes);
-	r = map_image_add_list(image, capacity, &tally->list);
+	tally->capacity = map_list_capacity(bytes, members);
+	r = map_image_add_list(image, tally->capacity, &tally->list);
 	if (r < 0)
 		return r;
 	bytes = 0;
+	members = 0;
 	for (uint32_t level = family->levels; level-- > 0;) {
 		char name[NSS_MAP_NAME_MAX + 1];
 		struct nss_map_group *group;
@@ -160,7 +167,7 @@ static int write_family(struct map_image *image, const struct map_family *family
 		group->member_bytes = (uint32_t)bytes;
 		*map_image_tail(&group->record) = (struct nss_map_group_tail){
 			.list = tally->list,
-			.list_capacity = (uint32_t)(capacity / NSS_MAP_UNIT),
+			.list_capacity = (uint32_t)(tally->capacity / NSS_MAP_UNIT),
 		};
 		memcpy(group + 1, name, length + 1);
 		r = map_image_enter(image, position);
@@ -193,6 +200,8 @@ static int write_person(struct map_image *image, const struct map_person *person
 		memcpy(map_image_list(image, tally->list) + tally->cursor[level], person->user->login,
 		       person->login_length + 1U);
 		tally->cursor[level] += person->login_length + 1U;
+		*(map_image_letters(image, tally->list, tally->capacity) - tally->number[level]++) =
+			(char)NSS_MAP_LENGTH_LETTER(person->login_length);
 	}
 	return 0;
 }

@@ -28,8 +28,9 @@ uint64_t map_pack_record(uint64_t used, uint64_t size, uint64_t *ret_used)
 	return used;
 }
 
-uint64_t map_list_capacity(uint64_t bytes)
+uint64_t map_list_capacity(uint64_t bytes, uint64_t count)
 {
+	bytes += count;
 	return round_up(bytes + bytes / 8 + 2 * NSS_MAP_UNIT, NSS_MAP_UNIT);
 }
 
@@ -363,4 +364,9 @@ int map_image_add_list(struct map_image *image, uint64_t capacity, uint32_t *ret
 char *map_image_list(const struct map_image *image, uint32_t position)
 {
 	return (char *)image->members + (uint64_t)position * NSS_MAP_UNIT;
+}
+
+char *map_image_letters(const struct map_image *image, uint32_t position, uint64_t capacity)
+{
+	return map_image_list(image, position) + capacity - 1;
 }

@@ -34,7 +34,8 @@ struct map_sizes {
 /* Where the next record of this many bytes goes, after `used`: records do not cross blocks, nor more cache
  * lines than they must. Sets *ret_used to its end. */
 uint64_t map_pack_record(uint64_t used, uint64_t size, uint64_t *ret_used);
-uint64_t map_list_capacity(uint64_t bytes); /* of a list that may grow, in bytes */
+/* Of a list that may grow, in bytes: of so many names that take so much with their NULs. */
+uint64_t map_list_capacity(uint64_t bytes, uint64_t count);
 
 /* Fills `header` for these sizes; its `size` is the file's. -EFBIG past NSS_MAP_SIZE_MAX. */
 int map_image_layout(const struct map_sizes *sizes, struct nss_map_header *ret);
@@ -65,3 +66,5 @@ int map_image_find_id(const struct map_image *image, uint32_t id, uint32_t *ret_
 /* Room for a list. -EXFULL: start anew. */
 int map_image_add_list(struct map_image *image, uint64_t capacity, uint32_t *ret_position);
 char *map_image_list(const struct map_image *image, uint32_t position);
+/* Where the letter of the list's first name is; the others' go backwards from there. */
+char *map_image_letters(const struct map_image *image, uint32_t position, uint64_t capacity);

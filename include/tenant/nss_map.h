@@ -149,8 +149,13 @@ typedef uint32_t nss_map_run;
 #define NSS_MAP_RUN_LAST 3U
 
 /* Followed by "name\0"; the last unit of the record is its tail. The members are the first member_count
- * names ("name\0" each, member_bytes in all) of a list; the groups of a project share one, highest
- * role first. */
+ * names of a list, "name\0" each, member_bytes in all; the groups of a project share one, highest role first.
+ * From the list's end backwards it says how long each name is, as a letter, so that its block holds
+ * nothing but letters of names: 'A' … 'Z' for 1 … 26, 'a' … 'f' for 27 … 32. */
+#define NSS_MAP_LENGTH_LETTER(length) ((uint8_t)((length) + ((length) > 26 ? 'a' - 27 : 'A' - 1)))
+#define NSS_MAP_LETTER_LENGTH(letter) ((letter)-64U - ((letter) >> 5 & 1U) * 6U)
+static_assert(NSS_MAP_LETTER_LENGTH('A') == 1 && NSS_MAP_LETTER_LENGTH('Z') == 26, "short names");
+static_assert(NSS_MAP_LETTER_LENGTH('a') == 27 && NSS_MAP_LETTER_LENGTH('f') == 32, "long names");
 struct nss_map_group {
 	struct nss_map_record record;
 	uint32_t member_count;
