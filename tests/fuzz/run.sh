@@ -19,7 +19,9 @@ case $seconds in
 esac
 
 sanitize=address,undefined,fuzzer-no-link
-if ! make -s -j"$(nproc)" CC=clang SANITIZE=$sanitize HARDENING=0 BUILD="$BUILD" fuzzers; then
+mkdir -p "$BUILD/fuzz"
+if ! make -j"$(nproc)" CC=clang SANITIZE=$sanitize HARDENING=0 BUILD="$BUILD" fuzzers >"$BUILD/fuzz/build.log" 2>&1; then
+	tail -n 20 "$BUILD/fuzz/build.log" >&2
 	echo "the fuzz targets do not build (clang and libclang-rt-14-dev are needed: tests/install-deps.sh check)" >&2
 	exit 1
 fi

@@ -75,6 +75,7 @@ pam_sm_close_session pam_sm_open_session pam_sm_setcred " ]; then
 needs_only() {
 	local file=$1 library
 	shift
+	[ -e "$O/$file" ] || problem "$O/$file is not there"
 	while read -r library; do
 		[[ " $* " == *" $library "* ]] || problem "$file needs $library; allowed: $*"
 	done < <(objdump -p "$O/$file" | awk '$1 == "NEEDED" { print $2 }')
@@ -92,15 +93,17 @@ check_needed() {
 
 # Objects in these folders call none of the functions that the pattern names.
 calls_none() {
-	local what=$1 pattern=$2 object
+	local what=$1 pattern=$2 object seen=0
 	shift 2
 	while read -r object; do
+		seen=$((seen + 1))
 		[[ $object == */lib/base/log.o ]] && continue # stderr of programs is its subject
 		while read -r name; do
 			problem "$(sed "s|^$O/||; s|\.o$|.c|" <<<"$object"): calls $name ($what)"
 		done < <(nm -u --format=posix "$object" | awk '{ print $1 }' | sed -E 's/^__//; s/_chk$//; s/^isoc99_//' |
 			grep -xE "$pattern")
 	done < <(for folder in "$@"; do find "$O/$folder" -name '*.o' ! -path '*/agent/ctl/*' | sort; done)
+	[ $seen -gt 0 ] || problem "no objects in $O for: $*"
 }
 
 check_calls() {

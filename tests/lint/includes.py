@@ -46,7 +46,8 @@ RULES = {
         (),
     ),
     "agent/session": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "systemd")),
-    "tests": (("agent", "lib", "include", "pam_module", "nss_module", "tests"), tuple(LIBRARIES)),
+    "docs": (("include/tenant",), ("pam",)),
+    "tests": (("agent", "docs", "lib", "include", "pam_module", "nss_module", "tests"), tuple(LIBRARIES)),
 }
 
 SOCKETS = r"sys/socket\.h|sys/un\.h|sys/epoll\.h|netinet/tcp\.h|netdb\.h"

@@ -101,6 +101,7 @@ flaws() {
 			--inline-suppr --error-exitcode=1 --suppressions-list=tests/lint/cppcheck.txt \
 			--template='{file}:{line}: {message} [{id}]' \
 			'-Djson_array_foreach(array,index,value)=for(index=0;(value=json_array_get(array,index));index++)' \
+			'-Djson_object_foreach(object,key,value)=for(key="";(value=json_object_get(object,key));)' \
 			-Iinclude -Ilib -Iagent -I"$O/generated" -D_GNU_SOURCE -D__x86_64__ -D__linux__ '-DTENANTD_VERSION="lint"'
 }
 
