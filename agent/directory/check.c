@@ -88,7 +88,8 @@ static int check_blocks(const struct check *check)
 	for (uint32_t i = 1; i < n; i++)
 		if ((uint64_t)sorted[i - 1]->id_first + sorted[i - 1]->id_count > sorted[i]->id_first)
 			return check_fail(check, RECORD_TENANT, sorted[i],
-					  "each tenant needs a block of its own; `tenantctl directory add-tenant` finds a free one",
+					  "each tenant needs a block of its own; `tenantctl directory add-tenant` "
+					  "finds a free one",
 					  "the id block overlaps that of tenant \"%s\" (%s)", sorted[i - 1]->slug,
 					  directory_where(check->d->units, check->d->unit_count, RECORD_TENANT,
 							  sorted[i - 1], where));

@@ -44,7 +44,8 @@ static const char *suggest_id(const struct directory *d, enum record_kind kind, 
 	if (near)
 		snprintf(out, size, "did you mean \"%s\"?", near);
 	else
-		snprintf(out, size, "references are ids of records in this directory; add the %s or take the reference out",
+		snprintf(out, size,
+			 "references are ids of records in this directory; add the %s or take the reference out",
 			 record_kind_name(kind));
 	return out;
 }
@@ -69,16 +70,16 @@ static int taken(const struct check *check, enum record_kind kind, const void *r
 }
 
 /* The record in any layer that `call` finds and that is not `self`. */
-#define OTHER_IN_LAYERS(d, self, call)                                     \
-	({                                                                 \
-		const void *other_ = NULL;                                 \
+#define OTHER_IN_LAYERS(d, self, call)                                          \
+	({                                                                      \
+		const void *other_ = NULL;                                      \
 		for (uint32_t i_ = 0; i_ < (d)->layer_count && !other_; i_++) { \
-			const struct layer *layer = (d)->layers[i_];       \
-			const void *hit_ = call;                           \
-			if (hit_ && hit_ != (const void *)(self))          \
-				other_ = hit_;                             \
-		}                                                          \
-		other_;                                                    \
+			const struct layer *layer = (d)->layers[i_];            \
+			const void *hit_ = call;                                \
+			if (hit_ && hit_ != (const void *)(self))               \
+				other_ = hit_;                                  \
+		}                                                               \
+		other_;                                                         \
 	})
 
 static int check_in_block(const struct check *check, enum record_kind kind, const void *record,
@@ -88,14 +89,16 @@ static int check_in_block(const struct check *check, enum record_kind kind, cons
 
 	if (first < tenant->id_first || (uint64_t)first + count > (uint64_t)tenant->id_first + tenant->id_count) {
 		snprintf(remedy, sizeof(remedy), "take it from the tenant's ids.next, which is %u", tenant->id_next);
-		return check_fail(check, kind, record, remedy, "%s %u is outside the block of tenant \"%s\" (%u..%u)", what,
-				  first, tenant->slug, tenant->id_first, tenant->id_first + (tenant->id_count - 1));
+		return check_fail(check, kind, record, remedy, "%s %u is outside the block of tenant \"%s\" (%u..%u)",
+				  what, first, tenant->slug, tenant->id_first,
+				  tenant->id_first + (tenant->id_count - 1));
 	}
 	if ((uint64_t)first + count > tenant->id_next) {
-		snprintf(remedy, sizeof(remedy), "set ids.next of the tenant to %llu or more, so that no id is given twice",
+		snprintf(remedy, sizeof(remedy),
+			 "set ids.next of the tenant to %llu or more, so that no id is given twice",
 			 (unsigned long long)first + count);
-		return check_fail(check, kind, record, remedy, "%s %u is not below ids.next of tenant \"%s\" (%u)", what,
-				  first, tenant->slug, tenant->id_next);
+		return check_fail(check, kind, record, remedy, "%s %u is not below ids.next of tenant \"%s\" (%u)",
+				  what, first, tenant->slug, tenant->id_next);
 	}
 	return 0;
 }
@@ -111,7 +114,8 @@ int check_tenant(const struct check *check, const struct tenant_record *tenant)
 		slug_hash = hash_text(tenant->slug);
 		other = OTHER_IN_LAYERS(d, tenant, layer_tenant(layer, id_hash, tenant->id));
 		if (other)
-			return taken(check, RECORD_TENANT, tenant, other, "this tenant id", "give each record its own id");
+			return taken(check, RECORD_TENANT, tenant, other, "this tenant id",
+				     "give each record its own id");
 		other = OTHER_IN_LAYERS(d, tenant, layer_tenant_by_slug(layer, slug_hash, tenant->slug));
 		if (other)
 			return taken(check, RECORD_TENANT, tenant, other, "this tenant slug", "choose another slug");
@@ -133,7 +137,8 @@ int check_project(const struct check *check, const struct project_record *projec
 		slug_hash = layer_hash_slug(project);
 		other = OTHER_IN_LAYERS(d, project, layer_project(layer, id_hash, project->id));
 		if (other)
-			return taken(check, RECORD_PROJECT, project, other, "this project id", "give each record its own id");
+			return taken(check, RECORD_PROJECT, project, other, "this project id",
+				     "give each record its own id");
 		other = OTHER_IN_LAYERS(d, project, layer_project_by_slug(layer, slug_hash, project));
 		if (other)
 			return taken(check, RECORD_PROJECT, project, other, "this slug", "choose another slug");
@@ -254,7 +259,8 @@ int check_memberships(const struct check *check, const char *user_id)
 					  "more than %u memberships of one user", USER_MEMBERSHIPS_MAX);
 		for (const struct member_record *b; (b = directory_user_members(check->d, user_id, &rest));)
 			if (strcmp(a->project_id, b->project_id) == 0)
-				return check_fail(check, RECORD_MEMBER, b, "a user has one role in each; remove one of the two",
+				return check_fail(check, RECORD_MEMBER, b,
+						  "a user has one role in each; remove one of the two",
 						  "this user is a member of %s \"%s\" already",
 						  *b->project_id ? "project" : "tenant",
 						  *b->project_id ? b->project_id : b->tenant_id);
@@ -330,7 +336,8 @@ int check_host(const struct check *check, const struct host_record *host)
 			const struct host_record *other = &d->units[u]->records.hosts[i];
 
 			if (other != host && strcasecmp(other->name, host->name) == 0)
-				return taken(check, RECORD_HOST, host, other, "this host name", "put all rules under one of them");
+				return taken(check, RECORD_HOST, host, other, "this host name",
+					     "put all rules under one of them");
 		}
 	for (uint32_t i = 0; i < host->rule_count; i++) {
 		const struct host_rule *rule = &host->rules[i];

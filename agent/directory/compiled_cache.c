@@ -56,7 +56,8 @@ int compiled_load(const char *directory, const struct seal_key *key, const char 
 
 	if (dirfd < 0)
 		return -errno;
-	r = file_read(dirfd, cache_name(source_hash, file), COMPILED_BYTES_MAX, FILE_TRUST_OWNER, geteuid(), &sealed, NULL);
+	r = file_read(dirfd, cache_name(source_hash, file), COMPILED_BYTES_MAX, FILE_TRUST_OWNER, geteuid(), &sealed,
+		      NULL);
 	if (r == 0)
 		r = unseal(key, PURPOSE, sealed.data, sealed.length, &plain);
 	if (r < 0)

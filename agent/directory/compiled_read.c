@@ -225,7 +225,8 @@ static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES],
 	static const uint32_t least[RECORD_KIND_COUNT] = {COMPILED_TENANT_MIN, COMPILED_PROJECT_MIN, COMPILED_USER_MIN,
 							  COMPILED_MEMBER_MIN, COMPILED_KEY_MIN,     COMPILED_HOST_MIN};
 	char build[COMPILED_BUILD_BYTES] = {0};
-	const void *magic = take(r, COMPILED_MAGIC_BYTES), *made_by = take(r, sizeof(build)), *hash = take(r, SHA256_BYTES);
+	const void *magic = take(r, COMPILED_MAGIC_BYTES), *made_by = take(r, sizeof(build)),
+		   *hash = take(r, SHA256_BYTES);
 	uint64_t total = 0;
 
 	strncpy(build, TENANTD_VERSION, sizeof(build) - 1);

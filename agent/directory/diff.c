@@ -38,7 +38,8 @@ static const void *counterpart(const struct directory *d, enum record_kind kind,
 	case RECORD_HOST:
 		for (uint32_t u = 0; u < d->unit_count; u++)
 			for (uint32_t i = 0; i < d->units[u]->records.host_count; i++)
-				if (strcmp(d->units[u]->records.hosts[i].name, ((const struct host_record *)record)->name) == 0)
+				if (strcmp(d->units[u]->records.hosts[i].name,
+					   ((const struct host_record *)record)->name) == 0)
 					return &d->units[u]->records.hosts[i];
 		return NULL;
 	}

@@ -29,7 +29,7 @@ struct directory;
  * is the picture in force: when little changed the work is in proportion to the change. `host_name`
  * chooses the host record. */
 int directory_build(struct unit *const *units, uint32_t count, const char *host_name, const struct directory *before,
-                    struct directory **ret, struct problem *problem);
+		    struct directory **ret, struct problem *problem);
 struct directory *directory_ref(struct directory *directory);
 void directory_unref(struct directory *directory); /* takes NULL */
 DEFINE_CLEANUP(struct directory, directory_unref)
@@ -72,10 +72,10 @@ enum change_kind { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_UPDATED };
 enum record_kind { RECORD_TENANT, RECORD_PROJECT, RECORD_USER, RECORD_MEMBER, RECORD_KEY, RECORD_HOST };
 /* `old_record`/`new_record` point to the record of that kind, or are NULL. */
 typedef void (*directory_change_fn)(void *context, enum record_kind kind, enum change_kind change,
-                                    const void *old_record, const void *new_record);
+				    const void *old_record, const void *new_record);
 void directory_diff(const struct directory *before, const struct directory *after, directory_change_fn report,
-                    void *context);
+		    void *context);
 /* The users whose passwd entry or groups differ from `before`'s, as a hint for the map writer: true and
  * the list when it is known and short; false: anything may differ. */
 bool directory_touched_users(const struct directory *after, const struct directory *before, const uint32_t **ret_uids,
-                             uint32_t *ret_count);
+			     uint32_t *ret_count);

@@ -19,8 +19,7 @@
 int edit_lock(const char *path, unsigned seconds)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_(freep) char *folder =
-		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	_cleanup_(freep) char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NSEC};
 	uint64_t deadline = clock_boottime_usec() + seconds * USEC_PER_SEC;
 	_cleanup_(closep) int fd = -1;
@@ -103,7 +102,8 @@ static int read_tree(const struct edit *edit, enum record_kind kind, uint32_t in
 		return edit_refuse(edit, 0, problem, "the file has a form that cannot be edited");
 	if (r == 0 && ret->flow) {
 		edit_tree_finish(ret);
-		return edit_refuse(edit, 0, problem, "the whole file is one {…}, as JSON is: only block style can be edited");
+		return edit_refuse(edit, 0, problem,
+				   "the whole file is one {…}, as JSON is: only block style can be edited");
 	}
 	return r;
 }
@@ -117,8 +117,8 @@ static int render_host(const struct host_record *host, const char *indent, bool 
 	edit_render(RECORD_HOST, host, &pairs);
 	failed = pairs.failed;
 	if (!failed)
-		buffer_printf(ret, flow ? "{name: %s, serves: [" : "name: %s%s%sserves:%s", pairs.pairs[0].value, newline, indent,
-			      host->rule_count ? "" : " []");
+		buffer_printf(ret, flow ? "{name: %s, serves: [" : "name: %s%s%sserves:%s", pairs.pairs[0].value,
+			      newline, indent, host->rule_count ? "" : " []");
 	edit_pairs_finish(&pairs);
 	for (uint32_t i = 0; !failed && i < host->rule_count; i++) {
 		edit_render_rule(&host->rules[i], &pairs);
@@ -135,8 +135,8 @@ static int render_host(const struct host_record *host, const char *indent, bool 
 }
 
 /* A record behind `prefix` ("  - "); whole lines unless `flow_only`. */
-static int render_item(const struct edit *edit, enum record_kind kind, const void *record, const char *prefix, bool flow,
-		       bool flow_only, struct buffer *ret)
+static int render_item(const struct edit *edit, enum record_kind kind, const void *record, const char *prefix,
+		       bool flow, bool flow_only, struct buffer *ret)
 {
 	char indent[128];
 	struct edit_pairs pairs;
@@ -182,7 +182,8 @@ static int append_to_empty(struct edit *edit, const struct edit_section *section
 
 	for (size_t i = section->start; i < section->end; i++)
 		if (!strchr("[] ", edit->old.data[i]))
-			return edit_refuse(edit, section->start, problem, "the empty list is written over several lines");
+			return edit_refuse(edit, section->start, problem,
+					   "the empty list is written over several lines");
 	if (edit_line_start(edit, section->start) != section->key_start)
 		return edit_refuse(edit, section->start, problem, "the empty list does not stand beside its key");
 	if (edit_is_blank(edit, section->end, line_after))
@@ -216,8 +217,8 @@ static int append_to(struct edit *edit, const struct edit_section *section, enum
 	}
 	prefix = edit_item_prefix(edit, section->last_start);
 	if (!prefix)
-		return edit_refuse(edit, section->last_start, problem, "the list \"%s\" has a layout that cannot be continued",
-				   edit_section_name(kind));
+		return edit_refuse(edit, section->last_start, problem,
+				   "the list \"%s\" has a layout that cannot be continued", edit_section_name(kind));
 	r = render_item(edit, kind, record, prefix, section->last_flow, false, &text);
 	return r < 0 ? r : edit_splice(edit, edit_line_after(edit, section->last_end), 0, buffer_text(&text));
 }
@@ -297,12 +298,14 @@ static int remove_item(struct edit *edit, const struct edit_section *section, en
 		to = edit_line_after(edit, to);
 	}
 	if (edit_has_comment(edit, from, to, record))
-		return edit_refuse(edit, from, problem, "a comment would go together with the %s", record_kind_name(kind));
+		return edit_refuse(edit, from, problem, "a comment would go together with the %s",
+				   record_kind_name(kind));
 	if (section->count == 1 && !section->flow) {
 		size_t colon = section->key_start + strlen(name);
 
 		if (edit->old.data[colon] != ':')
-			return edit_refuse(edit, section->key_start, problem, "the key \"%s\" is written in an unusual way", name);
+			return edit_refuse(edit, section->key_start, problem,
+					   "the key \"%s\" is written in an unusual way", name);
 		r = edit_splice(edit, colon + 1, 0, " []");
 	}
 	return r < 0 ? r : edit_splice(edit, from, to - from, "");
@@ -366,9 +369,9 @@ static bool as_intended(const struct edit *edit, const struct unit *unit)
 
 		for (uint32_t i = 0; i < records_count(&edit->unit->records, kind); i++) {
 			const struct expectation *change = find_expectation(edit, kind, i);
-			const void *wanted = change && change->what == EXPECT_UPDATED ?
-						     change->record :
-						     records_at(&edit->unit->records, kind, i);
+			const void *wanted = change && change->what == EXPECT_UPDATED
+						     ? change->record
+						     : records_at(&edit->unit->records, kind, i);
 
 			if (change && change->what == EXPECT_REMOVED)
 				continue;
@@ -410,7 +413,8 @@ int edit_finish(struct edit *edit, struct unit **ret, struct problem *problem)
 	}
 	if (r < 0 || !as_intended(edit, unit))
 		return edit_refuse(edit, 0, problem, "the file's layout does not allow this edit to be made safely%s%s",
-				   inner.text[0] ? ": " : "", inner.text[0] ? problem_render(&inner, line, sizeof(line)) : "");
+				   inner.text[0] ? ": " : "",
+				   inner.text[0] ? problem_render(&inner, line, sizeof(line)) : "");
 	*ret = TAKE_PTR(unit);
 	return 0;
 }

@@ -23,8 +23,9 @@ static int insert_member(struct edit *edit, const struct edit_node *map, const c
 
 	if (map->flow) {
 		buffer_printf(&text, "%s%s", map->last ? ", " : "", member);
-		return text.failed ? -ENOMEM :
-				     edit_splice(edit, map->last ? map->last->end : map->start + 1, 0, buffer_text(&text));
+		return text.failed
+			       ? -ENOMEM
+			       : edit_splice(edit, map->last ? map->last->end : map->start + 1, 0, buffer_text(&text));
 	}
 	if (!map->last)
 		return edit_refuse(edit, map->start, problem, "a mapping without keys cannot be extended");
@@ -41,7 +42,8 @@ static int set_value(struct edit *edit, const struct edit_node *map, const char 
 	_cleanup_(buffer_finish) struct buffer member = BUFFER_INIT;
 
 	if (node && node->type != EDIT_SCALAR && !node->flow)
-		return edit_refuse(edit, node->start, problem, "the value of \"%s\" is written over several lines", key);
+		return edit_refuse(edit, node->start, problem, "the value of \"%s\" is written over several lines",
+				   key);
 	if (node && edit_has_comment(edit, node->start, node->end, node))
 		return edit_refuse(edit, node->start, problem, "there is a comment inside the value of \"%s\"", key);
 	if (node)
@@ -68,7 +70,8 @@ static int unset_value(struct edit *edit, const struct edit_node *map, const cha
 		from = edit_line_start(edit, key_node->start);
 		to = edit_line_after(edit, node->end);
 		if (!edit_is_blank(edit, from, key_node->start))
-			return edit_refuse(edit, from, problem, "\"%s\" shares its line with the beginning of the record", key);
+			return edit_refuse(edit, from, problem,
+					   "\"%s\" shares its line with the beginning of the record", key);
 	}
 	if (edit_has_comment(edit, from, to, map))
 		return edit_refuse(edit, from, problem, "a comment would go together with \"%s\"", key);
@@ -86,7 +89,8 @@ static int insert_outer(struct edit *edit, const struct edit_node *map, const st
 	for (uint32_t i = 0; i < now->count; i++) {
 		if (strncmp(now->pairs[i].key, key, outer + 1) != 0)
 			continue;
-		buffer_printf(&member, "%s%s: %s", first ? "" : ", ", now->pairs[i].key + outer + 1, now->pairs[i].value);
+		buffer_printf(&member, "%s%s: %s", first ? "" : ", ", now->pairs[i].key + outer + 1,
+			      now->pairs[i].value);
 		first = false;
 	}
 	buffer_add_char(&member, '}');
@@ -156,12 +160,14 @@ static int append_rule(struct edit *edit, const struct edit_node *list, const st
 	if (list->flow) {
 		buffer_add_text(&text, list->last ? ", " : "");
 		edit_pairs_flow(rule, &text);
-		return text.failed ? -ENOMEM :
-				     edit_splice(edit, list->last ? list->last->end : list->start + 1, 0, buffer_text(&text));
+		return text.failed ? -ENOMEM
+				   : edit_splice(edit, list->last ? list->last->end : list->start + 1, 0,
+						 buffer_text(&text));
 	}
 	prefix = edit_item_prefix(edit, list->last->start);
 	if (!prefix)
-		return edit_refuse(edit, list->last->start, problem, "the list of rules has a layout that cannot be continued");
+		return edit_refuse(edit, list->last->start, problem,
+				   "the list of rules has a layout that cannot be continued");
 	buffer_add_text(&text, prefix);
 	edit_pairs_flow(rule, &text);
 	buffer_add_text(&text, edit->newline);

@@ -9,7 +9,7 @@
 
 static const char *const section_names[RECORD_KIND_COUNT] = {
 	[RECORD_TENANT] = "tenants", [RECORD_PROJECT] = "projects", [RECORD_USER] = "users",
-	[RECORD_MEMBER] = "members", [RECORD_KEY] = "keys",	    [RECORD_HOST] = "hosts",
+	[RECORD_MEMBER] = "members", [RECORD_KEY] = "keys",         [RECORD_HOST] = "hosts",
 };
 
 const char *edit_section_name(enum record_kind kind)
@@ -25,7 +25,7 @@ struct scan {
 	const char *text;
 	size_t length;
 	size_t characters, bytes; /* a place that both counts are known of */
-	size_t leaf_end;	  /* of the last scalar or closing bracket */
+	size_t leaf_end;          /* of the last scalar or closing bracket */
 	enum record_kind kind;
 	uint32_t index;
 };
@@ -69,9 +69,9 @@ static bool starts_value(const struct scan *scan)
 
 static bool is_flow(const struct scan *scan)
 {
-	return scan->event.type == YAML_SEQUENCE_START_EVENT ?
-		       scan->event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE :
-		       scan->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+	return scan->event.type == YAML_SEQUENCE_START_EVENT
+		       ? scan->event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE
+		       : scan->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
 }
 
 /* The value that the current event starts; its nodes are kept when `keep`. */

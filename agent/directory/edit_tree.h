@@ -35,7 +35,8 @@ struct edit_section {
 	uint32_t count;
 	size_t last_start, last_end; /* of the last item */
 	bool last_flow;
-	size_t before_end, after_start; /* the end of the item before the wanted one, the start of the one after; 0: none */
+	size_t before_end,
+		after_start; /* the end of the item before the wanted one, the start of the one after; 0: none */
 };
 
 #define EDIT_NO_RECORD UINT32_MAX

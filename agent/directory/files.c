@@ -18,7 +18,7 @@
 
 #define DROP_INS_MAX 4000U
 #define SUFFIX ".yaml"
-#define CACHED_BYTES_MIN 65536 /* smaller files parse faster than they unseal */
+#define CACHED_BYTES_MIN 65536          /* smaller files parse faster than they unseal */
 #define STAMP_USEC (20 * USEC_PER_MSEC) /* file systems stamp times no finer than a tick */
 #define TRIM_BYTES_MIN (1024 * 1024)
 
@@ -57,8 +57,9 @@ int directory_files_new(const struct directory_files_options *options, struct di
 		return -ENOMEM;
 	files->path = strdup(options->path);
 	files->host_name = strdup(options->host_name ? options->host_name : "");
-	files->folder_path = slash ? strndup(options->path, slash == options->path ? 1 : (size_t)(slash - options->path)) :
-				     strdup(".");
+	files->folder_path =
+		slash ? strndup(options->path, slash == options->path ? 1 : (size_t)(slash - options->path))
+		      : strdup(".");
 	if (asprintf(&files->drop_in_path, "%s.d", options->path) < 0)
 		files->drop_in_path = NULL;
 	if (options->cache_dir) {
@@ -288,8 +289,7 @@ static void names_free(char ***names)
 }
 
 /* NULL-terminated, sorted names of the drop-ins. */
-static int list_drop_ins(const struct directory_files *files, char ***ret, uint32_t *ret_count,
-			 struct problem *problem)
+static int list_drop_ins(const struct directory_files *files, char ***ret, uint32_t *ret_count, struct problem *problem)
 {
 	_cleanup_(names_free) char **names = calloc(DROP_INS_MAX + 1, sizeof(*names));
 	uint32_t count = 0;
@@ -309,7 +309,8 @@ static int list_drop_ins(const struct directory_files *files, char ***ret, uint3
 		if (!directory_files_is_drop_in(entry->d_name))
 			continue;
 		if (count == DROP_INS_MAX)
-			r = fail_at(problem, EINVAL, files->drop_in_path, "put several into one", "more than 4000 files");
+			r = fail_at(problem, EINVAL, files->drop_in_path, "put several into one",
+				    "more than 4000 files");
 		else if (!(names[count++] = strdup(entry->d_name)))
 			r = -ENOMEM;
 	}

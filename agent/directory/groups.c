@@ -77,12 +77,14 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 	}
 	other = find_name(groups, name_hash, name);
 	if (other) {
-		snprintf(text, sizeof(text), "group name \"%s\" is claimed twice, by gids %u and %u", name, other->gid, gid);
+		snprintf(text, sizeof(text), "group name \"%s\" is claimed twice, by gids %u and %u", name, other->gid,
+			 gid);
 		return refuse(by, "choose slugs whose combinations differ", text);
 	}
 	other = find_gid(groups, gid_hash, gid);
 	if (other) {
-		snprintf(text, sizeof(text), "gid %u is claimed twice, by groups \"%s\" and \"%s\"", gid, other->name, name);
+		snprintf(text, sizeof(text), "gid %u is claimed twice, by groups \"%s\" and \"%s\"", gid, other->name,
+			 name);
 		return refuse(by, "a project takes four gids in a row, from the tenant's ids.next", text);
 	}
 	user = directory_user_by_login(by->d, name);

@@ -26,18 +26,18 @@ struct key_rule {
 	const char *remedy;
 };
 
-#define KEY_BY_TEXT(name, type, field)                                                         \
-	static uint64_t hash_##name(const void *record)                                        \
-	{                                                                                      \
-		return hash_text(((const struct type *)record)->field);                        \
-	}                                                                                      \
-	static bool same_##name(const void *a, const void *b)                                  \
-	{                                                                                      \
+#define KEY_BY_TEXT(name, type, field)                                                                \
+	static uint64_t hash_##name(const void *record)                                               \
+	{                                                                                             \
+		return hash_text(((const struct type *)record)->field);                               \
+	}                                                                                             \
+	static bool same_##name(const void *a, const void *b)                                         \
+	{                                                                                             \
 		return strcmp(((const struct type *)a)->field, ((const struct type *)b)->field) == 0; \
-	}                                                                                      \
-	static const char *text_##name(const void *record, char *scratch, size_t size)         \
-	{                                                                                      \
-		return ((const struct type *)record)->field;                                   \
+	}                                                                                             \
+	static const char *text_##name(const void *record, char *scratch, size_t size)                \
+	{                                                                                             \
+		return ((const struct type *)record)->field;                                          \
 	}
 KEY_BY_TEXT(tenant_id, tenant_record, id)
 KEY_BY_TEXT(tenant_slug, tenant_record, slug)

@@ -14,8 +14,18 @@
 #define LARGE_UNITS_MAX 7U       /* … but no more than this, since every look-up asks each layer */
 #define USER_MEMBERSHIPS_MAX 4096U
 
-enum { BY_TENANT_ID, BY_TENANT_SLUG, BY_PROJECT_ID, BY_PROJECT_SLUG, BY_USER_ID, BY_LOGIN, BY_UID, BY_KEY_ID, BY_MEMBER,
-       BY_COUNT };
+enum {
+	BY_TENANT_ID,
+	BY_TENANT_SLUG,
+	BY_PROJECT_ID,
+	BY_PROJECT_SLUG,
+	BY_USER_ID,
+	BY_LOGIN,
+	BY_UID,
+	BY_KEY_ID,
+	BY_MEMBER,
+	BY_COUNT
+};
 
 struct layer {
 	atomic_uint references;
@@ -35,8 +45,8 @@ DEFINE_CLEANUP(struct layer, layer_unref)
 
 static inline const void *layer_at(const struct layer *layer, enum record_kind kind, uint32_t number)
 {
-	return layer->scattered[kind] ? layer->scattered[kind][number] :
-					records_at(&layer->units[0]->records, kind, number);
+	return layer->scattered[kind] ? layer->scattered[kind][number]
+				      : records_at(&layer->units[0]->records, kind, number);
 }
 const struct tenant_record *layer_tenant(const struct layer *layer, uint64_t hash, const char *id);
 const struct tenant_record *layer_tenant_by_slug(const struct layer *layer, uint64_t hash, const char *slug);
@@ -83,7 +93,8 @@ struct directory {
 	uint64_t generation;
 	uint64_t built_from; /* generation of the picture before; 0: none */
 	struct unit **units;
-	uint32_t *base[RECORD_KIND_COUNT]; /* of each unit: how many records stand in those before it; one more at the end */
+	uint32_t *base[RECORD_KIND_COUNT]; /* of each unit: how many records stand in those before it; one more at the
+					      end */
 	uint32_t unit_count;
 	struct layer *layers[LARGE_UNITS_MAX + 1];
 	uint32_t layer_count;

@@ -248,14 +248,18 @@ void directory_unref(struct directory *d)
 }
 
 /* The first layer that has it. `call` sees `layer` and gives a record or NULL. */
-#define IN_LAYERS(d, call)                                             \
-	({                                                             \
-		typeof(({ const struct layer *layer = NULL; (void)layer; call; })) found_ = NULL; \
+#define IN_LAYERS(d, call)                                                      \
+	({                                                                      \
+		typeof(({                                                       \
+			const struct layer *layer = NULL;                       \
+			(void)layer;                                            \
+			call;                                                   \
+		})) found_ = NULL;                                              \
 		for (uint32_t i_ = 0; i_ < (d)->layer_count && !found_; i_++) { \
-			const struct layer *layer = (d)->layers[i_];   \
-			found_ = call;                                 \
-		}                                                      \
-		found_;                                                \
+			const struct layer *layer = (d)->layers[i_];            \
+			found_ = call;                                          \
+		}                                                               \
+		found_;                                                         \
 	})
 
 const struct tenant_record *directory_tenant(const struct directory *d, const char *id)

@@ -50,11 +50,11 @@ static bool same_roles(const struct tenant_record *a, const struct tenant_record
 static bool same_tenant(const struct tenant_record *a, const struct tenant_record *b)
 {
 	return same(a->id, b->id) && same(a->slug, b->slug) && same(a->name, b->name) && same(a->region, b->region) &&
-	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count && a->id_next == b->id_next &&
-	       a->ssh_keys == b->ssh_keys && a->max_sessions_per_user == b->max_sessions_per_user &&
-	       a->key_warn_days == b->key_warn_days && a->suspended == b->suspended &&
-	       same_cidrs(&a->allow_from, &b->allow_from) && same_strings(&a->login_hours, &b->login_hours) &&
-	       same_roles(a, b);
+	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count &&
+	       a->id_next == b->id_next && a->ssh_keys == b->ssh_keys &&
+	       a->max_sessions_per_user == b->max_sessions_per_user && a->key_warn_days == b->key_warn_days &&
+	       a->suspended == b->suspended && same_cidrs(&a->allow_from, &b->allow_from) &&
+	       same_strings(&a->login_hours, &b->login_hours) && same_roles(a, b);
 }
 
 static bool same_project(const struct project_record *a, const struct project_record *b)

@@ -34,7 +34,7 @@ enum group_level { GROUP_LEVEL_ALL, GROUP_LEVEL_VIEWER, GROUP_LEVEL_EDITOR, GROU
 /* A role that a tenant defined for itself, beside the shipped ones (policy/matrix.h). */
 struct role_record {
 	const char *name;
-	bool tenant_wide; /* a tenant role, else a project role */
+	bool tenant_wide;       /* a tenant role, else a project role */
 	enum group_level level; /* whose Unix groups its holders get (project roles) */
 	struct string_list actions;
 };
@@ -51,7 +51,7 @@ struct tenant_record {
 	uint32_t gid;      /* group <slug> */
 	uint32_t id_first; /* the tenant's block of uids and gids … */
 	uint32_t id_count;
-	uint32_t id_next; /* … and the first one never handed out yet */
+	uint32_t id_next;            /* … and the first one never handed out yet */
 	struct cidr_list allow_from; /* where keys and logins may come from; empty: anywhere */
 	struct role_record *roles;
 	uint32_t role_count;
@@ -100,8 +100,8 @@ struct key_record {
 /* What one host, or hosts by a pattern, serve. */
 struct host_rule {
 	const char *project_id;
-	struct string_list login; /* project roles that sign in */
-	struct string_list sudo;  /* project roles that may become root */
+	struct string_list login;    /* project roles that sign in */
+	struct string_list sudo;     /* project roles that may become root */
 	struct string_list services; /* PAM services that may be used; empty: all */
 };
 struct host_record {

@@ -23,10 +23,10 @@
 #include "directory/files.h"
 #include "directory/watch.h"
 
-#define PAUSE_USEC (10 * USEC_PER_MSEC)    /* between two looks, so a burst of changes costs few of them */
-#define LATER_USEC (500 * USEC_PER_MSEC)   /* a file that was created and not closed yet */
-#define SETTLE_USEC (150 * USEC_PER_MSEC)  /* before a problem is told */
-#define POLL_USEC (2 * USEC_PER_SEC)       /* where there is nothing to watch */
+#define PAUSE_USEC (10 * USEC_PER_MSEC)   /* between two looks, so a burst of changes costs few of them */
+#define LATER_USEC (500 * USEC_PER_MSEC)  /* a file that was created and not closed yet */
+#define SETTLE_USEC (150 * USEC_PER_MSEC) /* before a problem is told */
+#define POLL_USEC (2 * USEC_PER_SEC)      /* where there is nothing to watch */
 #define NEVER UINT64_MAX
 #define STACK_BYTES (1024U * 1024)
 
@@ -46,7 +46,7 @@ struct source_file {
 	pthread_mutex_t lock; /* for all below */
 	bool stop, asked;
 	bool loaded; /* source_file_load read files: their compiled forms are to be stored */
-	bool told; /* something lies here for the main thread */
+	bool told;   /* something lies here for the main thread */
 	struct directory *picture;
 	struct problem problem;
 	bool failed;
@@ -83,11 +83,11 @@ static void tell(struct source_file *source, struct directory *picture, const st
 }
 
 struct plan {
-	uint64_t due;     /* when to look next, CLOCK_BOOTTIME; NEVER */
-	uint64_t looked;  /* when we looked last */
-	bool asked;       /* somebody waits for the outcome */
-	uint64_t failed;  /* since when looks fail and nobody was told; 0: they do not */
-	bool broken;      /* a problem was told last: success must be told even when nothing changed */
+	uint64_t due;    /* when to look next, CLOCK_BOOTTIME; NEVER */
+	uint64_t looked; /* when we looked last */
+	bool asked;      /* somebody waits for the outcome */
+	uint64_t failed; /* since when looks fail and nobody was told; 0: they do not */
+	bool broken;     /* a problem was told last: success must be told even when nothing changed */
 };
 
 static void look(struct source_file *source, struct plan *plan)
@@ -180,7 +180,8 @@ static void *run(void *argument)
 {
 	struct source_file *source = argument;
 	struct plan plan = {.due = NEVER};
-	struct pollfd fds[2] = {{.fd = source->wake_fd, .events = POLLIN}, {.fd = watch_fd(source->watch), .events = POLLIN}};
+	struct pollfd fds[2] = {{.fd = source->wake_fd, .events = POLLIN},
+				{.fd = watch_fd(source->watch), .events = POLLIN}};
 
 	for (;;) {
 		bool complete = watch_complete(source->watch);
@@ -242,8 +243,8 @@ static int start(struct source_file *source)
 	return -r;
 }
 
-int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed, void *context,
-		       struct source_file **ret)
+int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed,
+		       void *context, struct source_file **ret)
 {
 	struct directory_files_options files = {
 		.path = options->path,

@@ -16,8 +16,8 @@
 struct source_file;
 
 struct source_file_options {
-	const char *path;      /* directory.yaml; its drop-ins are in "<path>.d" */
-	const char *cache_dir; /* where compiled forms rest; NULL: none */
+	const char *path;                /* directory.yaml; its drop-ins are in "<path>.d" */
+	const char *cache_dir;           /* where compiled forms rest; NULL: none */
 	const struct seal_key *seal_key; /* NULL with cache_dir NULL */
 	const char *host_name;
 };
@@ -26,8 +26,8 @@ struct source_file_options {
  * Failure: picture NULL, the problem; the last good picture stays in force. `unasked`: by inotify. */
 typedef void (*source_file_fn)(void *context, struct directory *picture, const struct problem *problem);
 
-int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed, void *context,
-                       struct source_file **ret);
+int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed,
+		       void *context, struct source_file **ret);
 void source_file_destroy(struct source_file *source); /* takes NULL; waits for its thread */
 /* Loads once, now, on this thread (start-up). 0 and a picture; -ENOENT: no file yet; -EINVAL: problem. */
 int source_file_load(struct source_file *source, struct directory **ret, struct problem *problem);

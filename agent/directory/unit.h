@@ -31,7 +31,8 @@ struct string_pool {
 	uint32_t count;
 	size_t total; /* bytes in use */
 };
-int pool_reserve(struct string_pool *pool, size_t size, char **ret); /* a chunk of exactly this size, filled by the caller */
+int pool_reserve(struct string_pool *pool, size_t size,
+		 char **ret); /* a chunk of exactly this size, filled by the caller */
 const char *pool_add(struct string_pool *pool, const char *text, size_t length); /* "" is shared; NULL: out of memory */
 void pool_finish(struct string_pool *pool);
 
@@ -42,7 +43,7 @@ struct unit {
 	struct place *places[RECORD_KIND_COUNT];
 	uint32_t capacity[RECORD_KIND_COUNT];
 	struct string_pool pool;
-	struct arena arena; /* lists inside records */
+	struct arena arena;                /* lists inside records */
 	uint8_t source_hash[SHA256_BYTES]; /* of the source's bytes */
 	uint64_t source_bytes;
 };

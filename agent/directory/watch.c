@@ -30,7 +30,8 @@ bool watch_renew(struct watch *watch)
 	if (folder < 0)
 		watch->folder_watch = inotify_add_watch(watch->fd, watch->folder, CHANGES | IN_ONLYDIR | IN_MOVE_SELF);
 	if (drop_in < 0)
-		watch->drop_in_watch = inotify_add_watch(watch->fd, watch->drop_in_path, CHANGES | IN_ONLYDIR | IN_MOVE_SELF);
+		watch->drop_in_watch =
+			inotify_add_watch(watch->fd, watch->drop_in_path, CHANGES | IN_ONLYDIR | IN_MOVE_SELF);
 	return folder != watch->folder_watch || drop_in != watch->drop_in_watch;
 }
 

@@ -161,7 +161,8 @@ static int unknown_key(struct loader *loader, const struct schema *schema, const
 	} else {
 		length = snprintf(remedy, sizeof(remedy), "known are");
 		for (uint32_t i = 0; i < count && length < (int)sizeof(remedy); i++)
-			length += snprintf(remedy + length, sizeof(remedy) - (size_t)length, "%s %s", i ? "," : "", names[i]);
+			length += snprintf(remedy + length, sizeof(remedy) - (size_t)length, "%s %s", i ? "," : "",
+					   names[i]);
 	}
 	return yaml_reader_fail(loader->reader, remedy, "unknown key \"%s\" in %s",
 				text_escape(key, strlen(key), escaped, sizeof(escaped)), schema->what);

@@ -41,19 +41,23 @@ static int finish_ids(struct loader *loader, void *record, yaml_mark_t start)
 		return yaml_reader_fail_at(loader->reader, start, "`tenantctl directory add-tenant` finds a free block",
 					   "the id block is empty or reaches past %u", MANAGED_ID_TENANT_LAST);
 	if (tenant->id_next < tenant->id_first || tenant->id_next > end)
-		return yaml_reader_fail_at(loader->reader, start,
-					   "next is the first id of the block that was never handed out (one past its end: all were)",
-					   "ids.next %u is not inside the block %u..%llu", tenant->id_next, tenant->id_first,
-					   (unsigned long long)end - 1);
+		return yaml_reader_fail_at(
+			loader->reader, start,
+			"next is the first id of the block that was never handed out (one past its end: all were)",
+			"ids.next %u is not inside the block %u..%llu", tenant->id_next, tenant->id_first,
+			(unsigned long long)end - 1);
 	return 0;
 }
 
-static const struct schema ids_schema = {.what = "ids", .fields = ids_fields, .count = ARRAY_LEN(ids_fields),
-					 .finish = finish_ids};
+static const struct schema ids_schema = {
+	.what = "ids", .fields = ids_fields, .count = ARRAY_LEN(ids_fields), .finish = finish_ids};
 
 static const struct field role_fields[] = {
 	{.name = "name", .type = FIELD_WORD, .required = true, .offset = AT(role_record, name)},
-	{.name = "kind", .type = FIELD_CHOICE_BOOL, .choices = role_kind_words, .required = true,
+	{.name = "kind",
+	 .type = FIELD_CHOICE_BOOL,
+	 .choices = role_kind_words,
+	 .required = true,
 	 .offset = AT(role_record, tenant_wide)},
 	{.name = "groups", .type = FIELD_CHOICE, .choices = level_words, .offset = AT(role_record, level)},
 	{.name = "actions", .type = FIELD_ROLE_ACTIONS, .required = true, .offset = AT(role_record, actions)},
@@ -72,12 +76,16 @@ static int finish_role(struct loader *loader, void *record, yaml_mark_t start)
 	for (uint32_t i = 0; role->tenant_wide && i < role->actions.count; i++)
 		if (matrix_action_is_host(role->actions.items[i]))
 			return yaml_reader_fail_at(loader->reader, start, "make it a project role",
-						   "tenant role \"%s\" cannot give %s", role->name, role->actions.items[i]);
+						   "tenant role \"%s\" cannot give %s", role->name,
+						   role->actions.items[i]);
 	return 0;
 }
 
-static const struct schema role_schema = {.what = "a role", .fields = role_fields, .count = ARRAY_LEN(role_fields),
-					  .size = sizeof(struct role_record), .finish = finish_role};
+static const struct schema role_schema = {.what = "a role",
+					  .fields = role_fields,
+					  .count = ARRAY_LEN(role_fields),
+					  .size = sizeof(struct role_record),
+					  .finish = finish_role};
 
 static const struct field policy_fields[] = {
 	{.name = "ssh_keys", .type = FIELD_CHOICE, .choices = ssh_keys_words, .offset = AT(tenant_record, ssh_keys)},
@@ -85,8 +93,8 @@ static const struct field policy_fields[] = {
 	{.name = "key_warning", .type = FIELD_DAYS, .offset = AT(tenant_record, key_warn_days)},
 	{.name = "login_hours", .type = FIELD_HOURS, .offset = AT(tenant_record, login_hours)},
 };
-static const struct schema policy_schema = {.what = "a policy", .fields = policy_fields,
-					    .count = ARRAY_LEN(policy_fields)};
+static const struct schema policy_schema = {
+	.what = "a policy", .fields = policy_fields, .count = ARRAY_LEN(policy_fields)};
 
 static const struct field tenant_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(tenant_record, id)},
@@ -96,7 +104,10 @@ static const struct field tenant_fields[] = {
 	{.name = "gid", .type = FIELD_MANAGED_ID, .required = true, .offset = AT(tenant_record, gid)},
 	{.name = "ids", .type = FIELD_MAP, .required = true, .inner = &ids_schema},
 	{.name = "allow_from", .type = FIELD_CIDRS, .offset = AT(tenant_record, allow_from)},
-	{.name = "roles", .type = FIELD_RECORDS, .inner = &role_schema, .offset = AT(tenant_record, roles),
+	{.name = "roles",
+	 .type = FIELD_RECORDS,
+	 .inner = &role_schema,
+	 .offset = AT(tenant_record, roles),
 	 .count_offset = AT(tenant_record, role_count)},
 	{.name = "policy", .type = FIELD_MAP, .inner = &policy_schema},
 	{.name = "status", .type = FIELD_CHOICE_BOOL, .choices = status_words, .offset = AT(tenant_record, suspended)},
@@ -125,9 +136,12 @@ static int finish_tenant(struct loader *loader, void *record, yaml_mark_t start)
 	return 0;
 }
 
-static const struct schema tenant_schema = {.what = "a tenant", .fields = tenant_fields,
-					    .count = ARRAY_LEN(tenant_fields), .size = sizeof(struct tenant_record),
-					    .defaults = default_tenant, .finish = finish_tenant};
+static const struct schema tenant_schema = {.what = "a tenant",
+					    .fields = tenant_fields,
+					    .count = ARRAY_LEN(tenant_fields),
+					    .size = sizeof(struct tenant_record),
+					    .defaults = default_tenant,
+					    .finish = finish_tenant};
 
 static const struct field project_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(project_record, id)},
@@ -136,8 +150,10 @@ static const struct field project_fields[] = {
 	{.name = "gid", .type = FIELD_MANAGED_ID, .required = true, .offset = AT(project_record, gid)},
 	{.name = "allow_from", .type = FIELD_CIDRS, .offset = AT(project_record, allow_from)},
 };
-static const struct schema project_schema = {.what = "a project", .fields = project_fields,
-					     .count = ARRAY_LEN(project_fields), .size = sizeof(struct project_record)};
+static const struct schema project_schema = {.what = "a project",
+					     .fields = project_fields,
+					     .count = ARRAY_LEN(project_fields),
+					     .size = sizeof(struct project_record)};
 
 static const struct field user_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(user_record, id)},
@@ -184,8 +200,11 @@ static int finish_user(struct loader *loader, void *record, yaml_mark_t start)
 	return user->login ? 0 : -ENOMEM;
 }
 
-static const struct schema user_schema = {.what = "a user", .fields = user_fields, .count = ARRAY_LEN(user_fields),
-					  .size = sizeof(struct user_record), .defaults = default_user,
+static const struct schema user_schema = {.what = "a user",
+					  .fields = user_fields,
+					  .count = ARRAY_LEN(user_fields),
+					  .size = sizeof(struct user_record),
+					  .defaults = default_user,
 					  .finish = finish_user};
 
 static const struct field member_fields[] = {
@@ -207,14 +226,18 @@ static int finish_member(struct loader *loader, void *record, yaml_mark_t start)
 	const struct member_record *member = record;
 
 	if (!*member->project_id == !*member->tenant_id)
-		return yaml_reader_fail_at(loader->reader, start, "a project for a project role, a tenant for a tenant-wide role",
+		return yaml_reader_fail_at(loader->reader, start,
+					   "a project for a project role, a tenant for a tenant-wide role",
 					   "a membership needs either \"project\" or \"tenant\"");
 	return 0;
 }
 
-static const struct schema member_schema = {.what = "a membership", .fields = member_fields,
-					    .count = ARRAY_LEN(member_fields), .size = sizeof(struct member_record),
-					    .defaults = default_member, .finish = finish_member};
+static const struct schema member_schema = {.what = "a membership",
+					    .fields = member_fields,
+					    .count = ARRAY_LEN(member_fields),
+					    .size = sizeof(struct member_record),
+					    .defaults = default_member,
+					    .finish = finish_member};
 
 static const struct field scope_fields[] = {
 	{.name = "projects", .type = FIELD_IDS, .offset = AT(key_record, projects)},
@@ -237,8 +260,8 @@ static int finish_revoked(struct loader *loader, void *record, yaml_mark_t start
 	return 0;
 }
 
-static const struct schema revoked_schema = {.what = "revoked", .fields = revoked_fields,
-					     .count = ARRAY_LEN(revoked_fields), .finish = finish_revoked};
+static const struct schema revoked_schema = {
+	.what = "revoked", .fields = revoked_fields, .count = ARRAY_LEN(revoked_fields), .finish = finish_revoked};
 
 static const struct field key_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(key_record, id)},
@@ -269,12 +292,17 @@ static int finish_key(struct loader *loader, void *record, yaml_mark_t start)
 		return yaml_reader_fail_at(loader->reader, start, "the digits are the middle part of the key's text",
 					   "key id \"%s\" is not \"key_\" and 16 letters or digits", key->id);
 	if (key->not_before && key->not_after && key->not_after <= key->not_before)
-		return yaml_reader_fail_at(loader->reader, start, "", "the key ends (not_after) before it begins (not_before)");
+		return yaml_reader_fail_at(loader->reader, start, "",
+					   "the key ends (not_after) before it begins (not_before)");
 	return 0;
 }
 
-static const struct schema key_schema = {.what = "a key", .fields = key_fields, .count = ARRAY_LEN(key_fields),
-					 .size = sizeof(struct key_record), .defaults = default_key, .finish = finish_key};
+static const struct schema key_schema = {.what = "a key",
+					 .fields = key_fields,
+					 .count = ARRAY_LEN(key_fields),
+					 .size = sizeof(struct key_record),
+					 .defaults = default_key,
+					 .finish = finish_key};
 
 static const struct field rule_fields[] = {
 	{.name = "project", .type = FIELD_ID, .required = true, .offset = AT(host_rule, project_id)},
@@ -313,17 +341,24 @@ static int finish_rule(struct loader *loader, void *record, yaml_mark_t start)
 	return 0;
 }
 
-static const struct schema rule_schema = {.what = "a host rule", .fields = rule_fields, .count = ARRAY_LEN(rule_fields),
-					  .size = sizeof(struct host_rule), .defaults = default_rule,
+static const struct schema rule_schema = {.what = "a host rule",
+					  .fields = rule_fields,
+					  .count = ARRAY_LEN(rule_fields),
+					  .size = sizeof(struct host_rule),
+					  .defaults = default_rule,
 					  .finish = finish_rule};
 
 static const struct field host_fields[] = {
 	{.name = "name", .type = FIELD_PATTERN, .required = true, .offset = AT(host_record, name)},
-	{.name = "serves", .type = FIELD_RECORDS, .inner = &rule_schema, .required = true, .offset = AT(host_record, rules),
+	{.name = "serves",
+	 .type = FIELD_RECORDS,
+	 .inner = &rule_schema,
+	 .required = true,
+	 .offset = AT(host_record, rules),
 	 .count_offset = AT(host_record, rule_count)},
 };
-static const struct schema host_schema = {.what = "a host", .fields = host_fields, .count = ARRAY_LEN(host_fields),
-					  .size = sizeof(struct host_record)};
+static const struct schema host_schema = {
+	.what = "a host", .fields = host_fields, .count = ARRAY_LEN(host_fields), .size = sizeof(struct host_record)};
 
 static const struct section {
 	const char *name;
@@ -331,8 +366,8 @@ static const struct section {
 	const struct schema *schema;
 } sections[] = {
 	{"tenants", RECORD_TENANT, &tenant_schema}, {"projects", RECORD_PROJECT, &project_schema},
-	{"users", RECORD_USER, &user_schema},	    {"members", RECORD_MEMBER, &member_schema},
-	{"keys", RECORD_KEY, &key_schema},	    {"hosts", RECORD_HOST, &host_schema},
+	{"users", RECORD_USER, &user_schema},       {"members", RECORD_MEMBER, &member_schema},
+	{"keys", RECORD_KEY, &key_schema},          {"hosts", RECORD_HOST, &host_schema},
 };
 
 union any_record {
@@ -351,8 +386,8 @@ static int read_section(struct loader *loader, const struct section *section)
 	int r;
 
 	if (reader->event.type != YAML_SEQUENCE_START_EVENT)
-		return yaml_reader_fail(reader, "an empty list is written []", "\"%s\" must be a list, not %s", section->name,
-					yaml_reader_what(reader));
+		return yaml_reader_fail(reader, "an empty list is written []", "\"%s\" must be a list, not %s",
+					section->name, yaml_reader_what(reader));
 	for (;;) {
 		struct place place;
 
@@ -360,10 +395,12 @@ static int read_section(struct loader *loader, const struct section *section)
 		if (r < 0 || reader->event.type == YAML_SEQUENCE_END_EVENT)
 			return r;
 		if (reader->event.type != YAML_MAPPING_START_EVENT)
-			return yaml_reader_fail(reader, "", "each item of \"%s\" must be a mapping, not %s", section->name,
-						yaml_reader_what(reader));
+			return yaml_reader_fail(reader, "", "each item of \"%s\" must be a mapping, not %s",
+						section->name, yaml_reader_what(reader));
 		place.line = (uint32_t)reader->event.start_mark.line + 1;
-		place.column = reader->event.start_mark.column < UINT16_MAX ? (uint16_t)(reader->event.start_mark.column + 1) : 0;
+		place.column = reader->event.start_mark.column < UINT16_MAX
+				       ? (uint16_t)(reader->event.start_mark.column + 1)
+				       : 0;
 		r = schema_read(loader, section->schema, &record);
 		if (r == 0)
 			r = unit_append(loader->unit, section->kind, &record, place);
@@ -378,7 +415,8 @@ static int read_version(struct loader *loader)
 
 	if (reader->event.type != YAML_SCALAR_EVENT || !yaml_scalar_is_plain(reader) ||
 	    strcmp(yaml_scalar(reader), "1") != 0)
-		return yaml_reader_fail(reader, "write \"version: 1\"", "this tenantd knows version 1 of the directory file only");
+		return yaml_reader_fail(reader, "write \"version: 1\"",
+					"this tenantd knows version 1 of the directory file only");
 	return 0;
 }
 
@@ -407,8 +445,8 @@ static int read_top(struct loader *loader)
 	int r;
 
 	if (reader->event.type != YAML_MAPPING_START_EVENT)
-		return yaml_reader_fail(reader, "it begins with \"version: 1\"", "a directory file is a mapping, not %s",
-					yaml_reader_what(reader));
+		return yaml_reader_fail(reader, "it begins with \"version: 1\"",
+					"a directory file is a mapping, not %s", yaml_reader_what(reader));
 	for (;;) {
 		size_t which = 0;
 
@@ -424,7 +462,8 @@ static int read_top(struct loader *loader)
 		if (which == ARRAY_LEN(sections) && strcmp(yaml_scalar(reader), "version") != 0)
 			return unknown_section(loader, yaml_scalar(reader));
 		if (seen & (1U << which))
-			return yaml_reader_fail(reader, "put both into one", "key \"%s\" is given twice", yaml_scalar(reader));
+			return yaml_reader_fail(reader, "put both into one", "key \"%s\" is given twice",
+						yaml_scalar(reader));
 		seen |= 1U << which;
 		r = yaml_reader_next(reader);
 		if (r == 0)
@@ -433,7 +472,8 @@ static int read_top(struct loader *loader)
 			return r;
 	}
 	if (!(seen & (1U << ARRAY_LEN(sections))))
-		return yaml_reader_fail_at(reader, start, "add \"version: 1\" at its beginning", "the file does not tell its version");
+		return yaml_reader_fail_at(reader, start, "add \"version: 1\" at its beginning",
+					   "the file does not tell its version");
 	return 0;
 }
 

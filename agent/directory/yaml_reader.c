@@ -61,7 +61,8 @@ static int check_character(struct yaml_reader *reader, const char *text, size_t 
 			*ret_size = 0; /* perhaps only cut off by the end of the block */
 			return 0;
 		}
-		return fail_bytes(reader, "save the file as UTF-8", "byte 0x%02x is not valid UTF-8", (unsigned char)*text);
+		return fail_bytes(reader, "save the file as UTF-8", "byte 0x%02x is not valid UTF-8",
+				  (unsigned char)*text);
 	}
 	if (c == '\r') {
 		if (length == 1 && !reader->ended) {
@@ -250,7 +251,8 @@ int yaml_reader_next(struct yaml_reader *reader)
 	reader->live = true;
 	if (reader->event.type == YAML_SEQUENCE_START_EVENT || reader->event.type == YAML_MAPPING_START_EVENT) {
 		if (++reader->depth > YAML_DEPTH_MAX)
-			return yaml_reader_fail(reader, "", "lists and mappings are nested more than %u deep", YAML_DEPTH_MAX);
+			return yaml_reader_fail(reader, "", "lists and mappings are nested more than %u deep",
+						YAML_DEPTH_MAX);
 	} else if (reader->event.type == YAML_SEQUENCE_END_EVENT || reader->event.type == YAML_MAPPING_END_EVENT) {
 		reader->depth--;
 	}

@@ -45,9 +45,9 @@ static int wrong(struct loader *loader, const char *name, const char *what, cons
 {
 	char escaped[96];
 
-	return yaml_reader_fail(loader->reader, remedy, "\"%s\" is %s: \"%s\"", name, what,
-				text_escape(yaml_scalar(loader->reader), yaml_scalar_length(loader->reader), escaped,
-					    sizeof(escaped)));
+	return yaml_reader_fail(
+		loader->reader, remedy, "\"%s\" is %s: \"%s\"", name, what,
+		text_escape(yaml_scalar(loader->reader), yaml_scalar_length(loader->reader), escaped, sizeof(escaped)));
 }
 
 static int read_number(struct loader *loader, const struct field *field, uint32_t *target)
@@ -59,8 +59,8 @@ static int read_number(struct loader *loader, const struct field *field, uint32_
 	if (field->type == FIELD_MANAGED_ID && (value < MANAGED_ID_FIRST || value > MANAGED_ID_TENANT_LAST)) {
 		char remedy[PROBLEM_TEXT_MAX];
 
-		snprintf(remedy, sizeof(remedy), "tenantd looks after ids %u to %u and never touches others", MANAGED_ID_FIRST,
-			 MANAGED_ID_TENANT_LAST);
+		snprintf(remedy, sizeof(remedy), "tenantd looks after ids %u to %u and never touches others",
+			 MANAGED_ID_FIRST, MANAGED_ID_TENANT_LAST);
 		return wrong(loader, field->name, "outside the managed range", remedy);
 	}
 	*target = value;
@@ -85,8 +85,8 @@ static int read_choice(struct loader *loader, const struct field *field, uint32_
 	} else {
 		length = snprintf(remedy, sizeof(remedy), "write");
 		for (size_t i = 0; i < count; i++)
-			length += snprintf(remedy + length, sizeof(remedy) - (size_t)length, "%s \"%s\"", i ? " or" : "",
-					   field->choices[i]);
+			length += snprintf(remedy + length, sizeof(remedy) - (size_t)length, "%s \"%s\"",
+					   i ? " or" : "", field->choices[i]);
 	}
 	return wrong(loader, field->name, "none of the words it may be", remedy);
 }
@@ -148,7 +148,8 @@ static int read_days(struct loader *loader, const struct field *field, uint32_t 
 {
 	uint64_t seconds;
 
-	if (parse_duration(yaml_scalar(loader->reader), &seconds) < 0 || seconds > (uint64_t)WARN_DAYS_MAX * SECONDS_PER_DAY)
+	if (parse_duration(yaml_scalar(loader->reader), &seconds) < 0 ||
+	    seconds > (uint64_t)WARN_DAYS_MAX * SECONDS_PER_DAY)
 		return wrong(loader, field->name, "not a span of time", "write it like 14d");
 	*target = (uint32_t)((seconds + SECONDS_PER_DAY - 1) / SECONDS_PER_DAY);
 	return 0;
@@ -163,12 +164,13 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 	int r;
 
 	if (yaml_scalar_is_null(loader->reader))
-		return yaml_reader_fail(loader->reader, "leave the key out where there is nothing to say", "\"%s\" has no value",
-					field->name);
+		return yaml_reader_fail(loader->reader, "leave the key out where there is nothing to say",
+					"\"%s\" has no value", field->name);
 	switch (field->type) {
 	case FIELD_ID:
 		if (!text_is_id(text))
-			return wrong(loader, field->name, "not an id", "a letter, then letters, digits and '_', 40 in all");
+			return wrong(loader, field->name, "not an id",
+				     "a letter, then letters, digits and '_', 40 in all");
 		return schema_intern(loader, text, length, target);
 	case FIELD_SLUG:
 		if (!text_is_slug(text))
@@ -179,7 +181,8 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 		return read_login(loader, field);
 	case FIELD_HOME:
 		if (!text_is_safe_path(text) || length >= sizeof(loader->home))
-			return wrong(loader, field->name, "not a safe absolute path", "such as /home/alice, without .. or ':'");
+			return wrong(loader, field->name, "not a safe absolute path",
+				     "such as /home/alice, without .. or ':'");
 		memcpy(loader->home, text, length + 1);
 		return 0;
 	case FIELD_NAME:
@@ -201,7 +204,8 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 		return schema_intern(loader, text, length, target);
 	case FIELD_WORD:
 		if (!text_is_word(text))
-			return wrong(loader, field->name, "not a name of a role", "a letter, then letters, digits, '.', '_', '-'");
+			return wrong(loader, field->name, "not a name of a role",
+				     "a letter, then letters, digits, '.', '_', '-'");
 		return schema_intern(loader, text, length, target);
 	case FIELD_PATTERN:
 		if (!is_host_pattern(text, length))
@@ -242,8 +246,13 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 static bool is_ssh_key(const char *text)
 {
 	static const char *const types[] = {
-		"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
-		"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+		"ssh-ed25519",
+		"ecdsa-sha2-nistp256",
+		"ecdsa-sha2-nistp384",
+		"ecdsa-sha2-nistp521",
+		"ssh-rsa",
+		"sk-ssh-ed25519@openssh.com",
+		"sk-ecdsa-sha2-nistp256@openssh.com",
 	};
 	uint8_t blob[SSH_KEY_BYTES_MAX];
 	char encoded[SSH_KEY_BYTES_MAX * 4 / 3 + 8];
@@ -308,7 +317,8 @@ int schema_item(struct loader *loader, const struct field *field, void *ret)
 	case FIELD_WORDS:
 	case FIELD_ACTIONS:
 		if (!text_is_word(text))
-			return wrong(loader, field->name, "not a word", "a letter, then letters, digits, '.', '_', '-'");
+			return wrong(loader, field->name, "not a word",
+				     "a letter, then letters, digits, '.', '_', '-'");
 		break;
 	case FIELD_ROLE_ACTIONS:
 		if (!text_is_word(text))
@@ -330,7 +340,8 @@ int schema_item(struct loader *loader, const struct field *field, void *ret)
 		return keep(loader, text, length, ret);
 	case FIELD_HOURS:
 		if (hours_parse(text, &hours) < 0)
-			return wrong(loader, field->name, "not a span of hours", "write it like \"mon-fri 08:00-18:00\" (UTC)");
+			return wrong(loader, field->name, "not a span of hours",
+				     "write it like \"mon-fri 08:00-18:00\" (UTC)");
 		break;
 	case FIELD_ID:
 	case FIELD_SLUG:

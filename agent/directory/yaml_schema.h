@@ -12,12 +12,12 @@
 #define FIELDS_MAX 20U /* keys of one mapping */
 
 enum field_type {
-	FIELD_ID,      /* a record's id or a reference; interned */
+	FIELD_ID, /* a record's id or a reference; interned */
 	FIELD_SLUG,
-	FIELD_LOGIN,   /* kept aside: yaml_load.c puts it into the home directory's text */
-	FIELD_HOME,    /* likewise */
-	FIELD_NAME,    /* goes into passwd: printable, no ':' */
-	FIELD_TEXT,    /* printable; interned */
+	FIELD_LOGIN, /* kept aside: yaml_load.c puts it into the home directory's text */
+	FIELD_HOME,  /* likewise */
+	FIELD_NAME,  /* goes into passwd: printable, no ':' */
+	FIELD_TEXT,  /* printable; interned */
 	FIELD_EMAIL,
 	FIELD_PATH,
 	FIELD_WORD,    /* a role's name */
@@ -26,8 +26,8 @@ enum field_type {
 	FIELD_U32,
 	FIELD_MANAGED_ID,
 	FIELD_TIME,
-	FIELD_DAYS,    /* a span of whole days, rounded up */
-	FIELD_CHOICE,  /* index into choices */
+	FIELD_DAYS,        /* a span of whole days, rounded up */
+	FIELD_CHOICE,      /* index into choices */
 	FIELD_CHOICE_BOOL, /* choices[1] is true */
 	FIELD_IDS,
 	FIELD_WORDS,

@@ -44,7 +44,8 @@ static int fail(const char *what, int r, const struct problem *problem)
 {
 	char text[1400];
 
-	fprintf(stderr, "bench_directory: %s: %s %s\n", what, strerror(-r), problem_render(problem, text, sizeof(text)));
+	fprintf(stderr, "bench_directory: %s: %s %s\n", what, strerror(-r),
+		problem_render(problem, text, sizeof(text)));
 	return 1;
 }
 

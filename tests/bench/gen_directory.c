@@ -73,7 +73,8 @@ int gen_directory(uint32_t people, struct buffer *ret)
 		buffer_printf(ret,
 			      "  - id: ten_%u\n    slug: t%u\n    name: Tenant %u\n    gid: %u\n"
 			      "    ids: {first: %u, count: %u, next: %u}\n",
-			      t, t, t, block_of(t), block_of(t), BLOCK_COUNT, block_of(t) + FIRST_USER + GEN_TENANT_PEOPLE);
+			      t, t, t, block_of(t), block_of(t), BLOCK_COUNT,
+			      block_of(t) + FIRST_USER + GEN_TENANT_PEOPLE);
 	buffer_add_text(ret, "projects:\n");
 	for (uint32_t t = 0; t < tenants; t++)
 		for (uint32_t p = 0; p < GEN_TENANT_PROJECTS; p++)
@@ -112,9 +113,10 @@ int gen_directory_drop_in(uint32_t people, uint32_t own, unsigned variant, struc
 		      "projects:\n  - {id: prj_drop, tenant: ten_drop, slug: main, gid: %u}\nusers:\n",
 		      first, first, DROP_COUNT, first + FIRST_USER + own, first + 1);
 	for (uint32_t i = 0; i < own; i++)
-		buffer_printf(ret,
-			      "  - {id: usr_drop%u, tenant: ten_drop, login: drop%u, uid: %u, email: d%u@drop.example}\n", i, i,
-			      first + FIRST_USER + i, i ? i : 1000 + variant);
+		buffer_printf(
+			ret,
+			"  - {id: usr_drop%u, tenant: ten_drop, login: drop%u, uid: %u, email: d%u@drop.example}\n", i,
+			i, first + FIRST_USER + i, i ? i : 1000 + variant);
 	buffer_add_text(ret, "members:\n");
 	for (uint32_t i = 0; i < own; i++)
 		buffer_printf(ret, "  - {user: usr_drop%u, project: prj_drop, role: editor}\n", i);
