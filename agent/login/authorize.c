@@ -19,7 +19,8 @@ struct stage {
 	const struct user_record *user, *subject;
 	const struct key_record *key;
 	int64_t authenticated_at, now;
-	bool by_root; /* root asked, whom nobody here refuses */
+	bool by_root;       /* root asked, whom nobody here refuses */
+	bool proof_to_come; /* sshd names the public key at the session stage only */
 };
 
 /* Whose right is asked. Root and local accounts who become one of ours by sudo were let by the local
@@ -73,6 +74,11 @@ static enum reason check_proof(struct login_book *book, struct stage *s, uint64_
 	if (s->request->token && *s->request->token)
 		return check_token(book, s, now_usec, verdict);
 	if (!s->rule->needs_proof && !*auth_info)
+		return REASON_ALLOWED;
+	/* sshd's monitor runs the account stage before it writes down the method that has just succeeded, so all but
+	 * the proof is decided here, and everything again at the session stage. */
+	s->proof_to_come = !*auth_info && !s->request->again;
+	if (s->proof_to_come)
 		return REASON_ALLOWED;
 	if (!tenant)
 		return REASON_BROKEN;
@@ -137,8 +143,11 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 {
 	struct audit_event event = login_event(s->d, &s->request->origin, s->subject ? s->subject : s->user);
 
-	/* A yes is written once, at the account stage; the person's own service manager is no news. */
-	if (verdict->reason == REASON_ALLOWED && (s->request->again || s->rule->implied))
+	/* A yes is written once: at the account stage, or where the proof came. The person's own service manager is
+	 * no news. */
+	bool again = s->request->again && (!s->rule->needs_proof || (s->request->token && *s->request->token));
+
+	if (verdict->reason == REASON_ALLOWED && (again || s->proof_to_come || s->rule->implied))
 		return;
 	event.kind = login_event_kind(s->rule, verdict->reason);
 	event.reason = verdict->reason;
@@ -148,11 +157,13 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 	event.role = verdict->role;
 	if (s->by_root)
 		event.detail = "by root or a local account";
-	if (s->rule->privilege)
-		event.target_user =
-			s->subject == s->user ? (s->rule->of_requester ? "root" : s->user->login) : s->user->login;
-	if (s->rule->privilege && !s->rule->of_requester && *s->request->origin.requesting_user)
-		event.user = s->request->origin.requesting_user;
+	if (s->rule->privilege) {
+		bool to_root = s->rule->of_requester && s->subject == s->user;
+
+		event.target_user = to_root ? "root" : s->user->login;
+		if (!s->rule->of_requester && *s->request->origin.requesting_user)
+			event.user = s->request->origin.requesting_user;
+	}
 	audit_write(login_book_audit(book), &event);
 }
 
