@@ -25,7 +25,15 @@ static const char *const tenant_roles[] = {"owner", "admin", "analyst", "viewer"
 
 static char letter(enum matrix_answer answer)
 {
-	return answer == MATRIX_YES ? 'y' : answer == MATRIX_HOST ? 'h' : 'n';
+	switch (answer) {
+	case MATRIX_YES:
+		return 'y';
+	case MATRIX_HOST:
+		return 'h';
+	case MATRIX_NO:
+		break;
+	}
+	return 'n';
 }
 
 static void every_role_and_action(void **state)
