@@ -109,8 +109,11 @@ static void describe(char problem[ARGUMENT_PROBLEM_MAX], const char *argument, c
 	char shown[65];
 	size_t i;
 
-	for (i = 0; i < sizeof(shown) - 1 && argument[i]; i++)
-		shown[i] = argument[i] >= 0x20 && argument[i] < 0x7f ? argument[i] : '?';
+	for (i = 0; i < sizeof(shown) - 1 && argument[i]; i++) {
+		shown[i] = '?';
+		if (argument[i] >= 0x20 && argument[i] < 0x7f)
+			shown[i] = argument[i];
+	}
 	shown[i] = '\0';
 	snprintf(problem, ARGUMENT_PROBLEM_MAX, "argument \"%s\" %s", shown, what);
 }

@@ -40,12 +40,13 @@
 
 static char folder[64], build[400], user[64] = "bench", key[256];
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "bench_pam: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the names in pwd.h are reserved ones */
 _public_ int getpwnam_r(const char *name, struct passwd *record, char *buffer, size_t size, struct passwd **ret)
 {
 	*ret = NULL;

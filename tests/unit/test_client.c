@@ -27,7 +27,7 @@
 #define REPLY(parameters) "{\"parameters\":{" parameters "}}"
 #define ALLOWED                                                                                                   \
 	REPLY(DECISION("allowed", "allowed") "," PRINCIPAL ",\"key_id\":\"key_1\",\"actions\":[\"project.view\"," \
-							   "\"dataset.write\"],\"warning\":\"soon\"")
+					     "\"dataset.write\"],\"warning\":\"soon\"")
 #define DENIED REPLY(DECISION("denied", "role-too-low") "," PRINCIPAL)
 #define BROKEN REPLY(DECISION("broken", "broken"))
 #define ERROR(name) "{\"error\":\"" name "\",\"parameters\":{}}"

@@ -18,7 +18,7 @@
 	"\"tenant\":\"acme\",\"tenant_id\":\"ten_acme\"}"
 #define SESSION(id)                                                                                               \
 	"{\"session\":\"" id "\",\"user\":\"alice\",\"uid\":1879048200,\"tenant\":\"acme\",\"service\":\"sshd\"," \
-			     "\"leader\":42,\"opened\":7}"
+	"\"leader\":42,\"opened\":7}"
 #define EVENT(name) "{\"continues\":true,\"parameters\":{\"event\":\"" name "\",\"user\":\"alice\",\"generation\":9}}"
 #define PROMPT "{\"parameters\":{\"step\":\"prompt\",\"login\":\"tok1\",\"text\":\"API key: \",\"echo\":false}}"
 

@@ -19,6 +19,7 @@ _public_ uid_t getuid(void)
 	return pam_people.caller;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the names in pwd.h are reserved ones */
 _public_ int getpwnam_r(const char *name, struct passwd *record, char *buffer, size_t size, struct passwd **ret)
 {
 	static const struct {
@@ -106,12 +107,16 @@ static void delay(int status, unsigned usec, void *context)
 		delayed->delay_usec = usec;
 }
 
-static void must(bool condition, const char *what)
+static _Noreturn void die(const char *what)
 {
-	if (condition)
-		return;
 	(void)fprintf(stderr, "pam host: %s\n", what);
 	abort();
+}
+
+static void must(bool condition, const char *what)
+{
+	if (!condition)
+		die(what);
 }
 
 void pam_host_init(struct pam_host *host)
@@ -125,7 +130,8 @@ void pam_host_init(struct pam_host *host)
 	/* <build>/tests/unit/<test> → <build> */
 	for (int i = 0; i < 3; i++) {
 		slash = strrchr(self, '/');
-		must(slash != NULL, "build folder");
+		if (!slash)
+			die("build folder");
 		*slash = '\0';
 	}
 	(void)snprintf(host->module, sizeof(host->module), "%s/pam_tenant.so", self);
