@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +11,23 @@
 
 static const char base64_digits[64] = {"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"};
 
+/* Fetched once: looking the algorithm up takes locks, and longer than hashing a key. */
+static EVP_MD *sha256_algorithm;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+	sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 int sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES])
 {
 	unsigned size = SHA256_BYTES;
 
+	if (pthread_once(&sha256_once, fetch_sha256) != 0 || !sha256_algorithm)
+		return -EIO;
 	/* A pointer even for nothing: NULL means something else to some providers. */
-	if (EVP_Digest(length > 0 ? data : "", length, out, &size, EVP_sha256(), NULL) != 1 || size != SHA256_BYTES)
+	if (EVP_Digest(length > 0 ? data : "", length, out, &size, sha256_algorithm, NULL) != 1 || size != SHA256_BYTES)
 		return -EIO;
 	return 0;
 }
