@@ -265,6 +265,7 @@ static void read_key(const char *path)
 static void use_built_library(char **argv)
 {
 	char self[400], *slash;
+	const char *path;
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (length < 0)
@@ -277,7 +278,8 @@ static void use_built_library(char **argv)
 			die("build folder");
 		*slash = '\0';
 	}
-	if (getenv("LD_LIBRARY_PATH") && strcmp(getenv("LD_LIBRARY_PATH"), build) == 0)
+	path = getenv("LD_LIBRARY_PATH");
+	if (path && strcmp(path, build) == 0)
 		return;
 	setenv("LD_LIBRARY_PATH", build, 1);
 	execv(self, argv);
