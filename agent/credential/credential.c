@@ -139,8 +139,3 @@ const char *credential_hint(enum credential_type type)
 {
 	return (unsigned)type < CREDENTIAL_TYPE_COUNT ? kinds[type].hint : NULL;
 }
-
-const char *credential_word(enum credential_type type)
-{
-	return (unsigned)type < CREDENTIAL_TYPE_COUNT ? kinds[type].word : "none";
-}

@@ -41,5 +41,3 @@ void credential_check(const struct directory *d, const char *text, size_t length
 		      struct credential_result *ret);
 /* What to do instead, for the person: a sentence for a kind that is not taken here; NULL for others. */
 const char *credential_hint(enum credential_type type);
-/* "api-key", "token" … */
-const char *credential_word(enum credential_type type);

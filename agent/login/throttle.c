@@ -28,7 +28,7 @@ static const struct row_rule {
 	uint64_t delay_step, delay_max; /* or: every answer later by this much for each */
 	uint64_t forgive;               /* one failure fades in this time */
 } rules[THROTTLE_ROWS] = {
-	[THROTTLE_PAIR] = {.free = 3, .wait_first = 2 * USEC_PER_SEC, .wait_max = 15 * MINUTE, .forgive = 5 * MINUTE},
+	[THROTTLE_PAIR] = {.free = 3, .wait_first = 2 * USEC_PER_SEC, .wait_max = 5 * MINUTE, .forgive = 5 * MINUTE},
 	[THROTTLE_SOURCE] = {.free = 20, .wait_first = 2 * USEC_PER_SEC, .wait_max = 5 * MINUTE, .forgive = MINUTE},
 	[THROTTLE_USER] = {.free = 10,
 			   .delay_step = 100 * USEC_PER_MSEC,
