@@ -198,7 +198,8 @@ static int read_service_key(struct loading *l, const struct config_node *key, st
 		return keep_text(l, value->text, &service->name);
 	}
 	if (text_equal(key->text, "user")) {
-		if (value->kind != CONFIG_SCALAR || text_login_name_fault(value->text) ||
+		if (value->kind != CONFIG_SCALAR || !text_is_passwd_field(value->text) || !value->text[0] ||
+		    strlen(value->text) > NAME_MAX_BYTES || text_equal(value->text, "root") ||
 		    service->uid != CONFIG_UID_NONE)
 			return fault(l, value, "not the name of a service account",
 				     "give `user` or `uid`, and never root: it may everything anyway");

@@ -241,8 +241,8 @@ json_t *call_as(const struct server_fixture *fixture, uint32_t uid, const char *
 	char *text;
 	json_t *reply;
 
-	assert_true(asprintf(&text, "{\"method\":\"%s%s\",\"parameters\":%s}", strchr(method, '.') ? "" : "io.tenantd.Agent.",
-			     method, parameters) > 0);
+	assert_true(asprintf(&text, "{\"method\":\"%s%s\",\"parameters\":%s}",
+			     strchr(method, '.') ? "" : "io.tenantd.Agent.", method, parameters) > 0);
 	client_call(fd, text);
 	reply = client_receive(fd, 5000);
 	assert_non_null(reply);
@@ -262,7 +262,7 @@ const char *error_of(json_t *reply)
 }
 
 void expect_error(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters,
-                  const char *error)
+		  const char *error)
 {
 	const char *got = error_of(call_as(fixture, uid, method, parameters));
 

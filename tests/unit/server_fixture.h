@@ -34,7 +34,7 @@ json_t *call_as(const struct server_fixture *fixture, uint32_t uid, const char *
 const char *error_of(json_t *reply);
 /* Calls and expects this error ("" for success). */
 void expect_error(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters,
-                  const char *error);
+		  const char *error);
 /* A member by path "a.b" of the parameters, as text; "" where there is none. */
 const char *member_text(const json_t *reply, const char *path);
 /* Lines of the audit so far that have this text. */

@@ -32,7 +32,8 @@ static int start(void **state)
 
 	(void)state;
 	alice_key = fixture_key(API_KEY_PERSON, "usr_alice", "laptop", "");
-	bot_key = fixture_key(API_KEY_SERVICE, "usr_bot", "ci", "scopes: {actions: [dataset.write], projects: [prj_vision]}\n");
+	bot_key = fixture_key(API_KEY_SERVICE, "usr_bot", "ci",
+			      "scopes: {actions: [dataset.write], projects: [prj_vision]}\n");
 	assert_true(asprintf(&yaml, "%skeys:\n%s%s", fixture_yaml, alice_key.yaml, bot_key.yaml) > 0);
 	server_fixture_start(&fixture, yaml, "");
 	server_fixture_start(&empty, NULL, "");
@@ -73,7 +74,8 @@ static void only_root_may_sign_people_in(void **state)
 
 static void only_named_services_may_emit_and_measure(void **state)
 {
-	const char *event = "{\"action\":\"notebook.start\",\"outcome\":\"success\",\"user\":\"alice\",\"data\":{\"gpu\":2}}";
+	const char *event =
+		"{\"action\":\"notebook.start\",\"outcome\":\"success\",\"user\":\"alice\",\"data\":{\"gpu\":2}}";
 
 	(void)state;
 	expect_error(&fixture, ALICE, "Emit", event, DENIED);
@@ -83,7 +85,8 @@ static void only_named_services_may_emit_and_measure(void **state)
 	assert_true(audit_lines(&fixture, "notebook.start") > 0);
 	expect_error(&fixture, 0, "Emit", "{\"action\":\"a b\",\"outcome\":\"success\"}", INVALID);
 	expect_error(&fixture, 0, "Emit", "{\"action\":\"a\",\"outcome\":\"perhaps\"}", INVALID);
-	expect_error(&fixture, 0, "Emit", "{\"action\":\"a\",\"outcome\":\"success\",\"message\":\"two\\nlines\"}", INVALID);
+	expect_error(&fixture, 0, "Emit", "{\"action\":\"a\",\"outcome\":\"success\",\"message\":\"two\\nlines\"}",
+		     INVALID);
 	expect_error(&fixture, 0, "Emit", "{\"action\":\"a\",\"outcome\":\"success\",\"data\":[]}", INVALID);
 	expect_error(&fixture, ALICE, "Metrics", "{}", DENIED);
 	expect_error(&fixture, SERVER_MUTE_UID, "Metrics", "{}", "");
@@ -92,7 +95,8 @@ static void only_named_services_may_emit_and_measure(void **state)
 static void access_is_asked_about_oneself_only(void **state)
 {
 	const char *about_alice = "{\"user\":\"alice\",\"project\":\"acme/vision\",\"action\":\"dataset.write\"}";
-	const char *about_nobody = "{\"user\":\"nobody-here\",\"project\":\"acme/vision\",\"action\":\"dataset.write\"}";
+	const char *about_nobody =
+		"{\"user\":\"nobody-here\",\"project\":\"acme/vision\",\"action\":\"dataset.write\"}";
 	json_t *reply;
 
 	(void)state;
@@ -103,8 +107,10 @@ static void access_is_asked_about_oneself_only(void **state)
 	expect_error(&fixture, EDITH, "CheckAccess", about_alice, DENIED);
 	expect_error(&fixture, EDITH, "CheckAccess", about_nobody, DENIED);
 	expect_error(&fixture, SERVER_MUTE_UID, "CheckAccess", about_alice, DENIED);
-	expect_error(&fixture, STRANGER, "CheckAccess", "{\"uid\":1879048210,\"project\":\"acme/vision\",\"action\":\"a\"}", DENIED);
-	expect_error(&fixture, 0, "CheckAccess", "{\"uid\":1,\"user\":\"alice\",\"project\":\"p\",\"action\":\"a\"}", INVALID);
+	expect_error(&fixture, STRANGER, "CheckAccess",
+		     "{\"uid\":1879048210,\"project\":\"acme/vision\",\"action\":\"a\"}", DENIED);
+	expect_error(&fixture, 0, "CheckAccess", "{\"uid\":1,\"user\":\"alice\",\"project\":\"p\",\"action\":\"a\"}",
+		     INVALID);
 	expect_error(&fixture, 0, "CheckAccess", "{\"uid\":-1,\"project\":\"p\",\"action\":\"a\"}", INVALID);
 	expect_error(&fixture, 0, "CheckAccess", "{\"user\":\"alice\",\"project\":\"p\"}", INVALID);
 
@@ -116,7 +122,8 @@ static void access_is_asked_about_oneself_only(void **state)
 	reply = call_as(&fixture, STRANGER, "CheckAccess", "{\"project\":\"acme/vision\",\"action\":\"project.view\"}");
 	assert_string_equal(member_text(reply, "decision.reason"), "unknown-user");
 	json_decref(reply);
-	reply = call_as(&fixture, 0, "CheckAccess", "{\"user\":\"alice\",\"project\":\"beta/radar\",\"action\":\"project.view\"}");
+	reply = call_as(&fixture, 0, "CheckAccess",
+			"{\"user\":\"alice\",\"project\":\"beta/radar\",\"action\":\"project.view\"}");
 	assert_string_equal(member_text(reply, "decision.decision"), "denied");
 	json_decref(reply);
 }
@@ -134,7 +141,8 @@ static json_t *verify(uint32_t uid, const char *credential, const char *more)
 
 static void credentials_are_verified_for_those_who_may(void **state)
 {
-	json_t *reply = verify(SERVER_SERVICE_UID, alice_key.text, ",\"project\":\"acme/vision\",\"action\":\"dataset.write\"");
+	json_t *reply =
+		verify(SERVER_SERVICE_UID, alice_key.text, ",\"project\":\"acme/vision\",\"action\":\"dataset.write\"");
 	char wrong[sizeof(alice_key.text)];
 
 	(void)state;
@@ -210,8 +218,9 @@ static void a_login_goes_from_prompt_to_session(void **state)
 	json_t *reply, *parameters;
 
 	(void)state;
-	client_call(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
-			"\"source\":\"192.0.2.7\",\"terminal\":null}}");
+	client_call(fd,
+		    "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
+		    "\"source\":\"192.0.2.7\",\"terminal\":null}}");
 	reply = client_receive(fd, 5000);
 	assert_string_equal(member_text(reply, "step"), "prompt");
 	assert_false(json_boolean_value(json_object_get(json_object_get(reply, "parameters"), "echo")));
@@ -225,8 +234,10 @@ static void a_login_goes_from_prompt_to_session(void **state)
 	json_decref(reply);
 	free(text);
 
-	assert_true(asprintf(&text, "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
-			     login, alice_key.text) > 0);
+	assert_true(
+		asprintf(&text,
+			 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
+			 login, alice_key.text) > 0);
 	client_call(fd, text);
 	free(text);
 	reply = client_receive(fd, 5000);
@@ -236,7 +247,9 @@ static void a_login_goes_from_prompt_to_session(void **state)
 	close(fd);
 
 	/* Later stages come from other processes. */
-	assert_true(asprintf(&text, "{\"user\":\"alice\",\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"login\":\"%s\"}", login) > 0);
+	assert_true(asprintf(&text,
+			     "{\"user\":\"alice\",\"service\":\"sshd\",\"source\":\"192.0.2.7\",\"login\":\"%s\"}",
+			     login) > 0);
 	reply = call_as(&fixture, 0, "Authorize", text);
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
 	assert_string_equal(member_text(reply, "project"), "vision");
@@ -259,7 +272,8 @@ static void a_login_goes_from_prompt_to_session(void **state)
 	expect_error(&fixture, 0, "CloseSession", text, "");
 	expect_error(&fixture, 0, "CloseSession", text, ""); /* gone is what was asked for */
 	free(text);
-	expect_error(&fixture, 0, "OpenSession", "{\"user\":\"alice\",\"service\":\"cron\",\"leader\":2147483647}", INVALID);
+	expect_error(&fixture, 0, "OpenSession", "{\"user\":\"alice\",\"service\":\"cron\",\"leader\":2147483647}",
+		     INVALID);
 }
 
 static void a_wrong_answer_comes_late(void **state)
@@ -271,11 +285,14 @@ static void a_wrong_answer_comes_late(void **state)
 	long milliseconds;
 
 	(void)state;
-	client_call(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"edith\",\"service\":\"sshd\",\"source\":"
+	client_call(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"edith\",\"service\":"
+			"\"sshd\",\"source\":"
 			"\"192.0.2.9\"}}");
 	reply = client_receive(fd, 5000);
-	assert_true(asprintf(&text, "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
-			     member_text(reply, "login"), alice_key.text) > 0);
+	assert_true(
+		asprintf(&text,
+			 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
+			 member_text(reply, "login"), alice_key.text) > 0);
 	json_decref(reply);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	client_call(fd, text);
@@ -416,7 +433,9 @@ static void what_does_not_exist_is_said_to(void **state)
 	expect_error(&fixture, 0, "org.varlink.service.GetInterfaceDescription", "{\"interface\":\"org.example\"}",
 		     "org.varlink.service.InterfaceNotFound");
 	/* The user database is on its own socket. */
-	client_call(fd, "{\"method\":\"io.systemd.UserDatabase.GetUserRecord\",\"parameters\":{\"service\":\"io.tenantd\"}}");
+	client_call(
+		fd,
+		"{\"method\":\"io.systemd.UserDatabase.GetUserRecord\",\"parameters\":{\"service\":\"io.tenantd\"}}");
 	assert_string_equal(error_of(client_receive(fd, 5000)), "org.varlink.service.InterfaceNotFound");
 	/* One-way calls are carried out and not answered. */
 	client_call(fd, "{\"method\":\"io.tenantd.Agent.Status\",\"oneway\":true}");

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * io.systemd.UserDatabase over its socket: records, groups, memberships, lists, and what is not told.
+ */
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "server_fixture.h"
+
+#define ALICE 1879048210U
+#define EDITH 1879048211U
+#define USERDB "io.systemd.UserDatabase."
+#define NONE USERDB "NoRecordFound"
+
+static struct server_fixture fixture, listed;
+
+static int start(void **state)
+{
+	(void)state;
+	server_fixture_start(&fixture, fixture_yaml, "");
+	server_fixture_start(&listed, fixture_yaml, "enumerate: true\n");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	server_fixture_stop(&fixture);
+	server_fixture_stop(&listed);
+	return 0;
+}
+
+static void records_are_found_by_name_and_number(void **state)
+{
+	json_t *reply =
+		call_as(&fixture, EDITH, USERDB "GetUserRecord", "{\"userName\":\"alice\",\"service\":\"io.tenantd\"}");
+
+	(void)state;
+	assert_string_equal(member_text(reply, "record.userName"), "alice");
+	assert_string_equal(member_text(reply, "record.service"), "io.tenantd");
+	assert_string_equal(member_text(reply, "record.disposition"), "regular");
+	assert_string_equal(member_text(reply, "record.homeDirectory"), "/home/alice");
+	/* Others see that something is left out, and not what. */
+	assert_null(json_object_get(json_object_get(json_object_get(reply, "parameters"), "record"), "privileged"));
+	assert_true(json_boolean_value(json_object_get(json_object_get(reply, "parameters"), "incomplete")));
+	json_decref(reply);
+	reply = call_as(&fixture, ALICE, USERDB "GetUserRecord", "{\"uid\":1879048210,\"service\":\"io.tenantd\"}");
+	assert_non_null(json_object_get(json_object_get(json_object_get(reply, "parameters"), "record"), "privileged"));
+	json_decref(reply);
+
+	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"userName\":\"root\",\"service\":\"io.tenantd\"}", NONE);
+	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"uid\":0,\"service\":\"io.tenantd\"}", NONE);
+	expect_error(&fixture, 0, USERDB "GetUserRecord",
+		     "{\"uid\":1879048211,\"userName\":\"alice\",\"service\":\"io.tenantd\"}",
+		     USERDB "ConflictingRecordFound");
+	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"userName\":\"alice\",\"service\":\"io.other\"}",
+		     USERDB "BadService");
+	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"userName\":\"alice\"}",
+		     "org.varlink.service.InvalidParameter");
+}
+
+static void groups_are_those_of_the_map(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned gid;
+	} groups[] = {
+		{"acme", 1879048192},
+		{"beta", 1879113728},
+		{"acme-vision", 1879048193},
+		{"acme-vision-viewer", 1879048194},
+		{"acme-vision-editor", 1879048195},
+		{"acme-vision-owner", 1879048196},
+		{"alice", ALICE},
+		{"tenant-sudo", 0x7ffffffe},
+	};
+	char parameters[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		json_t *reply;
+
+		snprintf(parameters, sizeof(parameters), "{\"groupName\":\"%s\",\"service\":\"io.tenantd\"}",
+			 groups[i].name);
+		reply = call_as(&fixture, 0, USERDB "GetGroupRecord", parameters);
+		assert_int_equal(json_integer_value(json_object_get(
+					 json_object_get(json_object_get(reply, "parameters"), "record"), "gid")),
+				 groups[i].gid);
+		json_decref(reply);
+		snprintf(parameters, sizeof(parameters), "{\"gid\":%u,\"service\":\"io.tenantd\"}", groups[i].gid);
+		reply = call_as(&fixture, 0, USERDB "GetGroupRecord", parameters);
+		assert_string_equal(member_text(reply, "record.groupName"), groups[i].name);
+		json_decref(reply);
+	}
+	expect_error(&fixture, 0, USERDB "GetGroupRecord",
+		     "{\"groupName\":\"acme-nothing\",\"service\":\"io.tenantd\"}", NONE);
+	expect_error(&fixture, 0, USERDB "GetGroupRecord", "{\"groupName\":\"acme-\",\"service\":\"io.tenantd\"}",
+		     NONE);
+	expect_error(&fixture, 0, USERDB "GetGroupRecord", "{\"groupName\":\"\",\"service\":\"io.tenantd\"}", NONE);
+	expect_error(&fixture, 0, USERDB "GetGroupRecord", "{\"gid\":1879048900,\"service\":\"io.tenantd\"}", NONE);
+	expect_error(&fixture, 0, USERDB "GetGroupRecord", "{\"gid\":1,\"service\":\"io.tenantd\"}", NONE);
+}
+
+/* All replies of a list as "user:group" or a name each, with a space after each. */
+static void list(const struct server_fixture *server, const char *method, const char *parameters, char *out,
+		 size_t size)
+{
+	int fd = client_connect(server->userdb_path, 0);
+	char call[512];
+	bool more = true;
+
+	out[0] = '\0';
+	snprintf(call, sizeof(call), "{\"method\":\"" USERDB "%s\",\"parameters\":%s,\"more\":true}", method,
+		 parameters);
+	client_call(fd, call);
+	while (more) {
+		json_t *reply = client_receive(fd, 5000);
+		size_t length = strlen(out);
+
+		assert_non_null(reply);
+		more = json_boolean_value(json_object_get(reply, "continues"));
+		if (json_object_get(reply, "error"))
+			snprintf(out + length, size - length, "%s", json_string_value(json_object_get(reply, "error")));
+		else if (strcmp(method, "GetMemberships") == 0)
+			snprintf(out + length, size - length, "%s:%s ", member_text(reply, "userName"),
+				 member_text(reply, "groupName"));
+		else
+			snprintf(out + length, size - length, "%s%s ", member_text(reply, "record.userName"),
+				 member_text(reply, "record.groupName"));
+		json_decref(reply);
+	}
+	close(fd);
+}
+
+static void memberships_follow_the_roles(void **state)
+{
+	char text[8192];
+
+	(void)state;
+	list(&fixture, "GetMemberships", "{\"userName\":\"edith\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, "edith:acme edith:acme-vision edith:acme-vision-viewer edith:acme-vision-editor ");
+	list(&fixture, "GetMemberships", "{\"userName\":\"alice\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_non_null(strstr(text, "alice:acme-vision-owner alice:tenant-sudo "));
+	list(&fixture, "GetMemberships", "{\"groupName\":\"acme-vision-editor\",\"service\":\"io.tenantd\"}", text,
+	     sizeof(text));
+	assert_non_null(strstr(text, "alice:acme-vision-editor "));
+	assert_non_null(strstr(text, "edith:acme-vision-editor "));
+	assert_null(strstr(text, "victor:"));
+	list(&fixture, "GetMemberships", "{\"groupName\":\"beta\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, "bert:beta ");
+	list(&fixture, "GetMemberships", "{\"groupName\":\"tenant-sudo\",\"service\":\"io.tenantd\"}", text,
+	     sizeof(text));
+	assert_non_null(strstr(text, "alice:tenant-sudo "));
+	assert_null(strstr(text, "bert:"));
+	list(&fixture, "GetMemberships",
+	     "{\"userName\":\"edith\",\"groupName\":\"acme-vision-owner\",\"service\":\"io.tenantd\"}", text,
+	     sizeof(text));
+	assert_string_equal(text, NONE);
+	list(&fixture, "GetMemberships", "{\"userName\":\"bert\",\"groupName\":\"beta\",\"service\":\"io.tenantd\"}",
+	     text, sizeof(text));
+	assert_string_equal(text, "bert:beta ");
+	list(&fixture, "GetMemberships", "{\"groupName\":\"alice\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, NONE);
+	expect_error(&fixture, 0, USERDB "GetMemberships", "{\"userName\":\"alice\",\"service\":\"io.tenantd\"}",
+		     "org.varlink.service.ExpectedMore");
+	expect_error(&fixture, 0, USERDB "GetMemberships", "{\"userName\":\"root\",\"service\":\"io.tenantd\"}", NONE);
+}
+
+static void lists_are_given_only_when_configured(void **state)
+{
+	char text[16384];
+
+	(void)state;
+	list(&fixture, "GetUserRecord", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, USERDB "EnumerationNotSupported");
+	list(&fixture, "GetGroupRecord", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, USERDB "EnumerationNotSupported");
+	list(&fixture, "GetMemberships", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, USERDB "EnumerationNotSupported");
+
+	list(&listed, "GetUserRecord", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_non_null(strstr(text, "alice "));
+	assert_non_null(strstr(text, "bert "));
+	list(&listed, "GetGroupRecord", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_non_null(strstr(text, "tenant-sudo "));
+	assert_non_null(strstr(text, "beta-radar-owner "));
+	assert_non_null(strstr(text, "alice "));
+	list(&listed, "GetMemberships", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_non_null(strstr(text, "bert:beta-radar-owner "));
+	assert_non_null(strstr(text, "edith:acme "));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_are_found_by_name_and_number),
+		cmocka_unit_test(groups_are_those_of_the_map),
+		cmocka_unit_test(memberships_follow_the_roles),
+		cmocka_unit_test(lists_are_given_only_when_configured),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
