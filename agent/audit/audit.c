@@ -115,11 +115,28 @@ static void add_words(struct buffer *buffer, const char *before, const char *val
 	buffer_printf(buffer, "%s%s", before, escaped);
 }
 
-/* Values longer than a field holds are cut once, for the fields and OCSF alike. */
+/* A service's own object: taken as it is where it is one line of printable JSON. */
+static bool data_is_plain(const char *json)
+{
+	size_t length = strlen(json);
+
+	if (length > DATA_JSON_MAX || length < 2 || json[0] != '{' || json[length - 1] != '}')
+		return false;
+	return text_is_printable(json, length);
+}
+
+/* Values longer than a field holds are cut, and keys that somebody put into a text (of Emit, say) lose their
+ * secret part: once, for the fields and OCSF alike. */
 struct cut {
 	struct audit_event event;
 	char *copies[ARRAY_LEN(audit_strings)];
+	char *data_json;
 };
+
+static bool needs_copy(const char *value)
+{
+	return strnlen(value, VALUE_MAX) == VALUE_MAX || strstr(value, "tnt_");
+}
 
 static int cut_event(const struct audit_event *event, struct cut *ret)
 {
@@ -127,18 +144,29 @@ static int cut_event(const struct audit_event *event, struct cut *ret)
 	for (size_t i = 0; i < ARRAY_LEN(audit_strings); i++) {
 		const char *value = string_at(event, audit_strings[i].offset);
 
-		if (!value || strnlen(value, VALUE_MAX) < VALUE_MAX)
+		if (!value || !needs_copy(value))
 			continue;
 		ret->copies[i] = strndup(value, VALUE_MAX - 1);
 		if (!ret->copies[i])
 			return -ENOMEM;
+		text_hide_keys(ret->copies[i]);
 		*(const char **)(void *)((char *)&ret->event + audit_strings[i].offset) = ret->copies[i];
+	}
+	if (event->data_json && !data_is_plain(event->data_json)) {
+		ret->event.data_json = NULL;
+	} else if (event->data_json) {
+		ret->data_json = strdup(event->data_json);
+		if (!ret->data_json)
+			return -ENOMEM;
+		text_hide_keys(ret->data_json);
+		ret->event.data_json = ret->data_json;
 	}
 	return 0;
 }
 
 static void cut_finish(struct cut *cut)
 {
+	free(cut->data_json);
 	for (size_t i = 0; i < ARRAY_LEN(cut->copies); i++)
 		free(cut->copies[i]);
 }
@@ -170,16 +198,6 @@ static void add_message(struct buffer *buffer, const struct audit_kind_row *row,
 	add_words(buffer, ": ", event->detail);
 }
 
-/* A service's own object: taken as it is where it is one line of printable JSON. */
-static bool data_is_plain(const char *json)
-{
-	size_t length = strlen(json);
-
-	if (length > DATA_JSON_MAX || length < 2 || json[0] != '{' || json[length - 1] != '}')
-		return false;
-	return text_is_printable(json, length);
-}
-
 int audit_render(const struct audit *audit, const struct audit_event *event, struct buffer *ret)
 {
 	const struct audit_kind_row *row = audit_kind_row(event->kind);
@@ -197,8 +215,6 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 	if (cut_event(event, &cut) < 0)
 		return -ENOMEM;
 	event = &cut.event;
-	if (event->data_json && !data_is_plain(event->data_json))
-		cut.event.data_json = NULL;
 	ret->limit = FIELDS_MAX;
 	add_message(&message, row, event);
 	context.message = buffer_text(&message);

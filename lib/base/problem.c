@@ -14,6 +14,7 @@ static void _printf_(3, 0) set_text(char *out, size_t size, const char *format, 
 
 	if (n < 0)
 		plain[0] = '\0';
+	text_hide_keys(plain);
 	(void)text_escape(plain, strlen(plain), out, size);
 }
 

@@ -248,6 +248,22 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
 	return last[b_length];
 }
 
+void text_hide_keys(char *text)
+{
+	/* The scheme's name, two letters of kind, 16 digits of id, each with its underscore: all of that is public. */
+	static const char scheme[] = "tnt_";
+	static const size_t public_part = sizeof("tnt_pk_0123456789abcdef_") - 1;
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+
+	for (char *at = text; (at = strstr(at, scheme));) {
+		size_t length = strspn(at, digits);
+
+		for (size_t i = public_part; i < length; i++)
+			at[i] = '*';
+		at += length;
+	}
+}
+
 const char *text_suggest(const char *word, const char *const *candidates, size_t count)
 {
 	size_t length = strnlen(word, SUGGEST_MAX_BYTES + 1);

@@ -38,6 +38,10 @@ bool text_is_safe_path(const char *text);
 /* Copies to `out` with every control or non-UTF-8 byte as \xNN; always terminated; returns `out`. */
 char *text_escape(const char *text, size_t length, char *out, size_t size);
 
+/* In place: what follows the public part of anything that looks like an API key (tnt_pk_<id>_…) becomes '*', for
+ * text that people read and that quotes what somebody typed into the wrong place. Keeps the length. */
+void text_hide_keys(char *text);
+
 /* The candidate nearest to `word` by edit distance (at most 2, and under half its length), or NULL. */
 const char *text_suggest(const char *word, const char *const *candidates, size_t count);
 

@@ -63,7 +63,6 @@ members:
 hosts:
   - name: '*'
     serves: [{project: prj_vision}]
-keys:
 """
 
 
@@ -108,6 +107,7 @@ class LiveAgent:
         self.journal.bind(str(self.journal_folder / "socket"))
         self.journal.settimeout(0.2)
         self.entries = []
+        self.hung = False  # a journald that is there and reads nothing
         self.stopping = False
         self.collector = threading.Thread(target=self._collect, daemon=True)
         self.collector.start()
@@ -145,12 +145,15 @@ class LiveAgent:
     def write_directory(self, keys):
         path = self.folder / "directory.yaml"
         new = path.with_suffix(".new")
-        new.write_text(DIRECTORY + "".join(key.record for key in keys))
+        new.write_text(DIRECTORY + ("keys:\n" if keys else "") + "".join(key.record for key in keys))
         new.chmod(0o640)
         new.replace(path)
 
     def _collect(self):
         while not self.stopping:
+            if self.hung:
+                time.sleep(0.01)
+                continue
             try:
                 self.entries.append(self.journal.recv(1 << 20))
             except TimeoutError:

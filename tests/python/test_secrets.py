@@ -7,6 +7,7 @@ wrote, keeps or shows is searched for them. The searches are tried on things tha
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -30,11 +31,16 @@ class Planted:
         self.good = Key("usr_alice")
         self.revoked = Key("usr_alice", ", revoked: {at: 2026-01-02T00:00:00Z, reason: lost}")
         self.unknown = Key("usr_alice")
+        self.misplaced = Key("usr_alice")  # written into the directory file by mistake
         self.password = "pass-" + os.urandom(16).hex()
         self.name = "typed-at-the-wrong-prompt-" + os.urandom(4).hex()
         self.token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0." + os.urandom(24).hex()
 
+    def in_the_file(self):
+        return {"a misplaced key": self.misplaced.secret}
+
     def needles(self):
+        """What came by the socket."""
         return {
             "a good key": self.good.secret,
             "a revoked key": self.revoked.secret,
@@ -121,9 +127,26 @@ def drive(agent, planted):
     connection.send(opening + planted.good.text.encode() + b" " * 20000)
     time.sleep(0.1)
     connection.close()
-    # The file is read anew while it runs, and once in a form that does not load.
+    # The operator writes the key itself where its verifier belongs, and in places that are none, and then mends it.
+    connection = agent.connect()
+    key = planted.misplaced
+    right = key.record
+    for key.record in (
+        re.sub("'sha256:[0-9a-f]*'", f"'{key.text}'", right),
+        re.sub("label: test", f"label: test, {key.text}: yes", right),
+        re.sub("id: key_[^,]*", f"id: {key.text}", right),
+        re.sub("user: usr_alice", f"user: {key.text}", right),
+        re.sub("user: usr_alice", f"user: usr_alice, successor: {key.text}", right),
+        re.sub("created: [^,}]*", f"created: {key.text}", right),
+        f"  - {key.text}\n",
+        f"  {key.text}: [\n",
+    ):
+        agent.write_directory([key])
+        assert connection.ask("Reload") == "io.tenantd.Agent.ReloadFailed"
+        agent.problems.append(json.dumps(connection.ask("Status")))
     agent.write_directory([planted.good])
-    agent.connect().ask("Reload")
+    assert "changed" in connection.ask("Reload")
+    connection.close()
     # The delayed answers are out, and the connections' ends are seen.
     time.sleep(1)
     connection = agent.connect()
@@ -142,6 +165,7 @@ def planted():
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory, planted):
     made = LiveAgent(tmp_path_factory.mktemp("agent"), [planted.good, planted.revoked])
+    made.problems = []  # what Status said of the directory, each time it did not load
     drive(made, planted)
     yield made
     made.stop()
@@ -190,13 +214,17 @@ def test_the_run_left_traces(agent, planted):
     assert b"TENANTD_EVENT=session-opened" in journal
     assert b"TENANTD_EVENT=key-refused" in journal
     assert b"TENANT_CREDENTIAL=password" in journal
+    assert b"TENANTD_EVENT=directory-refused" in journal
     assert planted.good.public.encode() in agent.memory()
     assert (agent.folder / "run" / "nss.map").stat().st_size > 0
 
 
 def test_no_log(agent, planted):
-    assert found(b"\n".join(agent.entries), planted.needles()) == []
-    assert found(agent.log.read_bytes(), planted.needles()) == []
+    needles = {**planted.needles(), **planted.in_the_file()}
+    assert found(b"\n".join(agent.entries), needles) == []
+    assert found(agent.log.read_bytes(), needles) == []
+    assert agent.problems
+    assert found("\n".join(agent.problems).encode(), needles) == []
 
 
 def test_no_file(agent, planted):
@@ -204,7 +232,7 @@ def test_no_file(agent, planted):
     for path in agent.folder.rglob("*"):
         if path.is_file():
             looked += 1
-            assert found(path.read_bytes(), planted.needles()) == [], path
+            assert found(path.read_bytes(), {**planted.needles(), **planted.in_the_file()}) == [], path
     assert looked >= 5
     for path in pathlib.Path("/tmp").glob("*tenantd*"):
         if path.is_file():

@@ -280,6 +280,20 @@ static void long_text(void **state)
 	assert_null(field(&heard.last, "TENANT_DATA", value, sizeof(value)));
 }
 
+/* Somebody's program logs what it was given. */
+static void keys_in_texts_lose_their_secret(void **state)
+{
+#define KEY_TEXT "tnt_pk_0123456789abcdef_SecretSecretSecretSecret"
+	audit_write(audit, &(struct audit_event){.kind = AUDIT_SERVICE_EVENT,
+						 .user = KEY_TEXT,
+						 .detail = "upload with " KEY_TEXT " failed",
+						 .data_json = "{\"header\":\"Bearer " KEY_TEXT "\"}"});
+	assert_null(strstr(buffer_text(&heard.last), "Secret"));
+	assert_non_null(strstr(buffer_text(&heard.last), "TENANT_USER=tnt_pk_0123456789abcdef_*"));
+	assert_non_null(strstr(buffer_text(&heard.last), "TENANT_DETAIL=upload with tnt_pk_0123456789abcdef_*"));
+	json_decref(ocsf_of(&heard.last));
+}
+
 /* A small check of what the classes require (tests/unit/data/ocsf.json). */
 static void ocsf_has_what_it_requires(void **state)
 {
@@ -579,6 +593,7 @@ int main(void)
 		TEST(almost_nothing_known),
 		TEST(hostile_text),
 		TEST(long_text),
+		TEST(keys_in_texts_lose_their_secret),
 		TEST(ocsf_has_what_it_requires),
 		TEST(success_and_failure),
 		TEST(every_kind_is_explained),

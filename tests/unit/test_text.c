@@ -240,6 +240,28 @@ static void escapes(void **state)
 	assert_int_equal(out[0], '#');
 }
 
+static void keys_are_hidden(void **state)
+{
+	static const char *const table[][2] = {
+		{"", ""},
+		{"nothing to hide", "nothing to hide"},
+		{"tnt_", "tnt_"},
+		{"tnt_pk_0123456789abcdef_", "tnt_pk_0123456789abcdef_"},
+		{"tnt_pk_0123456789abcdef_SecretSecret", "tnt_pk_0123456789abcdef_************"},
+		{"\"tnt_sk_0123456789abcdef_Secret\", and tnt_pk_0123456789abcdef_S!",
+		 "\"tnt_sk_0123456789abcdef_******\", and tnt_pk_0123456789abcdef_*!"},
+		{"xtnt_tnt_pk_0123456789abcdef_Secret", "xtnt_tnt_pk_0123456789abcd**********"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char text[128];
+
+		strcpy(text, table[i][0]);
+		text_hide_keys(text);
+		assert_string_equal(text, table[i][1]);
+	}
+}
+
 static void suggests(void **state)
 {
 	static const char *const words[] = {"tenants", "projects", "users", "members", "keys", "hosts"};
@@ -297,8 +319,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(login_names), cmocka_unit_test(slugs_ids_words),
 		cmocka_unit_test(printable),   cmocka_unit_test(passwd_fields_and_paths),
-		cmocka_unit_test(escapes),     cmocka_unit_test(suggests),
-		cmocka_unit_test(hex),         cmocka_unit_test(small_ones),
+		cmocka_unit_test(escapes),     cmocka_unit_test(keys_are_hidden),
+		cmocka_unit_test(suggests),    cmocka_unit_test(hex),
+		cmocka_unit_test(small_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
