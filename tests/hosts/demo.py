@@ -161,7 +161,7 @@ class Demo:
     def journal(self):
         headline("what the journal knows")
         print("   # journalctl -t tenantd")
-        entries = [e for e in self.host.journal("SYSLOG_IDENTIFIER=tenantd") if e.get("TENANTD_EVENT")]
+        entries = [e for e in self.host.journal(SYSLOG_IDENTIFIER="tenantd") if e.get("TENANTD_EVENT")]
         wanted = ("login-allowed", "login-denied", "privilege-allowed", "privilege-denied")
         for entry in entries:
             if entry["TENANTD_EVENT"] in wanted:

@@ -51,13 +51,13 @@ STOPPED = {
 DIRECTORY_BROKEN = UP
 
 # SIGKILL while the person types: this attempt is lost, and says so. Ways without typing find the agent again,
-# because systemd holds its socket.
+# because systemd holds its socket; and sudo asks a second time by itself.
 KILLED = {
     "ssh-keyboard-interactive": ("broken", "broken", "broken", "broken", "out", "in", "out"),
     "ssh-password":             ("in",     "out",    "out",    "out",    "out", "in", "out"),
     "ssh-key":                  ("in",     "out",    "out",    "out",    "out", "in", "in"),
     "su":                       ("broken", "broken", "broken", "broken", "out", "in", "in"),
-    "sudo":                     ("broken", "broken", "broken", "-",      "-",   "in", "in"),
+    "sudo":                     ("in",     "broken", "broken", "-",      "-",   "in", "in"),
     "login":                    ("broken", "broken", "broken", "broken", "out", "in", "in"),
     "cron":                     ("in",     "out",    "-",      "out",    "-",   "in", "in"),
 }

@@ -37,14 +37,39 @@ def test_owner_is_in_the_groups_of_all_roles_and_of_sudo(host, world):
                       "tenant-sudo"}
 
 
+def sessions(host, user, service="sshd"):
+    listed = json.loads(host.run("tenantctl", "sessions", "--json").out)["sessions"]
+    return [s for s in listed if (s["user"], s["service"]) == (user, service)]
+
+
 def test_session_is_registered_and_forgotten(host, world):
     held = client.Held(host, "uma", world.uma.ssh_key)
-    listed = json.loads(host.run("tenantctl", "sessions", "--json").out)
-    assert "uma" in json.dumps(listed)
+    [session] = sessions(host, "uma")
+    assert (session["tenant"], session["project"], session["role"]) == ("acme", "vision", "editor")
+    assert session["source"] == "10.77.0.1" and session["credential"].startswith("ssh-key:SHA256:")
+    assert host.run("ps", "-o", "args=", "-p", str(session["leader"])).out.startswith("sshd: uma")
     logind = host.run("loginctl", "list-sessions", "--no-legend").out
     assert any(" uma " in line for line in logind.splitlines()), logind
     held.close()
-    assert host.wait_until(lambda: "uma" not in host.run("tenantctl", "sessions", "--json").out, 5)
+    assert host.wait_until(lambda: not sessions(host, "uma"), 5)
+
+
+def test_session_ends_with_its_leader_and_not_by_pams_word(host, world):
+    held = client.Held(host, "uma", world.uma.ssh_key)
+    [session] = sessions(host, "uma")
+    host.run("kill", "-KILL", str(session["leader"]))
+    assert host.wait_until(lambda: not sessions(host, "uma"), 5)
+    held.close()
+
+
+def test_sessions_are_found_again_by_the_next_agent(host, world):
+    held = client.Held(host, "uma", world.uma.ssh_key)
+    before = sessions(host, "uma")
+    host.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "tenantd.service")
+    assert host.wait_until(lambda: host.run("tenantctl", "status", check=False).code == 0, 10)
+    assert sessions(host, "uma") == before and held.alive()
+    held.close()
+    assert host.wait_until(lambda: not sessions(host, "uma"), 5)
 
 
 def test_service_account_signs_in(host, world):
@@ -62,20 +87,24 @@ def test_expired_and_revoked_keys(host, world):
         mark = host.cursor()
         login = client.ssh(host, person.login, secret=person.secret)
         assert not login.allowed, login
-        denied = host.journal("TENANTD_EVENT=login-denied", after=mark)
+        denied = host.journal(TENANTD_EVENT="login-denied", after=mark)
         assert denied and denied[0]["TENANT_REASON"] in ("key-expired", "key-revoked"), denied
 
 
 def test_suspended_person_is_told(host, world):
-    login = client.ssh(host, "sam", method="key", key=world.sam.ssh_key)
+    login = client.ssh(host, "sam", secret=world.sam.secret)
     assert not login.allowed and "suspended" in login.text, login
+    # Whoever cannot prove to be him is not told.
+    login = client.ssh(host, "sam", secret=world.wrong)
+    assert not login.allowed and "suspended" not in login.text, login
+    assert not client.ssh(host, "sam", method="key", key=world.sam.ssh_key).allowed
 
 
 def test_scope_by_source_address(host, world):
     assert client.ssh(host, "nadia", secret=world.nadia.secret, source="10.77.0.1").code == 0
     mark = host.cursor()
     assert not client.ssh(host, "nadia", secret=world.nadia.secret, source="192.0.2.1").allowed
-    assert host.journal("TENANTD_EVENT=login-denied", after=mark)[0]["TENANT_SOURCE"] == "192.0.2.1"
+    assert host.journal(TENANTD_EVENT="login-denied", after=mark)[0]["TENANT_SOURCE"] == "192.0.2.1"
 
 
 def test_over_ipv6(host, world):
@@ -120,7 +149,7 @@ def test_keys_that_somebody_wrote_into_his_home_do_not_count(host, world):
     mark = host.cursor()
     login = client.ssh(host, "rob", method="key", key=world.local_key)
     assert not login.allowed, login
-    denied = host.journal("TENANTD_EVENT=login-denied", after=mark)
+    denied = host.journal(TENANTD_EVENT="login-denied", after=mark)
     assert denied[0]["TENANT_REASON"] == "ssh-key-not-registered", denied
 
 

@@ -27,7 +27,7 @@ def local_and_root_come_in(host, world):
 @pytest.fixture(autouse=True)
 def _healthy(host):
     yield
-    host.sh("systemctl kill --signal=SIGCONT tenantd.service; systemctl reset-failed; "
+    host.sh("systemctl kill --kill-whom=main --signal=SIGCONT tenantd.service; systemctl reset-failed; "
             "systemctl start tenantd.socket tenantd.service", check=False)
     assert host.wait_until(lambda: agent_runs(host), 20)
 
@@ -62,7 +62,7 @@ def test_sigkill_again_and_again_during_logins(host, world):
 
 def test_hung_agent(host, world):
     """SIGSTOP: tenants' people get an answer that says broken, soon; everybody else notices nothing."""
-    host.run("systemctl", "kill", "--signal=SIGSTOP", "tenantd.service")
+    host.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGSTOP", "tenantd.service")
     local_and_root_come_in(host, world)
     started = time.monotonic()
     login = client.ssh(host, "alice", secret=world.alice.secret)
@@ -71,7 +71,7 @@ def test_hung_agent(host, world):
 
 def test_watchdog_ends_a_hang(host):
     before = main_pid(host)
-    host.run("systemctl", "kill", "--signal=SIGSTOP", "tenantd.service")
+    host.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGSTOP", "tenantd.service")
     assert host.wait_until(lambda: main_pid(host) not in ("0", before) and agent_runs(host), 60)
 
 

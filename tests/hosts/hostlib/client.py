@@ -17,14 +17,15 @@ PROMPT = re.compile(r"(?:^|[\r\n])([^\r\n]*(?:API key|[Pp]assword|PIN)[^\r\n]*:)
 
 
 class Login:
-    """How an attempt went. `code` is ssh's exit status: 255 when nobody was let in."""
+    """How an attempt went. `code` is ssh's exit status: 255 when nobody was let in, 254 (sshd's own) when the session
+    was refused."""
 
     def __init__(self, argv):
         self.argv, self.code, self.prompts, self.text = argv, None, [], ""
 
     @property
     def allowed(self):
-        return self.code is not None and self.code != 255
+        return self.code is not None and self.code not in (254, 255)
 
     def __repr__(self):
         return f"{' '.join(map(str, self.argv))}: exit status {self.code}, prompts {self.prompts}\n{self.text}"

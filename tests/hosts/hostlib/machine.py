@@ -240,13 +240,13 @@ class Machine:
         out = self.run("journalctl", "-n", "0", "--show-cursor", "-q").out
         return out.split("-- cursor: ", 1)[1].strip()
 
-    def journal(self, *matches, after=None):
-        """Entries as dictionaries."""
+    def journal(self, after=None, **fields):
+        """Entries as dictionaries: those with these fields. (Not by journalctl's own matches: together with
+        --after-cursor systemd 252 loses the first one.)"""
         self.run("journalctl", "--sync")
-        argv = ["journalctl", "-q", "-o", "json", "--all", *matches]
-        if after:
-            argv += ["--after-cursor", after]
-        return [json.loads(line) for line in self.run(*argv).out.splitlines()]
+        argv = ["journalctl", "-q", "-o", "json", "--all", *(["--after-cursor", after] if after else [])]
+        entries = [json.loads(line) for line in self.run(*argv).out.splitlines()]
+        return [e for e in entries if all(e.get(name) == value for name, value in fields.items())]
 
     def journal_text(self, after=None):
         self.run("journalctl", "--sync")
