@@ -210,10 +210,14 @@ static int check_rotation(struct dir *dir, const struct key_record *old, const c
 	char time[TIME_TEXT_SIZE];
 
 	if (request_digits_text &&
-	    text_equal(old->successor + MIN_OF(strlen(old->successor), (size_t)4), request_digits_text))
-		return dir_done(dir, false, "id", old->successor, dir_file_of(dir, RECORD_KEY, old),
-				"this request was done already: the successor of %s is %s; a key is never shown twice",
-				old->id, old->successor);
+	    text_equal(old->successor + MIN_OF(strlen(old->successor), (size_t)4), request_digits_text)) {
+		/* Not on stdout: a script takes what comes there for the key. */
+		ctl_warn(dir->ctl, "this request was done already: the successor of %s is %s. A key is never shown twice.",
+			 old->id, old->successor);
+		return dir->ctl->json ? dir_done(dir, false, "id", old->successor, dir_file_of(dir, RECORD_KEY, old),
+						 "this request was done already; a key is never shown twice") :
+					CTL_OK;
+	}
 	if (old->revoked_at || (old->not_after && old->not_after <= now))
 		return ctl_fail(dir->ctl, CTL_NO, "%s is in force no more; make a new key with add-key", old->id);
 	if (*old->successor && !force)

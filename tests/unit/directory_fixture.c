@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "directory_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "directory/yaml_load.h"
+
+const char sample_directory[] =
+	"# A comment at the head.\n"
+	"version: 1\n"
+	"tenants:\n"
+	"  # the first one\n"
+	"  - id: ten_acme\n"
+	"    slug: acme\n"
+	"    name: Acme Robotics # and a comment beside\n"
+	"    gid: 1879048192\n"
+	"    ids: {first: 1879048192, count: 65536, next: 1879048300}\n"
+	"    roles:\n"
+	"      - {name: annotator, kind: project, groups: viewer, actions: [project.view, dataset.write, label.add]}\n"
+	"      - {name: billing, kind: tenant, actions: [audit.view]}\n"
+	"    policy: {ssh_keys: directory, max_sessions_per_user: 20, key_warning: 14d, login_hours: [\"mon-fri 08:00-18:00\"]}\n"
+	"  - {id: ten_beta, slug: beta, gid: 1879113728, ids: {first: 1879113728, count: 65536, next: 1879113800}}\n"
+	"projects:\n"
+	"  - {id: prj_vision, tenant: ten_acme, slug: vision, gid: 1879048193, allow_from: [10.0.0.0/8]}\n"
+	"  - {id: prj_speech, tenant: ten_acme, slug: speech, gid: 1879048197}\n"
+	"  - {id: prj_main, tenant: ten_beta, slug: main, gid: 1879113729}\n"
+	"users:\n"
+	"  - id: usr_alice\n"
+	"    tenant: ten_acme\n"
+	"    login: alice\n"
+	"    uid: 1879048210\n"
+	"    name: Alice Example\n"
+	"    email: alice@acme.example\n"
+	"    # Alice likes comments.\n"
+	"    sessions_valid_from: 2026-11-01T00:00:00Z\n"
+	"    ssh_keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f laptop\"]\n"
+	"  - {id: usr_bob, tenant: ten_acme, login: bob, uid: 1879048211, home: /srv/bob, shell: /bin/sh}\n"
+	"  - {id: usr_ci, tenant: ten_acme, login: acme-ci, uid: 1879048212, kind: service}\n"
+	"  - {id: usr_carol, tenant: ten_beta, login: carol, uid: 1879113740, status: suspended, status_reason: on leave}\n"
+	"\n"
+	"members:\n"
+	"  - {user: usr_alice, project: prj_vision, role: owner} # since 2024\n"
+	"  - {user: usr_alice, tenant: ten_acme, role: admin}\n"
+	"  - {user: usr_alice, project: prj_speech, role: viewer}\n"
+	"  - {user: usr_bob, project: prj_vision, role: annotator}\n"
+	"  - {user: usr_carol, project: prj_main, role: editor}\n"
+	"keys:\n"
+	"  - id: key_0123456789abcdef\n"
+	"    user: usr_alice\n"
+	"    label: laptop\n"
+	"    verifier: \"sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"\n"
+	"    scopes: {projects: [prj_vision], actions: [host.login, label.add], services: [sshd], from: [10.0.0.0/8]}\n"
+	"    created: 2026-11-01T08:00:00Z\n"
+	"    not_after: 2027-11-01T08:00:00Z\n"
+	"    successor: key_fedcba9876543210\n"
+	"  - id: key_fedcba9876543210\n"
+	"    user: usr_alice\n"
+	"    verifier: \"sha256:100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"\n"
+	"    revoked: {at: 2026-11-20T00:00:00Z, reason: lost laptop}\n"
+	"hosts:\n"
+	"  - name: gpu-*\n"
+	"    serves:\n"
+	"      - {project: prj_vision, login: [owner, editor, annotator], sudo: [owner], services: [sshd]}\n"
+	"      - project: prj_main # theirs, too\n"
+	"  - name: \"*\"\n"
+	"    serves: []\n";
+
+struct unit *load_text(const char *name, const char *text)
+{
+	struct problem problem = {0};
+	struct unit *unit = NULL;
+	char line[1400];
+
+	if (directory_yaml_load_text(name, text, strlen(text), &unit, &problem) != 0)
+		fail_msg("%s", problem_render(&problem, line, sizeof(line)));
+	return unit;
+}
+
+struct directory *build_units(struct unit *const *units, uint32_t count, const struct directory *before)
+{
+	struct directory *d = NULL;
+	struct problem problem = {0};
+	char line[1400];
+
+	if (directory_build(units, count, "gpu-1", before, &d, &problem) != 0)
+		fail_msg("%s", problem_render(&problem, line, sizeof(line)));
+	return d;
+}
+
+struct directory *build_text(const char *text)
+{
+	struct unit *unit = load_text("sample.yaml", text);
+	struct directory *d = build_units(&unit, 1, NULL);
+
+	unit_unref(unit);
+	return d;
+}
+
+const char *build_problem(struct unit *const *units, uint32_t count, const struct directory *before)
+{
+	static char line[1400];
+	struct directory *d = NULL;
+	struct problem problem = {0};
+	int r = directory_build(units, count, "gpu-1", before, &d, &problem);
+
+	if (r == 0) {
+		directory_unref(d);
+		return "(no problem)";
+	}
+	assert_result(r, -EINVAL);
+	assert_null(d);
+	return problem_render(&problem, line, sizeof(line));
+}
+
+char *replaced(const char *text, const char *from, const char *to)
+{
+	const char *at = strstr(text, from);
+	char *out;
+
+	if (!at)
+		fail_msg("\"%s\" is not in the text", from);
+	out = malloc(strlen(text) + strlen(to) + 1);
+	assert_non_null(out);
+	sprintf(out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	return out;
+}
+
+char *make_folder(void)
+{
+	char *folder = strdup("/tmp/directory-test-XXXXXX");
+
+	assert_non_null(folder);
+	assert_non_null(mkdtemp(folder));
+	return folder;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void remove_folder(char *folder)
+{
+	nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	free(folder);
+}
+
+void write_file(const char *path, const char *text)
+{
+	assert_result(file_replace(AT_FDCWD, path, text, strlen(text), 0640, NULL), 0);
+}
+
+char *read_file(const char *path)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+
+	assert_result(file_read(AT_FDCWD, path, 1 << 20, FILE_TRUST_ANY, 0, &text, NULL), 0);
+	return strdup(buffer_text(&text));
+}
