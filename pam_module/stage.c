@@ -176,7 +176,8 @@ enum outcome stage_decision(struct stage *stage, const struct tenant_grant *gran
 {
 	switch (grant->decision) {
 	case TENANT_ALLOWED:
-		if (!stage->silent)
+		/* Once a login is enough, and every login has an account stage. */
+		if (!stage->silent && stage->name == STAGE_ACCOUNT)
 			conversation_tell(stage->pamh, PAM_TEXT_INFO, grant->warning);
 		return OUTCOME_DONE;
 	case TENANT_DENIED:
@@ -227,6 +228,14 @@ static const char *words(const struct stage *stage, enum outcome outcome)
 	return NULL;
 }
 
+/* What broke may be told in words that came over the socket: no control characters into the log. */
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 static void note(const struct stage *stage, enum outcome outcome)
 {
 	static const char *const names[STAGE_COUNT] = {
@@ -266,6 +275,7 @@ static void note(const struct stage *stage, enum outcome outcome)
 
 int stage_end(struct stage *stage, enum outcome outcome)
 {
+	clean(stage->cause);
 	if (stage->name == STAGE_CLOSE_SESSION && outcome == OUTCOME_BROKEN)
 		pam_syslog(stage->pamh, LOG_INFO, "the agent was not told that a session ended: %s", stage->cause);
 	else

@@ -275,6 +275,11 @@ static void warning_and_denial_are_told(void **state)
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
 	assert_string_equal(host.said, "IEnds in 3 days.\n");
 	assert_asked("Authorize", 0, "\"service\":\"sudo\",\"requesting_user\":\"alice\"");
+	/* The session stage decides anew and warns anew; the person hears it once. */
+	fake_agent_say(agent, "OpenSession", FAKE_REPLY,
+		       "{\"parameters\":{" GRANT ",\"session\":\"s\",\"warning\":\"Ends in 3 days.\"}}");
+	assert_int_equal(pam_open_session(pamh, 0), PAM_SUCCESS);
+	assert_string_equal(host.said, "IEnds in 3 days.\n");
 	host.said[0] = '\0';
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_PERM_DENIED);
 	assert_string_equal(host.said, "EYour role is too low.\n");
