@@ -153,7 +153,8 @@ void world_forget(void)
 	base_unit = NULL;
 }
 
-struct directory *world_build(uint32_t people, uint32_t changing, unsigned variant, const struct directory *before)
+static struct directory *build(uint32_t people, uint32_t changing, unsigned variant, bool one,
+			       const struct directory *before)
 {
 	struct unit *units[2];
 	struct problem problem = {0};
@@ -177,11 +178,21 @@ struct directory *world_build(uint32_t people, uint32_t changing, unsigned varia
 	if (unit_new("changing", &units[1]) < 0)
 		die("out of memory", -12);
 	for (uint32_t i = changing; i < people; i++)
-		add_person(units[1], i, people, variant);
+		add_person(units[1], i, people, one && i + 1 < people ? 0 : variant);
 	unit_finish(units[1]);
 	r = directory_build(units, 2, "bench", before, &d, &problem);
 	if (r < 0)
 		die(problem_render(&problem, message, sizeof(message)), r);
 	unit_unref(units[1]);
 	return d;
+}
+
+struct directory *world_build(uint32_t people, uint32_t changing, unsigned variant, const struct directory *before)
+{
+	return build(people, changing, variant, false, before);
+}
+
+struct directory *world_build_one(uint32_t people, uint32_t changing, unsigned variant, const struct directory *before)
+{
+	return build(people, changing, variant, true, before);
 }

@@ -19,6 +19,8 @@
 /* The directory of `people`, of whom those from `changing` on live in a small unit of their own with another
  * e-mail address and name for each `variant`. `before` as for directory_build. Ends the program on failure. */
 struct directory *world_build(uint32_t people, uint32_t changing, unsigned variant, const struct directory *before);
+/* The same, but of the changing unit only the last person differs from variant to variant. */
+struct directory *world_build_one(uint32_t people, uint32_t changing, unsigned variant, const struct directory *before);
 /* Forgets the units that world_build keeps for the next variant. */
 void world_forget(void);
 void world_login(uint32_t person, char out[WORLD_NAME_SIZE]);
