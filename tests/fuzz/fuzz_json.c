@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Strict JSON: never crashes; what is accepted is within the limits, and a string survives being written and
- * read again.
+ * Strict JSON: never crashes, accepts what jansson accepts and gives equal values, within the limits; and a string
+ * survives being written and read again.
  */
 #include <string.h>
 
@@ -46,6 +46,21 @@ static unsigned depth_of(json_t *value)
 	return deepest + 1;
 }
 
+/* jansson's own parser is the judge of ours: the same texts, equal values. */
+static void compare_with_jansson(const char *data, size_t size, const json_t *ours)
+{
+	_cleanup_(json_decrefp) json_t *theirs = NULL;
+	json_error_t error;
+
+	theirs = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (ours) {
+		FUZZ_CHECK(theirs && json_equal(ours, theirs));
+		return;
+	}
+	/* What ours alone refuses: deep nesting, and the NUL that jansson overlooks after a number. */
+	FUZZ_CHECK(!theirs || depth_of(theirs) > JSON_DEPTH_MAX || memchr(data, '\0', size));
+}
+
 /* Any bytes at all become a JSON string, and valid ones come back as they were. */
 static void write_and_read(const char *data, size_t size)
 {
@@ -74,7 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	write_and_read(size > 0 ? (const char *)data : "", size);
 	r = json_read((const char *)data, size, &root, &problem);
+	compare_with_jansson((const char *)data, size, root);
 	if (r < 0) {
+		FUZZ_CHECK(problem.line > 0 && problem.column > 0);
 		FUZZ_CHECK(!root && problem.text[0]);
 		return 0;
 	}
