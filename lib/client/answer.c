@@ -101,7 +101,7 @@ _public_ int tenant_verify(struct tenant *tenant, const char *credential, const 
 	/* Half a question would be answered with a yes to something else than was meant. */
 	if (!credential || (action && action[0] && !(project && project[0])))
 		return client_fail(tenant, -EINVAL, "a credential is needed, and a project where an action is named");
-	r = client_call(tenant, AGENT_INTERFACE "VerifyCredential", 0, compose_verify, &arguments, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "VerifyCredential", 0, compose_verify, &arguments, &reply);
 	return r < 0 ? r : make_answer(tenant, "VerifyCredential", &reply, ret);
 }
 
@@ -132,7 +132,7 @@ static int check(struct tenant *tenant, const struct check_arguments *arguments,
 		return -EINVAL;
 	if (!arguments->project || !arguments->action)
 		return client_fail(tenant, -EINVAL, "a project and an action are needed");
-	r = client_call(tenant, AGENT_INTERFACE "CheckAccess", 0, compose_check, arguments, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "CheckAccess", 0, compose_check, arguments, &reply);
 	return r < 0 ? r : make_answer(tenant, "CheckAccess", &reply, ret);
 }
 

@@ -250,24 +250,24 @@ static int call(struct tenant *tenant, struct request *request, unsigned timeout
 	return 0;
 }
 
-int client_call(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
-		struct varlink_reply *ret)
+int ask_agent(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
+	      struct varlink_reply *ret)
 {
 	struct request request = {.method = method, .flags = flags, .compose = compose, .arguments = arguments};
 
 	return call(tenant, &request, client_timeout(tenant), ret);
 }
 
-int client_call_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
-		     const void *arguments, struct varlink_reply *ret)
+int ask_agent_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
+		   const void *arguments, struct varlink_reply *ret)
 {
 	struct request request = {.method = method, .list = list, .compose = compose, .arguments = arguments};
 
 	return call(tenant, &request, client_timeout(tenant), ret);
 }
 
-int client_call_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
-		     struct varlink_reply *ret)
+int ask_agent_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
+		   struct varlink_reply *ret)
 {
 	uint64_t deadline = clock_boottime_usec() + client_timeout(tenant) * USEC_PER_MSEC, left;
 	_cleanup_(varlink_client_destroyp) struct varlink_client *connection = NULL;

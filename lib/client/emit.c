@@ -51,7 +51,7 @@ _public_ int tenant_emit(struct tenant *tenant, const char *action, int outcome_
 		return client_fail(tenant, -EINVAL, "an action is needed, and 0 or 1 for its outcome");
 	if (data_json && !is_object(data_json))
 		return client_fail(tenant, -EINVAL, "the data of an event must be one JSON object");
-	r = client_call(tenant, AGENT_INTERFACE "Emit", CALL_ONCE, compose_emit, &arguments, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "Emit", CALL_ONCE, compose_emit, &arguments, &reply);
 	if (r < 0)
 		return r;
 	varlink_reply_finish(&reply);

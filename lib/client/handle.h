@@ -38,15 +38,15 @@ enum {
 
 /* One call and its reply. Errors of the agent come back as the errno that client.h documents. On 0 the
  * caller owns ret->root; ret->parameters is an object or NULL. Sets the thread's error text. */
-int client_call(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
-		struct varlink_reply *ret);
+int ask_agent(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
+	      struct varlink_reply *ret);
 /* The same for a list that may come in several replies: the members of `list` of the later ones are
  * appended to the first one's. */
-int client_call_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
-		     const void *arguments, struct varlink_reply *ret);
+int ask_agent_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
+		   const void *arguments, struct varlink_reply *ret);
 /* The same on a connection of its own, which is handed over (for `more`). */
-int client_call_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
-		     struct varlink_reply *ret);
+int ask_agent_more(struct tenant *tenant, const char *method, struct varlink_client **ret_connection,
+		   struct varlink_reply *ret);
 unsigned client_timeout(const struct tenant *tenant);
 
 /* What tenant_error gives to this thread. client_fail returns `error` (negative) for `return`. */

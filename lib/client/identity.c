@@ -75,7 +75,7 @@ _public_ int tenant_whoami(struct tenant *tenant, struct tenant_identity **ret)
 
 	if (!tenant || !ret)
 		return -EINVAL;
-	r = client_call(tenant, AGENT_INTERFACE "WhoAmI", 0, NULL, NULL, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "WhoAmI", 0, NULL, NULL, &reply);
 	if (r < 0)
 		return r;
 	box = calloc(1, sizeof(*box));
@@ -162,7 +162,7 @@ _public_ int tenant_sessions(struct tenant *tenant, const char *user, struct ten
 
 	if (!tenant || !ret)
 		return -EINVAL;
-	r = client_call_list(tenant, AGENT_INTERFACE "Sessions", "sessions", compose_sessions, user, &reply);
+	r = ask_agent_list(tenant, AGENT_INTERFACE "Sessions", "sessions", compose_sessions, user, &reply);
 	if (r < 0)
 		return r;
 	box = calloc(1, sizeof(*box));

@@ -108,7 +108,7 @@ _public_ int tenant_login_start(struct tenant *tenant, const struct tenant_origi
 		return -EINVAL;
 	if (!origin_is_complete(origin))
 		return client_fail(tenant, -EINVAL, "a user and a service are needed");
-	r = client_call(tenant, AGENT_INTERFACE "Login", 0, compose_origin, origin, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "Login", 0, compose_origin, origin, &reply);
 	return r < 0 ? r : make_login(tenant, "Login", &reply, ret);
 }
 
@@ -134,7 +134,7 @@ _public_ int tenant_login_answer(struct tenant *tenant, const char *login, const
 		return -EINVAL;
 	if (!login || !text)
 		return client_fail(tenant, -EINVAL, "a login and an answer are needed");
-	r = client_call(tenant, AGENT_INTERFACE "Answer", CALL_ATTACHED, compose_answer, &arguments, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "Answer", CALL_ATTACHED, compose_answer, &arguments, &reply);
 	return r < 0 ? r : make_login(tenant, "Answer", &reply, ret);
 }
 
@@ -216,7 +216,7 @@ static int stage(struct tenant *tenant, const char *method, const char *name, un
 		return -EINVAL;
 	if (!origin_is_complete(arguments->origin) || arguments->leader < 0)
 		return client_fail(tenant, -EINVAL, "a user and a service are needed");
-	r = client_call(tenant, method, flags, compose_stage, arguments, &reply);
+	r = ask_agent(tenant, method, flags, compose_stage, arguments, &reply);
 	return r < 0 ? r : make_grant(tenant, name, &reply, ret);
 }
 
@@ -250,7 +250,7 @@ _public_ int tenant_close_session(struct tenant *tenant, const char *session)
 		return -EINVAL;
 	if (!session || !session[0])
 		return client_fail(tenant, -EINVAL, "a session is needed");
-	r = client_call(tenant, AGENT_INTERFACE "CloseSession", 0, compose_close, session, &reply);
+	r = ask_agent(tenant, AGENT_INTERFACE "CloseSession", 0, compose_close, session, &reply);
 	if (r < 0)
 		return r;
 	varlink_reply_finish(&reply);

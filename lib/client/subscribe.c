@@ -55,7 +55,7 @@ _public_ int tenant_subscribe(struct tenant *tenant, struct tenant_subscription 
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return client_fail(tenant, -ENOMEM, "out of memory");
-	r = client_call_more(tenant, AGENT_INTERFACE "Subscribe", &s->connection, &s->reply);
+	r = ask_agent_more(tenant, AGENT_INTERFACE "Subscribe", &s->connection, &s->reply);
 	if (r < 0)
 		return r;
 	/* The agent's first word is that it listens. */
