@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,6 +274,7 @@ static void writes(void **state)
 	json_put_u64(&w, NULL, UINT64_MAX);
 	json_put_i64(&w, NULL, INT64_MIN);
 	json_put_i64(&w, NULL, INT64_MAX);
+	json_put_i64(&w, NULL, 0);
 	json_put_u64(&w, NULL, 0);
 	json_begin(&w, NULL, '{');
 	json_put_bool(&w, "t", true);
@@ -287,7 +289,7 @@ static void writes(void **state)
 	json_end(&w, '}');
 	assert_string_equal(buffer_text(&b),
 			    "{\"a\":\"x\",\"none\":null,\"kept\":\"y\",\"list\":[],"
-			    "\"nested\":[18446744073709551615,-9223372036854775808,9223372036854775807,0,"
+			    "\"nested\":[18446744073709551615,-9223372036854775808,9223372036854775807,0,0,"
 			    "{\"t\":true,\"f\":false},[null]],\"raw\":{\"z\":1},\"cut\":\"abc\"}");
 }
 
@@ -328,6 +330,136 @@ static void escapes(void **state)
 	}
 }
 
+/* The limit is exact with keys and commas too: the whole text fits into as many bytes as it has. */
+static void write_limit(void **state)
+{
+	static const char text[] = "{\"a\":\"x\",\"long-key\":-12,\"l\":[true,null]}";
+
+	for (size_t limit = sizeof(text) - 2; limit < sizeof(text); limit++) {
+		_cleanup_(buffer_finish) struct buffer b = {.limit = limit};
+		struct json_writer w = json_writer(&b);
+
+		json_begin(&w, NULL, '{');
+		json_put_string(&w, "a", "x");
+		json_put_i64(&w, "long-key", -12);
+		json_begin(&w, "l", '[');
+		json_put_bool(&w, NULL, true);
+		json_put_null(&w, NULL);
+		json_end(&w, ']');
+		json_end(&w, '}');
+		assert_int_equal(b.failed, limit < sizeof(text) - 1);
+		if (!b.failed)
+			assert_string_equal(buffer_text(&b), text);
+	}
+}
+
+/* Strings: each escape, alone and beside others, at the ends and in the middle. */
+static void decodes(void **state)
+{
+	static const struct {
+		const char *text, *value;
+	} table[] = {
+		{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+		{"\"\\u0041\\u00e9\\u20AC\\uD83D\\uDE00\"", "A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"},
+		{"\"\\u0001\\u007f\\u0080\\u07FF\\u0800\\uFFFF\"", "\x01\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF"},
+		{"\"\\ud800\\udc00\\udbff\\udfff\"", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
+		{"\"a\\\\\"", "a\\"},
+		{"\"\xC3\xA9\\n\xC3\xA9\"", "\xC3\xA9\n\xC3\xA9"},
+	};
+	static const char *const bad[] = {
+		"\"\\",
+		"\"\\\"",
+		"\"\\u\"",
+		"\"\\u12\"",
+		"\"\\u123\"",
+		"\"\\u123g\"",
+		"\"\\u+123\"",
+		"\"\\ud83d\"",
+		"\"\\ud83dx\"",
+		"\"\\ud83d\\n\"",
+		"\"\\ud83d\\u\"",
+		"\"\\ud83d\\u0041\"",
+		"\"\\ud83d\\ud83d\"",
+		"\"\\udc00\"",
+		"\"\\U0041\"",
+		"\"\\a\"",
+		"\"\\'\"",
+		"\"\\\xC3\xA9\"",
+		"\"\\\n\"",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		_cleanup_(json_decrefp) json_t *root = NULL, *object = NULL;
+		char member[100];
+
+		assert_result(json_read(table[i].text, strlen(table[i].text), &root, NULL), 0);
+		assert_string_equal(json_string_value(root), table[i].value);
+		/* Keys are read the same way. */
+		(void)snprintf(member, sizeof(member), "{%s:1}", table[i].text);
+		assert_result(json_read(member, strlen(member), &object, NULL), 0);
+		assert_int_equal(json_integer_value(json_object_get(object, table[i].value)), 1);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *root = NULL;
+
+		if (json_read(bad[i], strlen(bad[i]), &root, NULL) != -EBADMSG)
+			fail_msg("accepted: %s", bad[i]);
+	}
+}
+
+static void numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		json_int_t value;
+	} table[] = {{"0", 0},
+		     {"-0", 0},
+		     {"7", 7},
+		     {"-7", -7},
+		     {"9223372036854775807", INT64_MAX},
+		     {"-9223372036854775808", INT64_MIN}};
+	static const char *const bad[] = {"-",
+					  "--1",
+					  "-a",
+					  "00",
+					  "-01",
+					  "1e",
+					  "1e+",
+					  "1.e1",
+					  ".1",
+					  "1.1.1",
+					  "1-1",
+					  "1+1",
+					  "1e1e1",
+					  "-9223372036854775809",
+					  "9223372036854775808",
+					  "99999999999999999999999999",
+					  "1e309",
+					  "-1e309"};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		_cleanup_(json_decrefp) json_t *root = NULL;
+
+		assert_result(json_read(table[i].text, strlen(table[i].text), &root, NULL), 0);
+		assert_true(json_is_integer(root));
+		assert_true(json_integer_value(root) == table[i].value);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *root = NULL;
+
+		if (json_read(bad[i], strlen(bad[i]), &root, NULL) != -EBADMSG)
+			fail_msg("accepted: %s", bad[i]);
+	}
+	{
+		_cleanup_(json_decrefp) json_t *root = NULL;
+
+		assert_result(json_read("[1.5,-2e3,1E-400]", 17, &root, NULL), 0);
+		assert_true(json_real_value(json_array_get(root, 0)) == 1.5);
+		assert_true(json_real_value(json_array_get(root, 1)) == -2000);
+		assert_true(json_real_value(json_array_get(root, 2)) == 0);
+	}
+}
+
 /* Numbers and text do not depend on the user's locale. */
 static void locale_free(void **state)
 {
@@ -347,7 +479,8 @@ int main(void)
 		cmocka_unit_test(depth),          cmocka_unit_test(takes_fields),
 		cmocka_unit_test(refuses_fields), cmocka_unit_test(unknown_field_is_escaped),
 		cmocka_unit_test(writes),         cmocka_unit_test(escapes),
-		cmocka_unit_test(locale_free),
+		cmocka_unit_test(locale_free),    cmocka_unit_test(write_limit),
+		cmocka_unit_test(decodes),        cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

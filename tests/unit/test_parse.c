@@ -28,6 +28,7 @@ static void numbers(void **state)
 		{"1 ", -EINVAL, -EINVAL, 0},
 		{"1\n", -EINVAL, -EINVAL, 0},
 		{"01", -EINVAL, -EINVAL, 0},
+		{"09", -EINVAL, -EINVAL, 0},
 		{"00", -EINVAL, -EINVAL, 0},
 		{"0x10", -EINVAL, -EINVAL, 0},
 		{"1e3", -EINVAL, -EINVAL, 0},
@@ -150,6 +151,7 @@ static void times(void **state)
 		{"2026-11-21T10:30:00+02:00", 0, 1795249800},
 		{"2026-11-21T03:00:00-05:30", 0, 1795249800},
 		{"2026-11-21T08:30:00-00:00", 0, 1795249800},
+		{"2026-11-22T08:29:00+23:59", 0, 1795249800},
 		{"2024-02-29", 0, 1709164800},
 		{"2000-02-29T23:59:59Z", 0, 951868799},
 		{"2000-03-01T00:00:00Z", 0, 951868800},
@@ -218,6 +220,10 @@ static void calendar(void **state)
 		strcpy(before, text);
 	}
 	assert_string_equal(format_time(-1, text), "1969-12-31T23:59:59Z");
+	/* Before the year that the calendar is counted from, and the day on which that year begins. */
+	assert_string_equal(format_time(-62167219200, text), "0000-01-01T00:00:00Z");
+	assert_string_equal(format_time(-62162035201, text), "0000-02-29T23:59:59Z");
+	assert_string_equal(format_time(-62162035200, text), "0000-03-01T00:00:00Z");
 	assert_string_equal(format_time(-62135596800, text), "0001-01-01T00:00:00Z");
 	/* Whatever the number, the text fits and ends. */
 	assert_true(strlen(format_time(INT64_MAX, text)) < TIME_TEXT_SIZE);
@@ -367,6 +373,8 @@ static void addresses(void **state)
 			fail_msg("accepted: %s", bad[i]);
 		assert_int_equal(address.s6_addr[3], 7);
 	}
+	assert_result(parse_address("fe80::1%fifteen-bytes-x", &address), 0);
+	assert_result(parse_address("fe80::1%sixteen-bytes-xy", &address), -EINVAL);
 	assert_result(parse_address("1.2.3.4", &address), 0);
 	assert_memory_equal(address.s6_addr, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\1\2\3\4", 16);
 }

@@ -128,6 +128,9 @@ static void printable(void **state)
 		"\xE2\x80\xAF",     /* U+202F, just above the overrides */
 		"\xE2\x81\xA5",     /* U+2065 */
 		"\xE2\x81\xAA",     /* U+206A */
+		"\xE0\xA0\x80",     /* U+0800 */
+		"\xDF\xBF",         /* U+07FF */
+		"\xF0\x90\x80\x80", /* U+10000 */
 		"\xED\x9F\xBF",     /* U+D7FF */
 		"\xEE\x80\x80",     /* U+E000 */
 		"\xF0\x9F\x98\x80", /* U+1F600 */
@@ -272,6 +275,13 @@ static void suggests(void **state)
 	assert_string_equal(text_suggest("prjects", words, ARRAY_LEN(words)), "projects");
 	assert_null(text_suggest("policies", words, ARRAY_LEN(words)));
 	assert_null(text_suggest("ky", words, ARRAY_LEN(words))); /* two edits of two letters mean nothing */
+	{
+		/* A candidate that is too long to compare is passed over. */
+		static const char *const odd[] = {
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "users"};
+
+		assert_string_equal(text_suggest("usrs", odd, ARRAY_LEN(odd)), "users");
+	}
 	assert_null(text_suggest("", words, ARRAY_LEN(words)));
 	assert_null(text_suggest("users", words, 0));
 	assert_null(text_suggest("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",

@@ -68,6 +68,8 @@ static void calls(void **state)
 	static const char *const good[] = {
 		"{\"method\":\"a.B\"}",
 		"{\"method\":\"a.B\",\"parameters\":null,\"more\":null,\"oneway\":false,\"upgrade\":false}",
+		"{\"method\":\"a.A\"}",
+		"{\"method\":\"z.Z0\"}",
 		"{\"method\":\"a.B\",\"oneway\":true}",
 		"{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{}}",
 		"{\"method\":\"x-y.z9.Do\",\"upgrade\":true}",
@@ -90,6 +92,9 @@ static void calls(void **state)
 		"{\"method\":\"a.B \"}",
 		"{\"method\":\"a.B\\n\"}",
 		"{\"method\":\"a/.B\"}",
+		"{\"method\":\"a.[\"}",
+		"{\"method\":\"a.@\"}",
+		"{\"method\":\"a.B_C\"}",
 		"{\"method\":\"9a.B\"}",
 		"{\"method\":\"a.\xC3\x84\"}",
 		"{\"method\":\"a.B\",\"method\":\"a.B\"}",
