@@ -164,7 +164,7 @@ def planted():
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory, planted):
-    made = LiveAgent(tmp_path_factory.mktemp("agent"), [planted.good, planted.revoked])
+    made = LiveAgent(tmp_path_factory.mktemp("agent"), [planted.good, planted.revoked], padding=70000)
     made.problems = []  # what Status said of the directory, each time it did not load
     drive(made, planted)
     yield made
@@ -217,6 +217,7 @@ def test_the_run_left_traces(agent, planted):
     assert b"TENANTD_EVENT=directory-refused" in journal
     assert planted.good.public.encode() in agent.memory()
     assert (agent.folder / "run" / "nss.map").stat().st_size > 0
+    assert any((agent.folder / "state").iterdir())  # the directory's compiled form
 
 
 def test_no_log(agent, planted):
