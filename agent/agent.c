@@ -18,6 +18,7 @@
 #include "changes.h"
 #include "config.h"
 #include "directory/source_file.h"
+#include "helper_client.h"
 #include "map_writer/map_writer.h"
 #include "policy/policy.h"
 #include "seal_source.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct audit *audit;
 	struct login_book *logins;
 	struct session_table *sessions;
+	struct helper_client *helper;
 	struct server *server;
 	struct parts parts; /* what the server sees of all this */
 	/* What is wrong at the moment, "" where nothing is. */
@@ -356,6 +358,22 @@ static void on_session_ended(void *context, const struct session *session, const
 					      });
 }
 
+static int end_session(void *context, const struct session *session, uint64_t tag)
+{
+	struct agent *agent = context;
+
+	return helper_client_end_session(agent->helper, session->leader, session->leader_start, session->uid, tag);
+}
+
+static void on_session_end_begun(void *context, uint64_t tag, int result)
+{
+	struct agent *agent = context;
+
+	if (result < 0)
+		log_warning("the root helper did not end a session: %s", strerror(-result));
+	server_end_session_done(agent->server, tag, result);
+}
+
 static void on_session_warning(void *context, const struct problem *problem)
 {
 	log_problem(LOG_WARNING, "a session of before is lost from sight", problem);
@@ -490,6 +508,8 @@ static int make_parts(struct agent *agent, struct problem *problem)
 	if (result >= 0)
 		result = session_table_create(agent->event, sessions_dir, on_session_ended, agent, &agent->sessions);
 	if (result >= 0)
+		result = helper_client_create(agent->event, on_session_end_begun, agent, &agent->helper);
+	if (result >= 0)
 		result = map_writer_create(agent->config->map_path, &agent->map);
 	if (result < 0)
 		return result;
@@ -500,6 +520,7 @@ static int make_parts(struct agent *agent, struct problem *problem)
 		.audit = agent->audit,
 		.state = AGENT_BROKEN,
 		.reload = start_reload,
+		.end_session = end_session,
 		.after_work = arm_tick,
 		.context = agent,
 	};
@@ -573,6 +594,7 @@ void agent_destroy(struct agent *agent)
 		return;
 	if (agent->started)
 		audit_write(agent->audit, &(struct audit_event){.kind = AUDIT_AGENT_STOPPED});
+	helper_client_destroy(agent->helper);
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
 	session_table_destroy(agent->sessions);

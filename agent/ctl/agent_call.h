@@ -8,6 +8,7 @@
 #include "varlink/varlink_client.h"
 
 #define CTL_CALL_USEC (5 * 1000 * 1000ULL)
+#define CTL_END_USEC (25 * 1000 * 1000ULL)
 #define CTL_RELOAD_USEC (330 * 1000 * 1000ULL)
 
 struct ctl_call {

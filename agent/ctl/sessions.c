@@ -62,24 +62,53 @@ static int list_sessions(struct ctl *ctl, const char *user)
 	return fflush(stdout) == 0 ? CTL_OK : CTL_BROKEN;
 }
 
+static int end_session(struct ctl *ctl, const char *session, const char *reason)
+{
+	_cleanup_(ctl_call_finish) struct ctl_call call = {0};
+	int result = ctl_call_begin(&call, ctl, "EndSession", false);
+
+	if (result >= 0)
+		return result;
+	call.timeout_usec = CTL_END_USEC;
+	json_put_string(&call.writer.json, "session", session);
+	json_put_string_if(&call.writer.json, "reason", reason);
+	result = ctl_call_end(&call);
+	if (result >= 0)
+		return result;
+	if (ctl->json)
+		return ctl_print_reply(call.reply.parameters);
+	ctl_say(ctl, "session %s is being ended", session);
+	return CTL_OK;
+}
+
 int ctl_sessions(struct ctl *ctl, int argc, char **argv)
 {
-	const char *user = NULL;
+	const char *user = NULL, *reason = NULL;
 	const struct ctl_option options[] = {
 		{.name = "user", .metavar = "USER", .help = "only theirs", .value = &user},
+		{.name = "reason", .metavar = "TEXT", .help = "with end: what the audit says", .value = &reason},
 	};
 	const struct ctl_command command = {
 		.name = "sessions",
-		.usage = "[--user USER]",
+		.usage = "[--user USER] | end SESSION [--reason TEXT]",
 		.text = "Who is signed in: your own sessions, or all of them for root and for services that may see "
-			"them.\n",
+			"them.\n"
+			"`end` ends one: SIGHUP to all of its processes, and SIGKILL to what is left five seconds "
+			"later.\n",
 		.uses = CTL_USES_SOCKET,
 		.options = options,
 		.option_count = ARRAY_LEN(options),
+		.max = 2,
 	};
 	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
 
-	return result >= 0 ? result : list_sessions(ctl, user);
+	if (result >= 0)
+		return result;
+	if (count == 0 && !reason)
+		return list_sessions(ctl, user);
+	if (count == 2 && text_equal(argv[0], "end") && !user)
+		return end_session(ctl, argv[1], reason);
+	return ctl_fail(ctl, CTL_USAGE, "`tenantctl sessions` lists, `tenantctl sessions end SESSION` ends one");
 }
 
 static int print_event(const struct ctl *ctl, const json_t *event)

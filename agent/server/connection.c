@@ -101,7 +101,7 @@ static uint64_t deadline(const struct connection *c)
 {
 	if (c->closing)
 		return c->drained_at + CLOSING_USEC;
-	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD)
+	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END)
 		return c->hold_until;
 	if (connection_backlog(c) > 0)
 		return c->drained_at + DRAIN_USEC;

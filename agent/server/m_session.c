@@ -268,3 +268,68 @@ int m_sessions(struct call *call)
 	json_end(w, ']');
 	return call_reply_end(call, false);
 }
+
+struct end_request {
+	const char *session, *reason;
+};
+
+static const struct json_field end_fields[] = {
+	{"session", JSON_FIELD_STRING, offsetof(struct end_request, session), JSON_FIELD_REQUIRED},
+	{"reason", JSON_FIELD_STRING, offsetof(struct end_request, reason), JSON_FIELD_NULLABLE},
+};
+
+static void report_end(const struct call *call, const struct session *session, const char *reason)
+{
+	audit_write(call->parts->audit, &(struct audit_event){
+						.kind = AUDIT_SERVICE_EVENT,
+						.action = "session.end",
+						.tenant = session->tenant,
+						.project = session->project,
+						.role = session->role,
+						.user = session->login,
+						.user_id = session->user_id,
+						.uid = session->uid,
+						.has_uid = true,
+						.service = session->service,
+						.host_session = session->id,
+						.detail = reason,
+						.caller_pid = (uint32_t)call->connection->peer.pid,
+						.caller_uid = call_uid(call),
+						.has_caller = true,
+					});
+	server_publish(call->server, &(struct server_event){
+					     .event = "session-ended",
+					     .user = session->login,
+					     .user_id = session->user_id,
+					     .session = session->id,
+					     .has_uid = true,
+					     .uid = session->uid,
+				     });
+}
+
+int m_end_session(struct call *call)
+{
+	struct end_request p = {0};
+	const struct session *session;
+	int result;
+
+	if (call_parameters(call, end_fields, ARRAY_LEN(end_fields), &p) < 0)
+		return 0;
+	if (p.reason && (strlen(p.reason) > EMIT_MESSAGE_MAX || !text_is_printable(p.reason, strlen(p.reason))))
+		return call_invalid(call, "reason");
+	session = session_find(call->parts->sessions, p.session);
+	/* Somebody else's session is as good as none: its id is nobody's business. */
+	if (session && call_uid(call) != 0 && session->uid != call_uid(call))
+		return call_refuse(call, "asked to end somebody else's session");
+	if (!session)
+		return call_error(call, AGENT_ERROR_NOT_FOUND, "what", "session");
+	result = call->parts->end_session(call->parts->context, session, call->connection->id);
+	if (result < 0)
+		return call_broken(call, "the root helper cannot be reached (tenantd-helper.socket)");
+	report_end(call, session, p.reason);
+	if (!call->oneway) {
+		call->connection->hold = HOLD_END;
+		call->connection->hold_until = call->now_usec + END_USEC;
+	}
+	return 0;
+}

@@ -42,6 +42,7 @@ int m_authorize(struct call *call);
 int m_open_session(struct call *call);
 int m_close_session(struct call *call);
 int m_sessions(struct call *call);
+int m_end_session(struct call *call);
 /* m_access.c */
 int m_verify_credential(struct call *call);
 int m_check_access(struct call *call);

@@ -35,6 +35,8 @@ struct parts {
 
 	/* Reads configuration and directory again; server_reload_done follows. */
 	void (*reload)(void *context);
+	/* Has the session ended by the root helper; server_end_session_done with the tag follows, unless negative. */
+	int (*end_session)(void *context, const struct session *session, uint64_t tag);
 	/* After each wake-up's work: what was done may have set a deadline somewhere else. */
 	void (*after_work)(void *context);
 	void *context;

@@ -408,6 +408,18 @@ struct server_counts server_counts(const struct server *server)
 	return server->counts;
 }
 
+/* An answer that was waited for is in `out`: it leaves, and calls sent behind it get their turn. */
+static void resume(struct server *server, struct connection *c, int result)
+{
+	if (result < 0) {
+		connection_kill(c);
+		return;
+	}
+	if (c->in.length)
+		server_queue(server, c);
+	connection_settle(c);
+}
+
 void server_reload_done(struct server *server, bool changed, const char *problem)
 {
 	for (struct connection *c = server->connections, *next; c; c = next) {
@@ -424,10 +436,30 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 			varlink_reply_begin(&writer, &c->out);
 			json_put_bool(&writer.json, "changed", changed);
 		}
-		if (varlink_end(&writer, false) < 0)
-			connection_kill(c);
-		else
-			connection_settle(c);
+		resume(server, c, varlink_end(&writer, false));
+	}
+	server_finish(server);
+}
+
+void server_end_session_done(struct server *server, uint64_t tag, int result)
+{
+	for (struct connection *c = server->connections; c; c = c->next) {
+		struct varlink_writer writer;
+
+		if (c->id != tag || c->hold != HOLD_END)
+			continue;
+		c->hold = HOLD_NONE;
+		if (result == -ESRCH) {
+			varlink_error_begin(&writer, &c->out, AGENT_ERROR_NOT_FOUND);
+			json_put_string(&writer.json, "what", "session");
+		} else if (result < 0) {
+			varlink_error_begin(&writer, &c->out, AGENT_ERROR_BROKEN);
+			json_put_string(&writer.json, "problem", strerror(-result));
+		} else {
+			varlink_reply_begin(&writer, &c->out);
+		}
+		resume(server, c, varlink_end(&writer, false));
+		break;
 	}
 	server_finish(server);
 }

@@ -42,6 +42,9 @@ int server_add_connection(struct server *server, int fd, enum server_socket kind
 /* Answers every Reload that waits. `problem` NULL: it went well. */
 void server_reload_done(struct server *server, bool changed, const char *problem);
 
+/* Answers the EndSession with this tag. 0, or why it was not begun. */
+void server_end_session_done(struct server *server, uint64_t tag, int result);
+
 /* Something happened: to every subscriber that may know. */
 struct server_event {
 	const char *event; /* see Subscribe in the interface text */

@@ -16,6 +16,8 @@ install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -d $(D)$(sbindir) $(D)$(bindir) $(D)$(libdir)/pkgconfig $(D)$(pamdir) $(D)$(includedir)/tenant
 	install -m 0755 $(O)/tenantd $(D)$(sbindir)/
 	install -m 0755 $(O)/tenantctl $(D)$(bindir)/
+	install -d $(D)$(prefix)/lib/tenantd
+	install -m 0755 $(O)/tenantd-helper $(D)$(prefix)/lib/tenantd/
 	install -m 0644 $(O)/libtenant.so.1 $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so $(D)$(libdir)/
 	ln -sf libtenant.so.1 $(D)$(libdir)/libtenant.so
 	install -m 0644 $(O)/pam_tenant.so $(D)$(pamdir)/

@@ -8,7 +8,7 @@ AGENT_A  := $(O)/agent.a
 PAM_A    := $(O)/pam.a
 
 DELIVERABLES := $(O)/libtenant.so.1 $(O)/pam_tenant.so $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so \
-                $(O)/tenantd $(O)/tenantctl
+                $(O)/tenantd $(O)/tenantd-helper $(O)/tenantctl
 
 all: $(DELIVERABLES) ## build everything (default)
 .PHONY: all
@@ -55,6 +55,9 @@ $(O)/libsubid_tenant.so: $(call objects,$(SUBID_SRC)) nss_module/libsubid_tenant
 $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
+$(O)/tenantd-helper: $(O)/agent/helper/main.o $(AGENT_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
+
 $(O)/tenantctl: $(call objects,$(CTL_SRC)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
@@ -75,7 +78,7 @@ $(NSS_A): $(call objects,$(filter-out nss_module/map_place.c,$(sort $(NSS_SRC) $
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
 NSS_TESTS := $(filter $(O)/tests/unit/test_nss_% $(O)/tests/unit/test_map_%,$(UNIT_BIN))
-$(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map: $(call objects,$(call sources,tests/fakes/nss)) $(NSS_A)
+$(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map $(O)/fuzzers/fuzz_nss_map: $(call objects,$(call sources,tests/fakes/nss)) $(NSS_A)
 $(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
@@ -87,7 +90,7 @@ $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $
 FUZZER_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzzers/%,$(FUZZ_TARGETS))
 $(FUZZER_BIN): $(O)/fuzzers/%: $(O)/tests/fuzz/%.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lpam -ldl
+	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(AGENT_LIBS) -lpam -ldl
 fuzzers: $(FUZZER_BIN)
 .PHONY: fuzzers
 

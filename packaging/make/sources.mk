@@ -10,8 +10,8 @@ LIB_SRC     := $(call sources,$(LIB_DIRS))
 LIBTENANT_SRC := $(call sources,lib/base lib/json lib/varlink lib/client)
 
 AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/audit \
-               agent/server agent/map_writer
-AGENT_SRC   := $(filter-out agent/main.c,$(call sources,agent $(AGENT_DIRS)))
+               agent/server agent/map_writer agent/helper
+AGENT_SRC   := $(filter-out agent/main.c agent/helper/main.c,$(call sources,agent $(AGENT_DIRS)))
 CTL_SRC     := $(call sources,agent/ctl)
 
 NSS_SRC     := $(filter-out nss_module/subid%.c,$(call sources,nss_module))
@@ -24,4 +24,4 @@ BENCHES      := $(wildcard tests/bench/bench_*.c)
 TEST_COMMON  := $(filter-out $(UNIT_TESTS),$(call sources,tests/unit tests/fakes))
 BENCH_COMMON := $(filter-out $(BENCHES),$(call sources,tests/bench))
 
-ALL_SRC := $(LIB_SRC) $(CLIENT_SRC) $(AGENT_SRC) agent/main.c $(CTL_SRC) $(call sources,nss_module pam_module)
+ALL_SRC := $(LIB_SRC) $(CLIENT_SRC) $(AGENT_SRC) agent/main.c agent/helper/main.c $(CTL_SRC) $(call sources,nss_module pam_module)

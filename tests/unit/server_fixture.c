@@ -39,6 +39,14 @@ static void nothing(void *context)
 	(void)context;
 }
 
+static int end_nothing(void *context, const struct session *session, uint64_t tag)
+{
+	(void)context;
+	(void)session;
+	(void)tag;
+	return -ENOENT;
+}
+
 static void session_over(void *context, const struct session *session, const char *why)
 {
 	(void)context;
@@ -88,7 +96,11 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 	struct rlimit files = {16384, 16384};
 	struct problem problem = {0};
 	struct config *parsed;
-	struct parts parts = {.directory = directory, .state = AGENT_BROKEN, .reload = reload, .after_work = nothing};
+	struct parts parts = {.directory = directory,
+			      .state = AGENT_BROKEN,
+			      .reload = reload,
+			      .end_session = end_nothing,
+			      .after_work = nothing};
 	struct audit *audit;
 	sd_event *event;
 	char text[2048], sessions[96];

@@ -265,6 +265,12 @@ static void a_login_goes_from_prompt_to_session(void **state)
 	reply = call_as(&fixture, ALICE, "Sessions", "{}");
 	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "parameters"), "sessions")), 1);
 	json_decref(reply);
+	assert_true(asprintf(&text, "{\"session\":\"%s\"}", login) > 0);
+	expect_error(&fixture, EDITH, "EndSession", text, DENIED);
+	expect_error(&fixture, SERVER_SERVICE_UID, "EndSession", text, DENIED);
+	expect_error(&fixture, ALICE, "EndSession", text, "io.tenantd.Agent.Broken"); /* there is no helper */
+	expect_error(&fixture, 0, "EndSession", "{\"session\":\"nothing\"}", "io.tenantd.Agent.NotFound");
+	free(text);
 	reply = call_as(&fixture, EDITH, "Sessions", "{\"user\":\"alice\"}");
 	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "parameters"), "sessions")), 0);
 	json_decref(reply);

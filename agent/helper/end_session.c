@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "helper/end_session.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/macros.h"
+#include "base/parse.h"
+#include "directory/records.h"
+#include "session/process.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define CGROUP_FILE_MAX (256U * 1024U)
+#define PROCESSES_MAX 4096U
+#define ROUNDS_MAX 8U /* of looking again for what was forked meanwhile */
+#define POLL_MSEC 100U
+
+struct processes {
+	pid_t *pids;
+	size_t count;
+};
+
+int end_session_check(const struct helper_request *request)
+{
+	uint64_t start;
+	int result;
+
+	if (request->magic != HELPER_MAGIC || request->verb != HELPER_END_SESSION || request->leader <= 1)
+		return -EINVAL;
+	if (request->uid < MANAGED_ID_FIRST || request->uid > MANAGED_ID_LAST)
+		return -EPERM;
+	result = process_start(request->leader, &start);
+	if (result < 0)
+		return result;
+	return start == request->leader_start ? 0 : -ESRCH;
+}
+
+bool end_session_scope(const char *text, uint32_t uid, char *out, size_t size)
+{
+	char prefix[64];
+	const char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::"), *end, *id;
+	size_t length;
+
+	if (!line)
+		return false;
+	line += *line == '\n' ? 4 : 3;
+	end = strchrnul(line, '\n');
+	length = (size_t)snprintf(prefix, sizeof(prefix), "/user.slice/user-%u.slice/session-", uid);
+	if (strncmp(line, prefix, length) != 0)
+		return false;
+	/* logind's own ids: letters and digits. Nothing below the scope either: the scope is what ends. */
+	id = line + length;
+	length = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	if (length == 0 || strncmp(id + length, ".scope", 6) != 0 || id + length + 6 != end ||
+	    (size_t)(end - line) >= size)
+		return false;
+	memcpy(out, line, (size_t)(end - line));
+	out[end - line] = '\0';
+	return true;
+}
+
+static int read_text(const char *path, struct buffer *ret)
+{
+	struct stat st;
+
+	buffer_clear(ret);
+	return file_read(AT_FDCWD, path, CGROUP_FILE_MAX, FILE_TRUST_ANY, 0, ret, &st);
+}
+
+static int add(struct processes *list, pid_t pid)
+{
+	if (list->count == PROCESSES_MAX)
+		return -E2BIG;
+	list->pids[list->count++] = pid;
+	return 0;
+}
+
+/* All processes of the scope and below it. */
+static int list_cgroup(const char *path, struct processes *list, unsigned depth)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	char file[512];
+	struct dirent *entry;
+	const char *all;
+	DIR *folder;
+	int result;
+
+	if (depth > 8 || (size_t)snprintf(file, sizeof(file), "%s/cgroup.procs", path) >= sizeof(file))
+		return -ELOOP;
+	result = read_text(file, &text);
+	all = result >= 0 ? buffer_text(&text) : NULL;
+	for (char *end; result >= 0 && all && *all; all = end) {
+		long pid = strtol(all, &end, 10);
+
+		if (end == all)
+			break;
+		if (pid > 1)
+			result = add(list, (pid_t)pid);
+		end += *end == '\n';
+	}
+	folder = result >= 0 ? opendir(path) : NULL;
+	while (folder && result >= 0 && (entry = readdir(folder))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry->d_name) < sizeof(file))
+			result = list_cgroup(file, list, depth + 1);
+	}
+	if (folder)
+		closedir(folder);
+	return result;
+}
+
+struct relation {
+	pid_t pid, parent;
+	uint32_t uid;
+	bool below;
+};
+
+static bool read_relation(const char *name, struct relation *ret)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	char path[64];
+	const char *status, *line;
+	uint32_t pid;
+
+	if (parse_u32(name, &pid) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	status = read_text(path, &text) >= 0 ? buffer_text(&text) : NULL;
+	if (!status)
+		return false;
+	*ret = (struct relation){.pid = (pid_t)pid};
+	line = strstr(status, "\nState:");
+	if (!line || line[7 + strspn(line + 7, " \t")] == 'Z') /* over, and waiting for its parent */
+		return false;
+	line = strstr(status, "\nPPid:");
+	if (!line)
+		return false;
+	ret->parent = (pid_t)strtol(line + 6, NULL, 10);
+	line = strstr(status, "\nUid:");
+	if (!line)
+		return false;
+	ret->uid = (uint32_t)strtoul(line + 5, NULL, 10);
+	return true;
+}
+
+/* What descends from the leader and runs as the user. */
+static int list_descendants(const struct helper_request *request, struct processes *list)
+{
+	_cleanup_(freep) struct relation *all = calloc(PROCESSES_MAX * 4, sizeof(*all));
+	DIR *folder = opendir("/proc");
+	struct dirent *entry;
+	size_t count = 0;
+	bool grew = true;
+	int result = 0;
+
+	while (folder && all && (entry = readdir(folder)) && count < (size_t)PROCESSES_MAX * 4)
+		count += read_relation(entry->d_name, &all[count]);
+	if (folder)
+		closedir(folder);
+	if (!folder || !all)
+		return -ENOMEM;
+	while (grew) {
+		grew = false;
+		for (size_t i = 0; i < count; i++) {
+			if (all[i].below)
+				continue;
+			all[i].below = all[i].parent == request->leader;
+			for (size_t j = 0; j < count && !all[i].below; j++)
+				all[i].below = all[j].below && all[j].pid == all[i].parent;
+			grew |= all[i].below;
+		}
+	}
+	for (size_t i = 0; i < count && result >= 0; i++)
+		if ((all[i].below || all[i].pid == request->leader) && all[i].uid == request->uid)
+			result = add(list, all[i].pid);
+	return result;
+}
+
+/* The processes of the session, now. */
+static int list_session(const struct helper_request *request, const char *scope, struct processes *list)
+{
+	char path[512];
+
+	list->count = 0;
+	if (!scope[0])
+		return list_descendants(request, list);
+	snprintf(path, sizeof(path), CGROUP_ROOT "%s", scope);
+	return list_cgroup(path, list, 0);
+}
+
+static void signal_all(const struct processes *list, int signal_number)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->pids[i] != getpid())
+			(void)kill(list->pids[i], signal_number);
+}
+
+static void sleep_msec(unsigned milliseconds)
+{
+	struct timespec span = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+
+	nanosleep(&span, NULL);
+}
+
+/* The kernel ends a cgroup in one go, so nothing can fork away. False: it cannot (before 5.14). */
+static bool kill_cgroup(const char *scope)
+{
+	char path[512];
+	int fd;
+	bool done;
+
+	snprintf(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", scope);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	done = write(fd, "1", 1) == 1;
+	close(fd);
+	return done;
+}
+
+static int end(const struct helper_request *request, const char *scope, struct processes *list)
+{
+	int result = list_session(request, scope, list);
+
+	if (result < 0)
+		return result == -ENOENT ? 0 : result; /* the scope went by itself */
+	signal_all(list, SIGHUP);
+	signal_all(list, SIGCONT);
+	for (unsigned waited = 0; list->count > 0 && waited < END_GRACE_SECONDS * 1000; waited += POLL_MSEC) {
+		sleep_msec(POLL_MSEC);
+		result = list_session(request, scope, list);
+		if (result < 0)
+			return result == -ENOENT ? 0 : result;
+	}
+	for (unsigned round = 0; list->count > 0 && round < ROUNDS_MAX; round++) {
+		if (!scope[0] || !kill_cgroup(scope))
+			signal_all(list, SIGKILL);
+		sleep_msec(POLL_MSEC);
+		result = list_session(request, scope, list);
+		if (result < 0)
+			return result == -ENOENT ? 0 : result;
+	}
+	return list->count > 0 ? -EBUSY : 0;
+}
+
+int end_session_run(const struct helper_request *request)
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	_cleanup_(freep) pid_t *pids = calloc(PROCESSES_MAX, sizeof(pid_t));
+	_cleanup_(closep) int pidfd = -1;
+	struct processes list = {.pids = pids};
+	char path[64], scope[256] = "";
+	const char *cgroup;
+	int result = end_session_check(request);
+
+	if (result < 0)
+		return result;
+	if (!pids)
+		return -ENOMEM;
+	/* Holds on to the very process: what is read of its number after this is read of it, or not at all. */
+	pidfd = process_open(request->leader, request->leader_start);
+	if (pidfd < 0)
+		return pidfd;
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", request->leader);
+	result = read_text(path, &text);
+	if (result < 0)
+		return result;
+	result = end_session_check(request);
+	if (result < 0)
+		return result;
+	cgroup = buffer_text(&text);
+	if (!cgroup || !end_session_scope(cgroup, request->uid, scope, sizeof(scope)))
+		scope[0] = '\0';
+	return end(request, scope, &list);
+}
