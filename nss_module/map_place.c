@@ -3,7 +3,7 @@
 
 const struct map_place *map_place(void)
 {
-	static const struct map_place place = {"/run", "tenantd", "nss.map"};
+	static const struct map_place place = {"/run", "tenantd", "nss.map", 10};
 
 	return &place;
 }

@@ -41,7 +41,6 @@
 
 #include "map_place.h"
 
-#define RETRY_MSEC 10U        /* between looks for a map that is missing or unfit */
 #define WAIT_YIELDS 50U       /* for another thread that maps the first map … */
 #define WAIT_NAPS 1000U       /* … then naps of … */
 #define WAIT_NAP_NSEC 200000L /* … this long */
@@ -296,7 +295,7 @@ uint64_t map_refresh(uint64_t stamp)
 		return stamp;
 	now = now_msec();
 	tried = atomic_load_explicit(&control->tried_msec, memory_order_relaxed);
-	if (tried && now - tried < RETRY_MSEC)
+	if (tried && now - tried < map_place()->retry_msec)
 		return stamp;
 	if (!atomic_compare_exchange_strong_explicit(&control->swapping, &idle, 1, memory_order_acquire,
 						     memory_order_relaxed))

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "tenant/nss_map.h"
 
 #define MAP_MODE 0644 /* everybody reads, only we write */
-#define COPY_CHUNK (256 * 1024)
 
 /* Name of the file beside the published one, in the same directory. */
 static int beside(const char *path, char out[PATH_MAX])
@@ -98,17 +98,20 @@ int map_file_create(const char *path, uint64_t size, struct map_file *ret)
 	return 0;
 }
 
-static int copy_whole(const struct map_file *old, size_t size, int to)
+/* Within the kernel: the old pages are not mapped here, and a full disk is an error and no signal. */
+static int copy_whole(int from, size_t size, int to)
 {
-	const uint8_t *base = mmap(NULL, size, PROT_READ, MAP_SHARED, old->fd, 0);
-	int r = 0;
+	off_t done = 0;
 
-	if (base == MAP_FAILED)
-		return -errno;
-	for (size_t done = 0; r == 0 && done < size; done += COPY_CHUNK)
-		r = fd_write_all(to, base + done, MIN_OF(size - done, (size_t)COPY_CHUNK));
-	munmap((void *)(uintptr_t)base, size);
-	return r;
+	while ((size_t)done < size) {
+		ssize_t n = sendfile(to, from, &done, size - (size_t)done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+	}
+	return 0;
 }
 
 int map_file_copy(const char *path, const struct map_file *old, struct map_file *ret)
@@ -121,7 +124,7 @@ int map_file_copy(const char *path, const struct map_file *old, struct map_file 
 		return -errno;
 	r = open_new(path, &file);
 	if (r == 0)
-		r = copy_whole(old, (size_t)st.st_size, file.fd); /* by write(): a full disk is an error, no signal */
+		r = copy_whole(old->fd, (size_t)st.st_size, file.fd);
 	if (r == 0)
 		r = map_whole(&file, (size_t)st.st_size, PROT_READ | PROT_WRITE);
 	if (r < 0) {

@@ -26,7 +26,7 @@ void map_file_finish(struct map_file *file);
 
 /* An empty new file beside `path`, of this size with all of its room allocated, and mapped. -ENOSPC … */
 int map_file_create(const char *path, uint64_t size, struct map_file *ret);
-/* The same as a copy of a published file, with `old` mapped for the time of copying. */
+/* The same as a copy of a published file. */
 int map_file_copy(const char *path, const struct map_file *old, struct map_file *ret);
 /* Unmaps, syncs, and gives the file its name; the file that had it is marked. The descriptor stays. */
 int map_file_publish(const char *path, struct map_file *file);

@@ -14,7 +14,7 @@ char nss_place_parent[64], nss_place_directory[128], nss_place_map[160];
 
 const struct map_place *map_place(void)
 {
-	static const struct map_place place = {nss_place_parent, "tenantd", "nss.map"};
+	static const struct map_place place = {nss_place_parent, "tenantd", "nss.map", 0};
 
 	return &place;
 }
