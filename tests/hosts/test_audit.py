@@ -114,7 +114,8 @@ def test_the_search_for_secrets_finds_them(host, world):
     host.write("/var/tmp/leak", key)
     host.run("systemd-cat", "-t", "leak", "echo", "oops " + key)
     try:
-        assert search(host, [key]) == ["/var/tmp/leak", key[-49:]]
+        found = search(host, [key])
+        assert "/var/tmp/leak" in found and key[-49:] in found and any("/var/log/journal/" in f for f in found), found
     finally:
         host.sh("rm /var/tmp/leak; journalctl -q --rotate; journalctl -q --vacuum-time=1s", check=False)
 

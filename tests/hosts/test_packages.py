@@ -75,7 +75,7 @@ def test_owners_and_modes(host):
 def test_units_are_well(host):
     assert host.run("systemctl", "is-system-running", check=False).out.strip() == "running", \
         host.run("systemctl", "--failed").out
-    host.run("systemd-analyze", "verify", "tenantd.service", "tenantd.socket", "tenantd-userdb.socket")
+    host.run("systemd-analyze", "verify", "--man=no", "tenantd.service", "tenantd.socket", "tenantd-userdb.socket")
     exposure = host.run("systemd-analyze", "security", "--no-pager", "tenantd.service").out.splitlines()[-1]
     assert float(re.search(r"([\d.]+) (OK|SAFE)", exposure)[1]) < 2.0, exposure
     waits = host.run("systemctl", "show", "-P", "Before", "tenantd.service").out.split()
@@ -231,7 +231,7 @@ def test_boot(machines, tmp_path):
     chain = host.run("systemd-analyze", "critical-chain", "--no-pager", "ssh.service").out
     assert "tenantd.service" not in chain
     # An agent that never comes up, and one that is not there at all.
-    for spoil in ("printf '#!/bin/sh\\nexit 1\\n' > /usr/sbin/tenantd", "rm /usr/sbin/tenantd"):
+    for spoil in ("rm /usr/sbin/tenantd; printf '#!/bin/sh\\nexit 1\\n' > /usr/sbin/tenantd; chmod 755 /usr/sbin/tenantd", "rm /usr/sbin/tenantd"):
         host.sh(spoil)
         host.reboot()
         assert client.ssh(host, "local1", method="key", key=world.local_key).code == 0

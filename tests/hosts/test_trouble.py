@@ -78,7 +78,8 @@ def test_watchdog_ends_a_hang(host):
 def test_full_run(host, fresh_directory):
     """No room for a new map: the published one stays whole, and the change comes when there is room."""
     world = fresh_directory
-    host.sh("head -c 2G /dev/zero > /run/filler 2>/dev/null; true")
+    host.sh("mount -o remount,size=16M /run; head -c 64M /dev/zero > /run/filler 2>/dev/null; true")
+    assert int(host.sh("df --output=avail /run | tail -n 1").out) == 0
     try:
         world.vera.role = "editor"
         host.write("/etc/tenantd/directory.yaml", world.directory(), 0o640, "root:tenantd")
@@ -87,7 +88,7 @@ def test_full_run(host, fresh_directory):
         assert client.ssh(host, "root", method="key", key=world.root_key).code == 0
     finally:
         world.vera.role = "viewer"
-        host.sh("rm -f /run/filler")
+        host.sh("rm -f /run/filler; mount -o remount,size=20% /run")
     world.write(host)
     assert host.run("getent", "passwd", "vera").code == 0
 
