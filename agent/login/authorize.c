@@ -192,6 +192,13 @@ void login_authorize(struct login_book *book, const struct directory *d, const s
 			decide(&s, &verdict);
 		say(&s, &verdict);
 		write_verdict(book, &s, &verdict);
+		/* The right was the requester's; the session is the other one's, who has no part in that project by it.
+		 */
+		if (verdict.reason == REASON_ALLOWED && s.subject && s.subject != s.user) {
+			verdict.tenant = directory_tenant(d, s.user->tenant_id);
+			verdict.project = NULL;
+			verdict.role = NULL;
+		}
 	}
 	*ret = verdict;
 }

@@ -284,6 +284,28 @@ static void services(void **state)
 	}
 }
 
+/* alice, who may sudo, becomes somebody of the other tenant: what bert's session is called is bert's. */
+static void whose_session_it_is(void **state)
+{
+	struct login_origin origin = {
+		.user = "bert", .service = "sudo", .source = "", .terminal = "", .requesting_user = "alice"};
+	struct login_verdict verdict = authorize(&origin, "", "");
+
+	assert_int_equal(verdict.reason, REASON_ALLOWED);
+	assert_string_equal(verdict.user->login, "bert");
+	assert_string_equal(verdict.subject->login, "alice");
+	assert_string_equal(verdict.tenant->slug, "beta");
+	assert_null(verdict.project);
+	assert_null(verdict.role);
+	assert_non_null(strstr(buffer_text(&heard.all), "\nTENANT=acme\n")); /* by whose right */
+	assert_non_null(strstr(buffer_text(&heard.all), "\nTENANT_ROLE=owner\n"));
+	origin.requesting_user = "root";
+	verdict = authorize(&origin, "", "");
+	assert_null(verdict.subject);
+	assert_string_equal(verdict.tenant->slug, "beta");
+	assert_null(verdict.project); /* he has no right to sudo of his own */
+}
+
 static void quiet_stages(void **state)
 {
 	struct login_origin manager = {
@@ -317,6 +339,7 @@ int main(void)
 		TEST(ssh_fingerprints),
 		TEST(ssh_keys_of_sshd),
 		TEST(services),
+		TEST(whose_session_it_is),
 		TEST(quiet_stages),
 	};
 
