@@ -38,8 +38,9 @@ install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -m 0644 docs/io.tenantd.Agent.varlink $(D)$(datadir)/tenantd/
 	install -m 0644 conf/pam-configs/tenant $(D)$(datadir)/pam-configs/tenant
 	install -m 0644 conf/bash-completion/tenantctl $(D)$(datadir)/bash-completion/completions/tenantctl
-	install -d $(D)$(docdir)/examples
-	install -m 0644 $(wildcard conf/*.example.yaml) $(D)$(docdir)/examples/
+	install -d $(D)$(docdir)/examples/jupyterhub
+	install -m 0644 $(wildcard conf/*.example.yaml) docs/examples/gate.c $(D)$(docdir)/examples/
+	install -m 0644 $(wildcard docs/examples/jupyterhub/*.*) $(D)$(docdir)/examples/jupyterhub/
 	$(foreach s,$(MAN_SECTIONS),$(if $(wildcard docs/man/*.$(s)),install -d $(D)$(mandir)/man$(s) && \
 	  cp -P --no-preserve=ownership $(wildcard docs/man/*.$(s)) $(D)$(mandir)/man$(s)/ &&)) true
 .PHONY: install
