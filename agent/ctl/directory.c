@@ -321,18 +321,20 @@ const struct user_record *dir_user(struct dir *dir, const char *name)
 	return user;
 }
 
+int dir_refuse_secret(const struct ctl *ctl, const char *word)
+{
+	if (!api_key_has_shape(word, strlen(word)))
+		return -1;
+	return ctl_fail(ctl, CTL_USAGE,
+			"never give a key itself on a command line: others can read it there. Revoke it now, and name "
+			"keys by their id (key_ and the 16 digits after the second '_')");
+}
+
 const struct key_record *dir_key(struct dir *dir, const char *name)
 {
 	const struct key_record *key;
 	char id[4 + API_KEY_ID_CHARS + 1];
 
-	if (api_key_has_shape(name, strlen(name))) {
-		ctl_fail(dir->ctl, CTL_USAGE,
-			 "never give a key itself on a command line: others can read it there. Revoke it, and name "
-			 "keys by their id "
-			 "(key_ and the 16 digits after the second '_')");
-		return NULL;
-	}
 	key = directory_key(dir->d, name);
 	if (!key && strlen(name) == API_KEY_ID_CHARS) {
 		snprintf(id, sizeof(id), "key_%s", name);

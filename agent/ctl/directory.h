@@ -40,6 +40,8 @@ const struct tenant_record *dir_tenant(struct dir *dir, const char *name);
 const struct project_record *dir_project(struct dir *dir, const char *name);
 const struct user_record *dir_user(struct dir *dir, const char *name);
 const struct key_record *dir_key(struct dir *dir, const char *name);
+/* -1: go on; CTL_USAGE after telling when the word is an API key itself. */
+int dir_refuse_secret(const struct ctl *ctl, const char *word);
 /* "acme/vision" */
 #define PROJECT_NAME_SIZE 64
 const char *dir_project_name(const struct dir *dir, const struct project_record *project, char out[PROJECT_NAME_SIZE]);

@@ -272,7 +272,9 @@ int directory_rotate_key_verb(struct ctl *ctl, int argc, char **argv)
 		return code;
 	if (parse_duration(grace, &grace_seconds) < 0 || grace_seconds > EXPIRES_MAX_SECONDS)
 		return ctl_fail(ctl, CTL_USAGE, "--grace \"%s\": write a span like 7d or 12h", grace);
-	code = dir_open(ctl, true, &dir);
+	code = dir_refuse_secret(ctl, argv[0]);
+	if (code < 0)
+		code = dir_open(ctl, true, &dir);
 	if (code >= 0)
 		return code;
 	old = dir_key(&dir, argv[0]);
@@ -329,6 +331,10 @@ int directory_revoke_key_verb(struct ctl *ctl, int argc, char **argv)
 	char time[TIME_TEXT_SIZE];
 	int count, code = ctl_parse(ctl, &command, argc, argv, &count);
 
+	if (code < 0)
+		code = dir_refuse_secret(ctl, argv[0]);
+	if (code < 0)
+		code = dir_refuse_secret(ctl, argv[0]);
 	if (code < 0)
 		code = dir_open(ctl, true, &dir);
 	if (code >= 0)

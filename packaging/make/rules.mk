@@ -81,6 +81,9 @@ NSS_TESTS := $(filter $(O)/tests/unit/test_nss_% $(O)/tests/unit/test_map_%,$(UN
 $(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map $(O)/fuzzers/fuzz_nss_map: $(call objects,$(call sources,tests/fakes/nss)) $(NSS_A)
 $(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
+# These run the built tenantctl.
+$(filter $(O)/tests/unit/test_ctl_%,$(UNIT_BIN)): | $(O)/tenantctl
+
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
 $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(AGENT_LIBS) -lpam -ldl
