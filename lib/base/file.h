@@ -22,7 +22,8 @@ enum file_trust { FILE_TRUST_ANY, FILE_TRUST_OWNER };
 int file_read(int dirfd, const char *path, size_t limit, enum file_trust trust, uid_t owner, struct buffer *ret,
 	      struct stat *ret_stat);
 /* Replaces `path` with data. `like` (may be NULL) gives owner and mode to keep; else `mode`. A caller that
- * may not give the file to that owner fails with -EPERM. */
+ * may not give the file to that owner fails with -EPERM.
+ * The last step is to make the new name durable: when that alone fails (-EIO), the new file is in place. */
 int file_replace(int dirfd, const char *path, const void *data, size_t length, mode_t mode, const struct stat *like);
 /* Takes an exclusive lock on `path` (created 0600 when absent), waiting at most `seconds`.
  * Returns the descriptor that holds it (close to release), -EWOULDBLOCK when the wait ends. */

@@ -28,7 +28,8 @@ char *format_time(int64_t seconds, char out[TIME_TEXT_SIZE]);
 /* "3 days", "2 hours", "1 minute", for messages to people. */
 char *format_span(uint64_t seconds, char *out, size_t size);
 
-/* An address block. IPv4 is kept as v4-mapped IPv6, so one compare serves both. */
+/* An address block. IPv4 is kept as v4-mapped IPv6, so one compare serves both
+ * (and ::/0 holds every address of either kind). */
 struct cidr {
 	struct in6_addr address; /* host bits zero */
 	uint8_t prefix;          /* 0..128 */

@@ -32,24 +32,6 @@ int sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES])
 	return 0;
 }
 
-uint32_t crc32_ieee(const void *data, size_t length)
-{
-	/* By half bytes: sixteen constants are enough for texts as short as keys. */
-	static const uint32_t table[16] = {
-		0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-		0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-	};
-	const uint8_t *p = data;
-	uint32_t crc = 0xFFFFFFFF;
-
-	for (size_t i = 0; i < length; i++) {
-		crc ^= p[i];
-		crc = crc >> 4 ^ table[crc & 15];
-		crc = crc >> 4 ^ table[crc & 15];
-	}
-	return ~crc;
-}
-
 char *base64_encode(const void *data, size_t length)
 {
 	const uint8_t *in = data;

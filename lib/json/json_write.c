@@ -156,7 +156,8 @@ void json_put_string_n(struct json_writer *w, const char *key, const char *value
 	if (!p)
 		return;
 	*p++ = '"';
-	memcpy(p, value, plain);
+	if (plain > 0)
+		memcpy(p, value, plain);
 	p += plain;
 	if (plain < length)
 		p = put_escaped(p, value + plain, length - plain);

@@ -32,6 +32,17 @@ static void digests(void **state)
 	assert_int_equal(crc32_ieee("123456789", 9), 0xCBF43926);
 	assert_int_equal(crc32_ieee(NULL, 0), 0);
 	assert_int_equal(crc32_ieee("\xFF\xFF\xFF\xFF", 4), 0xFFFFFFFF);
+	for (unsigned byte = 0; byte < 256; byte++) {
+		uint8_t text[2] = {(uint8_t)byte, (uint8_t)~byte};
+		uint32_t crc = 0xFFFFFFFF;
+
+		for (size_t i = 0; i < 16; i++) {
+			if (i % 8 == 0)
+				crc ^= text[i / 8];
+			crc = crc & 1 ? crc >> 1 ^ 0xEDB88320 : crc >> 1;
+		}
+		assert_int_equal(crc32_ieee(text, sizeof(text)), ~crc);
+	}
 }
 
 static void base64(void **state)

@@ -301,6 +301,7 @@ static void escapes(void **state)
 		const char *text;
 	} table[] = {
 		{"", 0, "\"\""},
+		{NULL, 0, "\"\""},
 		{"plain", 5, "\"plain\""},
 		{"\"\\/", 3, "\"\\\"\\\\/\""},
 		{"\b\t\n\v\f\r", 6, "\"\\b\\t\\n\\u000b\\f\\r\""},
