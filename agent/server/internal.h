@@ -37,6 +37,8 @@ struct server {
 };
 
 void server_forget(struct server *server, struct connection *connection); /* takes it off all lists */
+/* One wake-up of server_run, which waits at most so long (-1: for ever). 0 or -errno. */
+int server_step(struct server *server, int timeout_msec);
 /* Buries the dead; nothing within a wake-up, which ends with it. */
 void server_finish(struct server *server);
 void server_queue(struct server *server, struct connection *connection);

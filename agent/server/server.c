@@ -256,7 +256,7 @@ static void run_timers(struct server *server)
 	}
 }
 
-static int wake_up(struct server *server, int timeout_msec)
+int server_step(struct server *server, int timeout_msec)
 {
 	struct epoll_event events[READY_PER_WAKEUP];
 	int count = epoll_wait(server->epoll_fd, events, READY_PER_WAKEUP, timeout_msec);
@@ -308,7 +308,7 @@ int server_run(struct server *server)
 			if (sd_event_get_state(server->event) == SD_EVENT_FINISHED)
 				break;
 		}
-		result = wake_up(server, wait_msec(server));
+		result = server_step(server, wait_msec(server));
 	}
 	(void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, sd_event_get_fd(server->event), NULL);
 	if (result < 0)
