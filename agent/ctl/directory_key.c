@@ -212,11 +212,12 @@ static int check_rotation(struct dir *dir, const struct key_record *old, const c
 	if (request_digits_text &&
 	    text_equal(old->successor + MIN_OF(strlen(old->successor), (size_t)4), request_digits_text)) {
 		/* Not on stdout: a script takes what comes there for the key. */
-		ctl_warn(dir->ctl, "this request was done already: the successor of %s is %s. A key is never shown twice.",
+		ctl_warn(dir->ctl,
+			 "this request was done already: the successor of %s is %s. A key is never shown twice.",
 			 old->id, old->successor);
 		return dir->ctl->json ? dir_done(dir, false, "id", old->successor, dir_file_of(dir, RECORD_KEY, old),
-						 "this request was done already; a key is never shown twice") :
-					CTL_OK;
+						 "this request was done already; a key is never shown twice")
+				      : CTL_OK;
 	}
 	if (old->revoked_at || (old->not_after && old->not_after <= now))
 		return ctl_fail(dir->ctl, CTL_NO, "%s is in force no more; make a new key with add-key", old->id);
@@ -331,8 +332,6 @@ int directory_revoke_key_verb(struct ctl *ctl, int argc, char **argv)
 	char time[TIME_TEXT_SIZE];
 	int count, code = ctl_parse(ctl, &command, argc, argv, &count);
 
-	if (code < 0)
-		code = dir_refuse_secret(ctl, argv[0]);
 	if (code < 0)
 		code = dir_refuse_secret(ctl, argv[0]);
 	if (code < 0)

@@ -16,7 +16,8 @@ static void check_same(const struct unit *a, const struct unit *b)
 	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		FUZZ_CHECK(records_count(&a->records, kind) == records_count(&b->records, kind));
 		for (uint32_t i = 0; i < records_count(&a->records, kind); i++)
-			FUZZ_CHECK(record_equal(kind, records_at(&a->records, kind, i), records_at(&b->records, kind, i)));
+			FUZZ_CHECK(
+				record_equal(kind, records_at(&a->records, kind, i), records_at(&b->records, kind, i)));
 	}
 }
 

@@ -170,7 +170,8 @@ static const struct {
 	{"resume-user dora", 0, "status: active}\n"},
 	{"resume-user dora", 0, NULL},
 	{"resume-user dor", 1, NULL},
-	{"add-host cpu-* gamma/web --login viewer --sudo owner", 0, "- {project: prj_web, login: [viewer], sudo: [owner]}"},
+	{"add-host cpu-* gamma/web --login viewer --sudo owner", 0,
+	 "- {project: prj_web, login: [viewer], sudo: [owner]}"},
 	{"add-host cpu-* gamma/web --login viewer --sudo owner", 0, NULL},
 	{"add-host cpu-* gamma/web --login owner", 1, NULL},
 	{"add-host cpu-* gamma/web --login owner --replace", 0, "- {project: prj_web, login: [owner]}"},
@@ -217,7 +218,9 @@ static void test_keys(void **state)
 	struct api_key_parts parts;
 	_cleanup_(freep) char *text = NULL, *again = NULL;
 
-	assert_int_equal(run_out("add-key alice --label new --project acme/vision --action dataset.write --expires 90d", out, sizeof(out)), 0);
+	assert_int_equal(run_out("add-key alice --label new --project acme/vision --action dataset.write --expires 90d",
+				 out, sizeof(out)),
+			 0);
 	assert_int_equal(strlen(out), API_KEY_TEXT_CHARS + 1); /* the key and nothing else */
 	assert_result(api_key_parse(out, API_KEY_TEXT_CHARS, &parts), 0);
 	assert_int_equal(parts.kind, API_KEY_PERSON);
@@ -278,8 +281,10 @@ static void test_drop_ins(void **state)
 	snprintf(drop_in, sizeof(drop_in), "%s.d", path);
 	assert_int_equal(mkdir(drop_in, 0755), 0);
 	snprintf(drop_in, sizeof(drop_in), "%s.d/10-delta.yaml", path);
-	write_file(drop_in, "version: 1\n# all of delta\ntenants:\n  - {id: ten_delta, slug: delta, gid: 1879200000, ids: {first: "
-			    "1879200000, count: 100, next: 1879200001}}\n");
+	write_file(
+		drop_in,
+		"version: 1\n# all of delta\ntenants:\n  - {id: ten_delta, slug: delta, gid: 1879200000, ids: {first: "
+		"1879200000, count: 100, next: 1879200001}}\n");
 	assert_int_equal(run("add-project delta/web"), 0);
 	assert_int_equal(run("add-user dan --tenant delta"), 0);
 	assert_int_equal(run("add-member dan delta/web owner"), 0);

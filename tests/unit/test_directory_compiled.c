@@ -23,7 +23,8 @@ static void assert_same_unit(const struct unit *a, const struct unit *b)
 
 		assert_int_equal(count, records_count(&b->records, kind));
 		for (uint32_t i = 0; i < count; i++) {
-			assert_true(record_equal(kind, records_at(&a->records, kind, i), records_at(&b->records, kind, i)));
+			assert_true(
+				record_equal(kind, records_at(&a->records, kind, i), records_at(&b->records, kind, i)));
 			assert_int_equal(unit_place(a, kind, i).line, unit_place(b, kind, i).line);
 			assert_int_equal(unit_place(a, kind, i).column, unit_place(b, kind, i).column);
 		}
@@ -92,7 +93,8 @@ static void test_damaged(void **state)
 			if (r == 0) {
 				for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 					for (uint32_t n = 0; n < records_count(&back->records, kind); n++)
-						record_equal(kind, records_at(&back->records, kind, n), records_at(&back->records, kind, n));
+						record_equal(kind, records_at(&back->records, kind, n),
+							     records_at(&back->records, kind, n));
 				unit_unref(back);
 			} else {
 				assert_result(r, -EBADMSG);
@@ -158,10 +160,8 @@ static void test_sealed_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_cut_and_longer),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_other_source_and_format),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_cut_and_longer),
+		cmocka_unit_test(test_damaged),      cmocka_unit_test(test_other_source_and_format),
 		cmocka_unit_test(test_sealed_files),
 	};
 

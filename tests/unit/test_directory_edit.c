@@ -54,10 +54,17 @@ static char *finish(struct session *s)
 	return text;
 }
 
-static const struct user_record new_user = {.id = "usr_dora", .tenant_id = "ten_acme", .login = "dora", .name = "D\xc3\xb3ra: \"x\"",
-					    .email = "", .home = "/home/dora", .shell = "/bin/bash", .uid = 1879048220,
+static const struct user_record new_user = {.id = "usr_dora",
+					    .tenant_id = "ten_acme",
+					    .login = "dora",
+					    .name = "D\xc3\xb3ra: \"x\"",
+					    .email = "",
+					    .home = "/home/dora",
+					    .shell = "/bin/bash",
+					    .uid = 1879048220,
 					    .status_reason = ""};
-static const struct member_record new_member = {.user_id = "usr_ci", .project_id = "prj_vision", .tenant_id = "", .role = "editor"};
+static const struct member_record new_member = {
+	.user_id = "usr_ci", .project_id = "prj_vision", .tenant_id = "", .role = "editor"};
 
 /* Appending: the whole new text from the old one, which is replaced at `at` by `added`. */
 static const struct {
@@ -66,20 +73,26 @@ static const struct {
 } appends[] = {
 	/* the last item's own style and indent */
 	{RECORD_MEMBER, "version: 1\nmembers:\n- {user: u, project: p, role: r} # c\n\n# end\nusers: []\n",
-	 "version: 1\nmembers:\n- {user: u, project: p, role: r} # c\n- {user: usr_ci, project: prj_vision, role: editor}\n\n# end\nusers: []\n"},
+	 "version: 1\nmembers:\n- {user: u, project: p, role: r} # c\n- {user: usr_ci, project: prj_vision, role: "
+	 "editor}\n\n# end\nusers: []\n"},
 	{RECORD_MEMBER, "version: 1\nmembers:\n    -   user: u\n        project: p\n        role: r\n",
-	 "version: 1\nmembers:\n    -   user: u\n        project: p\n        role: r\n    -   user: usr_ci\n        project: prj_vision\n        role: editor\n"},
+	 "version: 1\nmembers:\n    -   user: u\n        project: p\n        role: r\n    -   user: usr_ci\n        "
+	 "project: prj_vision\n        role: editor\n"},
 	/* an empty list, a missing one, one in brackets */
 	{RECORD_MEMBER, "version: 1\nmembers: []   # none yet\nusers: []\n",
 	 "version: 1\nmembers:    # none yet\n  - {user: usr_ci, project: prj_vision, role: editor}\nusers: []\n"},
-	{RECORD_MEMBER, "version: 1\nmembers: []\n", "version: 1\nmembers:\n  - {user: usr_ci, project: prj_vision, role: editor}\n"},
+	{RECORD_MEMBER, "version: 1\nmembers: []\n",
+	 "version: 1\nmembers:\n  - {user: usr_ci, project: prj_vision, role: editor}\n"},
 	{RECORD_MEMBER, "version: 1", "version: 1\nmembers:\n  - {user: usr_ci, project: prj_vision, role: editor}\n"},
 	{RECORD_MEMBER, "version: 1\r\nusers: []\r\n",
 	 "version: 1\r\nusers: []\r\nmembers:\r\n  - {user: usr_ci, project: prj_vision, role: editor}\r\n"},
 	{RECORD_MEMBER, "version: 1\nmembers: [{user: u, project: p, role: r}] # all\n",
-	 "version: 1\nmembers: [{user: u, project: p, role: r}, {user: usr_ci, project: prj_vision, role: editor}] # all\n"},
+	 "version: 1\nmembers: [{user: u, project: p, role: r}, {user: usr_ci, project: prj_vision, role: editor}] # "
+	 "all\n"},
 	/* wide characters before it */
-	{RECORD_MEMBER, "version: 1 # \xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\nmembers:\n  - {user: u, project: p, role: r}\n# \xc3\xa9\n",
+	{RECORD_MEMBER,
+	 "version: 1 # \xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\nmembers:\n  - {user: u, project: p, role: r}\n# "
+	 "\xc3\xa9\n",
 	 "version: 1 # \xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\nmembers:\n  - {user: u, project: p, role: r}\n"
 	 "  - {user: usr_ci, project: prj_vision, role: editor}\n# \xc3\xa9\n"},
 	/* layouts that are left alone */
@@ -111,8 +124,10 @@ static void test_append(void **state)
 
 static void test_quoting(void **state)
 {
-	static const char *const names[] = {"D\xc3\xb3ra", "yes", "null", "1e3", "a # b", "- x", "{a}", "\"", "\\", "'", "  two", "x ",
-					    "0x10", "~", "@x", "`", "%", "!x", "&x", "*x", "?", "|", ">", "a, b", "[", "2026-01-01", "x\\n"};
+	static const char *const names[] = {"D\xc3\xb3ra", "yes", "null", "1e3",   "a # b",      "- x",  "{a}",
+					    "\"",          "\\",  "'",    "  two", "x ",         "0x10", "~",
+					    "@x",          "`",   "%",    "!x",    "&x",         "*x",   "?",
+					    "|",           ">",   "a, b", "[",     "2026-01-01", "x\\n"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		for (unsigned flow = 0; flow < 2; flow++) {
@@ -121,7 +136,8 @@ static void test_quoting(void **state)
 			char *text;
 
 			user.name = names[i];
-			begin(&s, flow ? "version: 1\nusers:\n  - {id: u, tenant: t, login: u, uid: 1879048200}\n" : "version: 1\n");
+			begin(&s, flow ? "version: 1\nusers:\n  - {id: u, tenant: t, login: u, uid: 1879048200}\n"
+				       : "version: 1\n");
 			assert_result(edit_append(s.edit, RECORD_USER, &user, &s.problem), 0);
 			text = finish(&s); /* compares what is loaded with what was meant */
 			if (!text)
@@ -130,7 +146,6 @@ static void test_quoting(void **state)
 			end(&s);
 		}
 }
-
 
 /* The sample with one piece changed. */
 static void assert_piece(struct session *s, const char *from, const char *to)
@@ -179,9 +194,11 @@ static void test_updates(void **state)
 	key.not_after = 1795305600;
 	assert_result(edit_update(s.edit, RECORD_KEY, 0, &key, &s.problem), 0);
 	{
-		_cleanup_(freep) char *first = replaced(sample_directory, "2027-11-01T08:00:00Z", "2026-11-22T00:00:00Z");
-		_cleanup_(freep) char *wanted = replaced(first, "successor: key_fedcba9876543210\n",
-							 "successor: key_fedcba9876543210\n    revoked: {at: 2026-11-22T00:00:00Z, reason: gone}\n");
+		_cleanup_(freep) char *first =
+			replaced(sample_directory, "2027-11-01T08:00:00Z", "2026-11-22T00:00:00Z");
+		_cleanup_(freep) char *wanted = replaced(
+			first, "successor: key_fedcba9876543210\n",
+			"successor: key_fedcba9876543210\n    revoked: {at: 2026-11-22T00:00:00Z, reason: gone}\n");
 		_cleanup_(freep) char *text = finish(&s);
 
 		assert_non_null(text);
@@ -211,8 +228,9 @@ static void test_host_rules(void **state)
 	host.rules = rules;
 	host.rule_count = 3;
 	assert_result(edit_update(s.edit, RECORD_HOST, 0, &host, &s.problem), 0);
-	assert_piece(&s, "- project: prj_main # theirs, too\n",
-		     "- project: prj_main # theirs, too\n      - {project: prj_speech, login: [owner], sudo: [owner]}\n");
+	assert_piece(
+		&s, "- project: prj_main # theirs, too\n",
+		"- project: prj_main # theirs, too\n      - {project: prj_speech, login: [owner], sudo: [owner]}\n");
 	end(&s);
 
 	begin(&s, sample_directory);
@@ -224,7 +242,8 @@ static void test_host_rules(void **state)
 	assert_result(edit_update(s.edit, RECORD_HOST, 0, &host, &s.problem), 0);
 	{
 		_cleanup_(freep) char *first = replaced(sample_directory, ", sudo: [owner], services", ", services");
-		_cleanup_(freep) char *wanted = replaced(first, "prj_main # theirs, too\n", "prj_main # theirs, too\n        login: [owner]\n");
+		_cleanup_(freep) char *wanted =
+			replaced(first, "prj_main # theirs, too\n", "prj_main # theirs, too\n        login: [owner]\n");
 		_cleanup_(freep) char *text = finish(&s);
 
 		if (!text)
@@ -245,7 +264,8 @@ static void test_host_rules(void **state)
 	host.name = "new-*";
 	assert_result(edit_append(s.edit, RECORD_HOST, &host, &s.problem), 0);
 	assert_piece(&s, "    serves: []\n",
-		     "    serves: []\n  - name: \"new-*\"\n    serves:\n      - {project: prj_speech, login: [owner], sudo: [owner]}\n");
+		     "    serves: []\n  - name: \"new-*\"\n    serves:\n      - {project: prj_speech, login: [owner], "
+		     "sudo: [owner]}\n");
 	end(&s);
 }
 
@@ -285,7 +305,8 @@ static void test_remove(void **state)
 			"version: 1\nmembers: [{user: a, project: p, role: r}, {user: b, project: p, role: r}]\n"};
 		_cleanup_(freep) char *text = NULL;
 
-		begin(&s, "version: 1\nmembers: [{user: a, project: p, role: r}, {user: b, project: p, role: r}, {user: c, project: p, role: r}]\n");
+		begin(&s, "version: 1\nmembers: [{user: a, project: p, role: r}, {user: b, project: p, role: r}, "
+			  "{user: c, project: p, role: r}]\n");
 		assert_result(edit_remove(s.edit, RECORD_MEMBER, i, &s.problem), 0);
 		text = finish(&s);
 		assert_string_equal(text, wanted[i]);
@@ -308,7 +329,8 @@ static void test_update_and_append(void **state)
 	assert_result(edit_update(s.edit, RECORD_KEY, 1, &ending, &s.problem), 0);
 	assert_result(edit_append(s.edit, RECORD_KEY, &next, &s.problem), 0);
 	assert_piece(&s, "reason: lost laptop}\n",
-		     "reason: lost laptop}\n    successor: key_AAAAAAAAAAAAAAAA\n  - id: key_AAAAAAAAAAAAAAAA\n    user: usr_alice\n"
+		     "reason: lost laptop}\n    successor: key_AAAAAAAAAAAAAAAA\n  - id: key_AAAAAAAAAAAAAAAA\n    "
+		     "user: usr_alice\n"
 		     "    verifier: \"sha256:100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"\n");
 	end(&s);
 }
@@ -418,11 +440,11 @@ static void test_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_append),	      cmocka_unit_test(test_quoting),
-		cmocka_unit_test(test_updates),	      cmocka_unit_test(test_host_rules),
-		cmocka_unit_test(test_remove),	      cmocka_unit_test(test_update_and_append),
-		cmocka_unit_test(test_append_two),    cmocka_unit_test(test_bad_record),
-		cmocka_unit_test(test_write),	      cmocka_unit_test(test_link_is_kept),
+		cmocka_unit_test(test_append),     cmocka_unit_test(test_quoting),
+		cmocka_unit_test(test_updates),    cmocka_unit_test(test_host_rules),
+		cmocka_unit_test(test_remove),     cmocka_unit_test(test_update_and_append),
+		cmocka_unit_test(test_append_two), cmocka_unit_test(test_bad_record),
+		cmocka_unit_test(test_write),      cmocka_unit_test(test_link_is_kept),
 		cmocka_unit_test(test_lock),
 	};
 

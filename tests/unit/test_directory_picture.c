@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "directory/layer.h"
@@ -59,10 +60,11 @@ static void test_host_choice(void **state)
 {
 	static const struct {
 		const char *host, *wanted;
-	} cases[] = {{"gpu-1", "gpu-1"}, {"GPU-1", "gpu-1"}, {"gpu-10", "gpu-1*"}, {"gpu-2", "gpu-*"},
-		     {"cpu", "*"},	 {"gpu", "*"},	     {"", "*"}};
-	struct unit *unit = load_text("f", "version: 1\nhosts:\n  - {name: \"*\", serves: []}\n  - {name: gpu-*, serves: []}\n"
-					   "  - {name: gpu-1*, serves: []}\n  - {name: gpu-1, serves: []}\n");
+	} cases[] = {{"gpu-1", "gpu-1"}, {"GPU-1", "gpu-1"}, {"gpu-10", "gpu-1*"}, {"gpu-2", "gpu-*"}, {"cpu", "*"},
+		     {"gpu", "*"},       {"", "*"}};
+	struct unit *unit =
+		load_text("f", "version: 1\nhosts:\n  - {name: \"*\", serves: []}\n  - {name: gpu-*, serves: []}\n"
+			       "  - {name: gpu-1*, serves: []}\n  - {name: gpu-1, serves: []}\n");
 	struct unit *none = load_text("f", "version: 1\n");
 	struct problem problem = {0};
 	struct directory *d;
@@ -93,41 +95,57 @@ static const struct {
 	{"slug: beta", "slug: acme", "f:14:5: tenant slug \"acme\" is taken already"},
 	{"slug: speech", "slug: vision", "f:17:5: project slug \"vision\" is taken already (f:16)"},
 	{"id: prj_speech", "id: prj_vision", "f:17:5: project id \"prj_vision\" is taken already"},
-	{"id: key_fedcba9876543210", "id: key_0123456789abcdef", "f:48:5: key id \"key_0123456789abcdef\" is taken already (f:40)"},
+	{"id: key_fedcba9876543210", "id: key_0123456789abcdef",
+	 "f:48:5: key id \"key_0123456789abcdef\" is taken already (f:40)"},
 	{"slug: speech", "slug: vision-owner", "f:17:5: group name \"acme-vision-owner\" is claimed twice"},
 	{"slug: beta", "slug: acme-vision", "f:16:5: group name \"acme-vision\" is claimed twice"},
-	{"gid: 1879048197", "gid: 1879048196", "f:17:5: gid 1879048196 is claimed twice, by groups \"acme-vision-owner\""},
-	{"gid: 1879048197", "gid: 1879048207", "f:17:5: gid 1879048210 of group \"acme-speech-owner\" is the uid of alice"},
+	{"gid: 1879048197", "gid: 1879048196",
+	 "f:17:5: gid 1879048196 is claimed twice, by groups \"acme-vision-owner\""},
+	{"gid: 1879048197", "gid: 1879048207",
+	 "f:17:5: gid 1879048210 of group \"acme-speech-owner\" is the uid of alice"},
 	{"login: bob", "login: acme-vision", "f:16:5: group \"acme-vision\" has the name of a user's private group"},
 	{"slug: beta", "slug: tenant-sudo", "f:14:5: group \"tenant-sudo\" is the host's own"},
 	{"uid: 1879048211", "uid: 1879048192", "f:5:5: gid 1879048192 of group \"acme\" is the uid of bob"},
-	{"uid: 1879048211", "uid: 1879113799", "f:29:5: uid 1879113799 is outside the block of tenant \"acme\" (1879048192..1879113727)"},
+	{"uid: 1879048211", "uid: 1879113799",
+	 "f:29:5: uid 1879113799 is outside the block of tenant \"acme\" (1879048192..1879113727)"},
 	{"uid: 1879048211", "uid: 1879048300",
-	 "f:29:5: uid 1879048300 is not below ids.next of tenant \"acme\" (1879048300) (set ids.next of the tenant to 1879048301"},
+	 "f:29:5: uid 1879048300 is not below ids.next of tenant \"acme\" (1879048300) (set ids.next of the tenant to "
+	 "1879048301"},
 	{"gid: 1879048197", "gid: 1879048297", "f:17:5: gid 1879048297 is not below ids.next"},
 	{"next: 1879048300", "next: 1879048212", "f:30:5: uid 1879048212"},
-	{"{first: 1879113728, count: 65536", "{first: 1879113727, count: 65537", "f:14:5: the id block overlaps that of tenant \"acme\""},
+	{"{first: 1879113728, count: 65536", "{first: 1879113727, count: 65537",
+	 "f:14:5: the id block overlaps that of tenant \"acme\""},
 	{"user: usr_bob", "user: usr_bop", "f:37:5: there is no user \"usr_bop\" (did you mean \"usr_bob\"?)"},
-	{"tenant: ten_acme, login: bob", "tenant: ten_akme, login: bob", "f:29:5: there is no tenant \"ten_akme\" (did you mean"},
-	{"tenant: ten_beta, slug", "tenant: ten_gamma, slug", "f:18:5: there is no tenant \"ten_gamma\" (references are ids"},
+	{"tenant: ten_acme, login: bob", "tenant: ten_akme, login: bob",
+	 "f:29:5: there is no tenant \"ten_akme\" (did you mean"},
+	{"tenant: ten_beta, slug", "tenant: ten_gamma, slug",
+	 "f:18:5: there is no tenant \"ten_gamma\" (references are ids"},
 	{"project: prj_vision, role: owner", "project: vision, role: owner", "f:34:5: there is no project \"vision\""},
 	{"project: prj_main, role: editor", "project: prj_vision, role: editor",
 	 "f:38:5: user \"carol\" belongs to another tenant than project \"vision\""},
-	{"tenant: ten_acme, role: admin", "tenant: ten_beta, role: admin", "f:35:5: user \"alice\" belongs to another tenant"},
-	{"role: annotator", "role: annotater", "f:37:5: tenant \"acme\" has no project role \"annotater\" (did you mean \"annotator\"?)"},
+	{"tenant: ten_acme, role: admin", "tenant: ten_beta, role: admin",
+	 "f:35:5: user \"alice\" belongs to another tenant"},
+	{"role: annotator", "role: annotater",
+	 "f:37:5: tenant \"acme\" has no project role \"annotater\" (did you mean \"annotator\"?)"},
 	{"role: annotator", "role: admin", "f:37:5: tenant \"acme\" has no project role \"admin\""},
 	{"role: annotator", "role: billing", "f:37:5: tenant \"acme\" has no project role \"billing\""},
 	{"role: admin", "role: annotator", "f:35:5: tenant \"acme\" has no tenant role \"annotator\""},
 	{"role: editor", "role: annotator", "f:38:5: tenant \"beta\" has no project role \"annotator\""},
 	{"project: prj_speech, role: viewer", "project: prj_vision, role: viewer",
 	 "f:36:5: this user is a member of project \"prj_vision\" already"},
-	{"successor: key_fedcba9876543210", "successor: key_fedcba9876543211", "f:40:5: there is no key \"key_fedcba9876543211\""},
-	{"successor: key_fedcba9876543210", "successor: key_0123456789abcdef", "f:40:5: key \"key_0123456789abcdef\" cannot be the successor"},
-	{"    user: usr_alice\n    verifier", "    user: usr_bob\n    verifier", "f:40:5: key \"key_fedcba9876543210\" cannot be the successor"},
+	{"successor: key_fedcba9876543210", "successor: key_fedcba9876543211",
+	 "f:40:5: there is no key \"key_fedcba9876543211\""},
+	{"successor: key_fedcba9876543210", "successor: key_0123456789abcdef",
+	 "f:40:5: key \"key_0123456789abcdef\" cannot be the successor"},
+	{"    user: usr_alice\n    verifier", "    user: usr_bob\n    verifier",
+	 "f:40:5: key \"key_fedcba9876543210\" cannot be the successor"},
 	{"    user: usr_alice\n    label", "    user: usr_zoe\n    label", "f:40:5: there is no user \"usr_zoe\""},
-	{"projects: [prj_vision]", "projects: [prj_main]", "f:40:5: scope names project \"prj_main\" of another tenant"},
-	{"projects: [prj_vision]", "projects: [prj_visin]", "f:40:5: there is no project \"prj_visin\" (did you mean \"prj_vision\"?)"},
-	{"actions: [host.login", "actions: [host.logn", "f:40:5: scope names an unknown action \"host.logn\" (did you mean \"host.login\"?)"},
+	{"projects: [prj_vision]", "projects: [prj_main]",
+	 "f:40:5: scope names project \"prj_main\" of another tenant"},
+	{"projects: [prj_vision]", "projects: [prj_visin]",
+	 "f:40:5: there is no project \"prj_visin\" (did you mean \"prj_vision\"?)"},
+	{"actions: [host.login", "actions: [host.logn",
+	 "f:40:5: scope names an unknown action \"host.logn\" (did you mean \"host.login\"?)"},
 	{"project: prj_vision, login", "project: prj_vison, login", "f:53:5: there is no project \"prj_vison\""},
 	{"sudo: [owner]", "sudo: [owners]", "f:53:5: tenant \"acme\" has no project role \"owners\""},
 	{"- project: prj_main", "- project: prj_vision", "f:53:5: two rules for project \"prj_vision\""},
@@ -196,7 +214,8 @@ static void test_split_faults(void **state)
 			fail_msg("fault %zu is let in across files", i);
 		/* Only the unit that really differs is new: the others must be looked at all the same. */
 		for (unsigned j = 0; j < 6; j++)
-			mixed[j] = memcmp(units[j]->source_hash, changed[j]->source_hash, SHA256_BYTES) ? changed[j] : units[j];
+			mixed[j] = memcmp(units[j]->source_hash, changed[j]->source_hash, SHA256_BYTES) ? changed[j]
+													: units[j];
 		if (strcmp(build_problem(mixed, 6, before), "(no problem)") == 0)
 			fail_msg("fault %zu is let in by a change of one file", i);
 		for (unsigned j = 0; j < 6; j++)
@@ -282,20 +301,22 @@ static void test_diff(void **state)
 		{"Alice Example", "Alice X", "~user usr_alice;", 1, 1879048210},
 		{"uid: 1879048211", "uid: 1879048250", "~user usr_bob;", 2, 1879048211},
 		{"role: annotator", "role: editor", "~membership usr_bob;", 1, 1879048211},
-		{"  - {user: usr_bob, project: prj_vision, role: annotator}\n", "", "-membership usr_bob;", 1, 1879048211},
-		{"members:\n", "members:\n  - {user: usr_ci, project: prj_speech, role: viewer}\n", "+membership usr_ci;", 1,
-		 1879048212},
-		{"revoked: {at: 2026-11-20T00:00:00Z, reason: lost laptop}", "label: x", "~key key_fedcba9876543210;", 0, 0},
+		{"  - {user: usr_bob, project: prj_vision, role: annotator}\n", "", "-membership usr_bob;", 1,
+		 1879048211},
+		{"members:\n", "members:\n  - {user: usr_ci, project: prj_speech, role: viewer}\n",
+		 "+membership usr_ci;", 1, 1879048212},
+		{"revoked: {at: 2026-11-20T00:00:00Z, reason: lost laptop}", "label: x", "~key key_fedcba9876543210;",
+		 0, 0},
 		{"next: 1879048300", "next: 1879048301", "~tenant ten_acme;", 0, 0},
 		{"name: Acme Robotics", "status: suspended", "~tenant ten_acme;", -1, 0},
 		{"groups: viewer", "groups: editor", "~tenant ten_acme;", -1, 0},
 		{"sudo: [owner]", "sudo: []", "~host gpu-*;", -1, 0},
 		{"slug: speech", "slug: talk", "~project prj_speech;", -1, 0},
 		{"allow_from: [10.0.0.0/8]", "allow_from: []", "~project prj_vision;", 0, 0},
-		{"projects:\n", "projects:\n  - {id: prj_new, tenant: ten_beta, slug: new, gid: 1879113760}\n", "+project prj_new;",
-		 -1, 0},
-		{"  - {id: usr_ci, tenant: ten_acme, login: acme-ci, uid: 1879048212, kind: service}\n", "", "-user usr_ci;", 1,
-		 1879048212},
+		{"projects:\n", "projects:\n  - {id: prj_new, tenant: ten_beta, slug: new, gid: 1879113760}\n",
+		 "+project prj_new;", -1, 0},
+		{"  - {id: usr_ci, tenant: ten_acme, login: acme-ci, uid: 1879048212, kind: service}\n", "",
+		 "-user usr_ci;", 1, 1879048212},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -343,8 +364,10 @@ static struct unit *random_unit(unsigned tenant, unsigned *seed)
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
 	unsigned first = 1879048192U + tenant * 1000, users = roll(seed, 5), projects = 1 + roll(seed, 2);
 
-	buffer_printf(&text, "version: 1\ntenants:\n  - {id: ten_%u, slug: t%u, gid: %u, ids: {first: %u, count: 1000, next: %u}}\n",
-		      tenant, tenant, first, first, first + 100 + roll(seed, 3));
+	buffer_printf(
+		&text,
+		"version: 1\ntenants:\n  - {id: ten_%u, slug: t%u, gid: %u, ids: {first: %u, count: 1000, next: %u}}\n",
+		tenant, tenant, first, first, first + 100 + roll(seed, 3));
 	buffer_add_text(&text, "projects:\n");
 	for (unsigned i = 0; i < projects; i++)
 		buffer_printf(&text, "  - {id: prj_%u_%u, tenant: ten_%u, slug: p%u, gid: %u}\n", tenant, i, tenant, i,
@@ -353,13 +376,14 @@ static struct unit *random_unit(unsigned tenant, unsigned *seed)
 	for (unsigned i = 0; i < users; i++)
 		/* now and then a login or id of somebody else */
 		buffer_printf(&text, "  - {id: usr_%u_%u, tenant: ten_%u, login: u%u-%u, uid: %u}\n",
-			      roll(seed, 40) ? tenant : roll(seed, TENANTS), i, tenant, roll(seed, 40) ? tenant : roll(seed, TENANTS), i,
-			      first + 20 + i);
+			      roll(seed, 40) ? tenant : roll(seed, TENANTS), i, tenant,
+			      roll(seed, 40) ? tenant : roll(seed, TENANTS), i, first + 20 + i);
 	buffer_printf(&text, users ? "members:\n" : "members: []\n");
 	for (unsigned i = 0; i < users; i++)
 		/* now and then of another tenant's, or twice */
-		buffer_printf(&text, "  - {user: usr_%u_%u, project: prj_%u_%u, role: %s}\n", roll(seed, 30) ? tenant : roll(seed, TENANTS),
-			      i, tenant, roll(seed, projects), roll(seed, 2) ? "editor" : "viewer");
+		buffer_printf(&text, "  - {user: usr_%u_%u, project: prj_%u_%u, role: %s}\n",
+			      roll(seed, 30) ? tenant : roll(seed, TENANTS), i, tenant, roll(seed, projects),
+			      roll(seed, 2) ? "editor" : "viewer");
 	buffer_printf(&text, users ? "keys:\n" : "keys: []\n");
 	for (unsigned i = 0; i < users; i++)
 		buffer_printf(&text,
@@ -450,7 +474,8 @@ static void test_layers(void **state)
 
 	buffer_add_text(&text, "version: 1\nusers:\n");
 	for (unsigned i = 0; i < LARGE_UNIT_RECORDS; i++)
-		buffer_printf(&text, "  - {id: usr_x%u, tenant: ten_acme, login: x%u, uid: %u}\n", i, i, 1879048400 + i);
+		buffer_printf(&text, "  - {id: usr_x%u, tenant: ten_acme, login: x%u, uid: %u}\n", i, i,
+			      1879048400 + i);
 	buffer_add_text(&text, "members:\n  - {user: usr_bob, tenant: ten_acme, role: viewer}\n");
 	units[0] = load_text("sample", sample);
 	units[1] = load_text("large", buffer_text(&text));
@@ -471,10 +496,12 @@ static void test_layers(void **state)
 	assert_touched(d, next, 2, 1879048407);
 	/* a duplicate across layers */
 	unit_unref(units[2]);
-	units[2] = load_text("small", "version: 1\nusers:\n  - {id: usr_y, tenant: ten_acme, login: x5, uid: 1879059999}\n");
-	assert_string_equal(build_problem(units, 3, next),
-			    "small:3:5: this login is taken already (large:8) (all tenants of a host share one space of login "
-			    "names; rename one of the two)");
+	units[2] = load_text("small",
+			     "version: 1\nusers:\n  - {id: usr_y, tenant: ten_acme, login: x5, uid: 1879059999}\n");
+	assert_string_equal(
+		build_problem(units, 3, next),
+		"small:3:5: this login is taken already (large:8) (all tenants of a host share one space of login "
+		"names; rename one of the two)");
 	directory_unref(d);
 	directory_unref(next);
 	for (unsigned i = 0; i < 3; i++)
@@ -486,8 +513,10 @@ static void test_too_many_memberships(void **state)
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
 	struct unit *unit;
 
-	buffer_add_text(&text, "version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: 1879048192, count: 65536, "
-			       "next: 1879100000}}\nusers: [{id: u, tenant: t, login: u, uid: 1879048193}]\nprojects:\n");
+	buffer_add_text(
+		&text,
+		"version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: 1879048192, count: 65536, "
+		"next: 1879100000}}\nusers: [{id: u, tenant: t, login: u, uid: 1879048193}]\nprojects:\n");
 	for (unsigned i = 0; i <= USER_MEMBERSHIPS_MAX; i++)
 		buffer_printf(&text, "  - {id: p%u, tenant: t, slug: p%u, gid: %u}\n", i, i, 1879048200 + 4 * i);
 	buffer_add_text(&text, "members:\n");
@@ -498,14 +527,36 @@ static void test_too_many_memberships(void **state)
 	unit_unref(unit);
 }
 
+/* The example that the package ships is in order. Tests run in the project's folder. */
+static void test_example(void **state)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct directory *d;
+
+	if (access("conf/directory.example.yaml", R_OK) < 0)
+		skip();
+	text = read_file("conf/directory.example.yaml");
+	d = build_text(text);
+	assert_string_equal(directory_host(d)->name, "gpu-*");
+	assert_int_equal(directory_counts(d).users, 4);
+	assert_string_equal(directory_role(d, "usr_bob", "prj_vision"), "annotator");
+	directory_unref(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lookups),	    cmocka_unit_test(test_host_choice),
-		cmocka_unit_test(test_faults),	    cmocka_unit_test(test_split_faults),
-		cmocka_unit_test(test_losses),	    cmocka_unit_test(test_diff),
-		cmocka_unit_test(test_incremental), cmocka_unit_test(test_diff_from_nothing),
-		cmocka_unit_test(test_layers),	    cmocka_unit_test(test_too_many_memberships),
+		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_host_choice),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_split_faults),
+		cmocka_unit_test(test_losses),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_incremental),
+		cmocka_unit_test(test_diff_from_nothing),
+		cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_too_many_memberships),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

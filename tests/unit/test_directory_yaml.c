@@ -126,7 +126,8 @@ static const struct {
 	{"users:\n  - {login: \"a\\0b\"}\n", "f:3:13: a NUL character"},
 	{"users:\n  - {login: \"12345\"}\n", "f:3:13: \"login\" is not a login name"},
 	{"users:\n  - {name: \"a:b\"}\n", "f:3:12: \"name\" is too long, or has ':'"},
-	{"users:\n  - {name: \"a\\eb\"}\n", "f:3:12: \"name\" is too long, or has ':' or invisible characters in it: \"a\\x1bb\""},
+	{"users:\n  - {name: \"a\\eb\"}\n",
+	 "f:3:12: \"name\" is too long, or has ':' or invisible characters in it: \"a\\x1bb\""},
 	{"users:\n  - {uid: 1000}\n", "f:3:11: \"uid\" is outside the managed range: \"1000\""},
 	{"users:\n  - {uid: \"1879048200\"}\n", "f:3:11: \"uid\" is not a whole number"},
 	{"users:\n  - {uid: 0x70000010}\n", "f:3:11: \"uid\" is not a whole number"},
@@ -138,18 +139,21 @@ static const struct {
 	{"users:\n  - {shell: \"/bin/sh:x\"}\n", "f:3:13: \"shell\" is not a safe absolute path"},
 	{"users:\n  - {email: alice}\n", "f:3:13: \"email\" is not an e-mail address"},
 	{"users:\n  - {email: a@b@c}\n", "f:3:13: \"email\" is not an e-mail address"},
-	{"users:\n  - {kind: persn}\n", "f:3:12: \"kind\" is none of the words it may be: \"persn\" (did you mean \"person\"?)"},
+	{"users:\n  - {kind: persn}\n",
+	 "f:3:12: \"kind\" is none of the words it may be: \"persn\" (did you mean \"person\"?)"},
 	{"users:\n  - {status: gone}\n",
 	 "f:3:14: \"status\" is none of the words it may be: \"gone\" (write \"active\" or \"suspended\")"},
 	{"users:\n  - {sessions_valid_from: yesterday}\n", "f:3:27: \"sessions_valid_from\" is not a time"},
 	{"users:\n  - {ssh_keys: ssh-ed25519}\n", "f:3:16: \"ssh_keys\" must be a list, not a single value"},
 	{"users:\n  - {ssh_keys: [ssh-ed25519 AAAA]}\n", "f:3:17: \"ssh_keys\" is not an SSH public key"},
-	{"users:\n  - {ssh_keys: ['command=\"x\" ssh-ed25519 AAAA']}\n", "f:3:17: \"ssh_keys\" is not an SSH public key"},
+	{"users:\n  - {ssh_keys: ['command=\"x\" ssh-ed25519 AAAA']}\n",
+	 "f:3:17: \"ssh_keys\" is not an SSH public key"},
 	{"users:\n  - {ssh_keys: [ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f]}\n",
 	 "f:3:17: \"ssh_keys\" is not an SSH public key"},
 	{"users:\n  - {ssh_keys: [[a]]}\n", "f:3:17: \"ssh_keys\" must be a list of single values, not a list"},
 	{"tenants:\n  - {slug: Acme}\n", "f:3:12: \"slug\" is not a slug: \"Acme\""},
-	{"tenants:\n  - {id: t, slug: a-very-long-slug-x, gid: 1879048192, ids: {first: 1879048192, count: 9, next: 1879048193}}\n",
+	{"tenants:\n  - {id: t, slug: a-very-long-slug-x, gid: 1879048192, ids: {first: 1879048192, count: 9, next: "
+	 "1879048193}}\n",
 	 "f:3:5: tenant slug \"a-very-long-slug-x\" is longer than 16 bytes"},
 	{"tenants:\n  - {ids: 3}\n", "f:3:11: \"ids\" must be a mapping, not a single value"},
 	{"tenants:\n  - {ids: {first: 1879048192, count: 0, next: 1879048192}}\n", "f:3:11: the id block is empty"},
@@ -158,23 +162,30 @@ static const struct {
 	{"tenants:\n  - {ids: {first: 1879048192, count: 9, next: 1879048202}}\n",
 	 "f:3:11: ids.next 1879048202 is not inside the block 1879048192..1879048200"},
 	{"tenants:\n  - {ids: {first: 1879048192, count: 9}}\n", "f:3:11: ids needs \"next\""},
-	{"tenants:\n  - {allow_from: [10.0.0.1/8]}\n", "f:3:19: \"allow_from\" is not an address block: \"10.0.0.1/8\""},
+	{"tenants:\n  - {allow_from: [10.0.0.1/8]}\n",
+	 "f:3:19: \"allow_from\" is not an address block: \"10.0.0.1/8\""},
 	{"tenants:\n  - {allow_from: [~]}\n", "f:3:19: an item of \"allow_from\" has no value"},
-	{"tenants:\n  - {roles: [{name: owner, kind: project, actions: []}]}\n", "f:3:14: role \"owner\" is a shipped one"},
+	{"tenants:\n  - {roles: [{name: owner, kind: project, actions: []}]}\n",
+	 "f:3:14: role \"owner\" is a shipped one"},
 	{"tenants:\n  - {roles: [{name: x, kind: project, actions: [dataset.writ]}]}\n",
 	 "f:3:49: \"actions\" is no action: \"dataset.writ\" (did you mean \"dataset.write\"?)"},
-	{"tenants:\n  - {roles: [{name: x, kind: tenant, actions: [host.login]}]}\n", "f:3:14: tenant role \"x\" cannot give host.login"},
+	{"tenants:\n  - {roles: [{name: x, kind: tenant, actions: [host.login]}]}\n",
+	 "f:3:14: tenant role \"x\" cannot give host.login"},
 	{"tenants:\n  - {roles: [{name: x, kind: tenant, groups: owner, actions: []}]}\n",
 	 "f:3:14: tenant role \"x\" cannot give groups"},
-	{"tenants:\n  - {policy: {key_warning: 14}}\n", "f:3:28: \"key_warning\" is not a span of time: \"14\" (write it like 14d)"},
+	{"tenants:\n  - {policy: {key_warning: 14}}\n",
+	 "f:3:28: \"key_warning\" is not a span of time: \"14\" (write it like 14d)"},
 	{"tenants:\n  - {policy: {login_hours: [always]}}\n", "f:3:29: \"login_hours\" is not a span of hours"},
-	{"tenants:\n  - {policy: {ssh_keyz: any}}\n", "f:3:15: unknown key \"ssh_keyz\" in a policy (did you mean \"ssh_keys\"?)"},
+	{"tenants:\n  - {policy: {ssh_keyz: any}}\n",
+	 "f:3:15: unknown key \"ssh_keyz\" in a policy (did you mean \"ssh_keys\"?)"},
 	{"members:\n  - {user: usr_a, role: owner}\n", "f:3:5: a membership needs either \"project\" or \"tenant\""},
 	{"members:\n  - {user: usr_a, role: owner, project: p, tenant: t}\n", "f:3:5: a membership needs either"},
 	{"members:\n  - {user: usr_a, role: 'own er', project: p}\n", "f:3:25: \"role\" is not a name of a role"},
-	{"keys:\n  - {id: key_abc, user: u, verifier: \"sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}\n",
+	{"keys:\n  - {id: key_abc, user: u, verifier: "
+	 "\"sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}\n",
 	 "f:3:5: key id \"key_abc\" is not \"key_\" and 16 letters or digits"},
-	{"keys:\n  - {verifier: tnt_pk_0123456789abcdef_secret}\n", "f:3:16: \"verifier\" is not \"sha256:\" and 64 hex digits (`tenantctl"},
+	{"keys:\n  - {verifier: tnt_pk_0123456789abcdef_secret}\n",
+	 "f:3:16: \"verifier\" is not \"sha256:\" and 64 hex digits (`tenantctl"},
 	{"keys:\n  - {revoked: {at: 1970-01-01, reason: x}}\n", "f:3:15: \"at\" must be after 1970"},
 	{"keys:\n  - {revoked: {reason: x}}\n", "f:3:15: revoked needs \"at\""},
 	{"hosts:\n  - {name: gpu*x, serves: []}\n", "f:3:12: \"name\" is not a host name"},
@@ -182,9 +193,11 @@ static const struct {
 	{"hosts:\n  - {name: gpu, serves: [{login: [owner]}]}\n", "f:3:26: a host rule needs \"project\""},
 	{"hosts:\n  - {name: gpu, serves: [x]}\n", "f:3:26: \"serves\" must be a list of mappings, not a single value"},
 	/* columns are characters, also behind wide ones */
-	{"tenants:\n  - {name: \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\", slog: a}\n", "f:3:19: unknown key \"slog\" in a tenant"},
+	{"tenants:\n  - {name: \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\", slog: a}\n",
+	 "f:3:19: unknown key \"slog\" in a tenant"},
 	{"users: [[[[[[[[[[[[]]]]]]]]]]]]\n", "f:2:9: each item"},
-	{"tenants:\n  - {roles: [{actions: [[[[[[[[[[]]]]]]]]]]}]}\n", "f:3:25: \"actions\" must be a list of single values"},
+	{"tenants:\n  - {roles: [{actions: [[[[[[[[[[]]]]]]]]]]}]}\n",
+	 "f:3:25: \"actions\" must be a list of single values"},
 };
 
 static void test_bad_files(void **state)
@@ -206,7 +219,8 @@ static void test_bad_files(void **state)
 		assert_null(unit);
 		problem_render(&problem, line, sizeof(line));
 		if (strncmp(line, bad_files[i].problem, strlen(bad_files[i].problem)) != 0) {
-			print_error("file %zu:\n%s\n  is:     %s\n  wanted: %s\n", i, whole, line, bad_files[i].problem);
+			print_error("file %zu:\n%s\n  is:     %s\n  wanted: %s\n", i, whole, line,
+				    bad_files[i].problem);
 			wrong++;
 		}
 	}
@@ -264,7 +278,8 @@ static ssize_t give_little(void *context, void *data, size_t size)
 /* However the bytes come, also cut inside characters, the same is read and hashed. */
 static void test_pieces(void **state)
 {
-	_cleanup_(freep) char *text = replaced(sample_directory, "Acme Robotics", "\xc3\x84kme \xf0\x9f\xa4\x96 \xe2\x82\xac");
+	_cleanup_(freep) char *text =
+		replaced(sample_directory, "Acme Robotics", "\xc3\x84kme \xf0\x9f\xa4\x96 \xe2\x82\xac");
 	struct unit *whole = load_text("f", text);
 
 	for (size_t step = 1; step < 70; step += step < 9 ? 1 : 20) {
@@ -298,7 +313,8 @@ static void test_source_fails(void **state)
 /* Windows line ends, and no newline at the end. */
 static void test_line_ends(void **state)
 {
-	static const char text[] = "version: 1\r\nusers: []\r\nprojects:\r\n  - {id: prj_a, tenant: ten_a, slug: a, gid: 1879048193}";
+	static const char text[] =
+		"version: 1\r\nusers: []\r\nprojects:\r\n  - {id: prj_a, tenant: ten_a, slug: a, gid: 1879048193}";
 	struct unit *unit = load_text("f", text);
 
 	assert_int_equal(unit_records(unit)->project_count, 1);
@@ -322,7 +338,7 @@ static void test_too_many_items(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sample),	       cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_sample),         cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_cut_anywhere),   cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_source_fails),   cmocka_unit_test(test_line_ends),
 		cmocka_unit_test(test_too_many_items), cmocka_unit_test(test_no_secret_in_problem),

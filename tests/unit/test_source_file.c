@@ -22,8 +22,8 @@
 #define WAIT_USEC (3 * USEC_PER_SEC)
 #define QUIET_USEC (400 * USEC_PER_MSEC)
 
-static const char tenant_only[] =
-	"version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: 1879048192, count: 999, next: 1879048300}}\n";
+static const char tenant_only[] = "version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: "
+				  "1879048192, count: 999, next: 1879048300}}\n";
 
 struct world {
 	char *folder, path[80], drop_ins[96], drop_in[112], cache[128];
@@ -305,8 +305,8 @@ static void test_unchanged_is_shared(void **state)
 	/* the same size in the same moment, written in place */
 	for (unsigned i = 0; i < 20; i++) {
 		int fd = open(w.drop_in, O_WRONLY | O_CLOEXEC);
-		const char *text = i % 2 ? "version: 1\nusers: [{id: u, tenant: t, login: anna" :
-					   "version: 1\nusers: [{id: u, tenant: t, login: otto";
+		const char *text = i % 2 ? "version: 1\nusers: [{id: u, tenant: t, login: anna"
+					 : "version: 1\nusers: [{id: u, tenant: t, login: otto";
 
 		assert_true(write(fd, text, strlen(text)) > 0);
 		close(fd);
@@ -383,8 +383,10 @@ static void test_compiled_forms(void **state)
 	open_world(&w);
 	options.path = w.path;
 	options.cache_dir = w.cache;
-	buffer_add_text(&text, "version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: 1879048192, count: 65536, "
-			       "next: 1879060000}}\nusers:\n");
+	buffer_add_text(
+		&text,
+		"version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: 1879048192, count: 65536, "
+		"next: 1879060000}}\nusers:\n");
 	for (unsigned i = 0; i < 1500; i++)
 		buffer_printf(&text, "  - {id: u%u, tenant: t, login: user%u, uid: %u}\n", i, i, 1879048200 + i);
 	write_file(w.path, buffer_text(&text));
@@ -431,11 +433,16 @@ static void test_folder_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),		      cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_two_files),	      cmocka_unit_test(test_reload_always_answers),
-		cmocka_unit_test(test_trust),		      cmocka_unit_test(test_trust_lost),
-		cmocka_unit_test(test_unchanged_is_shared),   cmocka_unit_test(test_compiled_forms),
-		cmocka_unit_test(test_folder_replaced),	      cmocka_unit_test(test_compiled_is_used),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_two_files),
+		cmocka_unit_test(test_reload_always_answers),
+		cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_trust_lost),
+		cmocka_unit_test(test_unchanged_is_shared),
+		cmocka_unit_test(test_compiled_forms),
+		cmocka_unit_test(test_folder_replaced),
+		cmocka_unit_test(test_compiled_is_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
