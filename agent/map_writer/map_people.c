@@ -148,7 +148,7 @@ bool map_next_family(const struct directory *d, struct map_family_cursor *cursor
 		}
 		cursor->cursor = 0;
 		cursor->stage++;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case 1:
 		while ((project = directory_next_project(d, &cursor->cursor))) {
 			tenant = directory_tenant(d, project->tenant_id);

@@ -6,6 +6,7 @@
  * usage: bench_map [PEOPLE …]   (1000 100000 1000000)
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <nss.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -76,8 +77,11 @@ static double first_lookup(void)
 	int ends[2];
 	pid_t child;
 
-	if (pipe(ends) < 0 || (child = fork()) < 0)
-		die("fork", -1);
+	if (pipe(ends) < 0)
+		die("pipe", -errno);
+	child = fork();
+	if (child < 0)
+		die("fork", -errno);
 	if (child == 0) {
 		uint64_t start = measure_nsec();
 

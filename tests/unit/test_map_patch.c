@@ -101,7 +101,6 @@ static void check_person(uint32_t number)
 static void check_group(gid_t gid, unsigned project, unsigned level)
 {
 	bool seen[PEOPLE] = {false};
-	unsigned count = 0;
 	struct group gr;
 	int error;
 
@@ -118,7 +117,6 @@ static void check_group(gid_t gid, unsigned project, unsigned level)
 						   (cast[i].roles[project] && cast[i].roles[project] >= level));
 
 		assert_int_equal(seen[i], belongs);
-		count += belongs;
 	}
 }
 
