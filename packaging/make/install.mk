@@ -36,7 +36,7 @@ install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -d $(D)$(datadir)/tenantd $(D)$(datadir)/pam-configs $(D)$(datadir)/bash-completion/completions
 	install -m 0644 conf/sshd/50-tenantd.conf $(D)$(datadir)/tenantd/sshd-50-tenantd.conf
 	install -m 0644 docs/io.tenantd.Agent.varlink $(D)$(datadir)/tenantd/
-	install -m 0644 conf/pam-configs/tenant $(D)$(datadir)/pam-configs/tenant
+	install -m 0644 conf/pam-configs/tenant conf/pam-configs/tenant-password $(D)$(datadir)/pam-configs/
 	install -m 0644 conf/bash-completion/tenantctl $(D)$(datadir)/bash-completion/completions/tenantctl
 	install -d $(D)$(docdir)/examples/jupyterhub
 	install -m 0644 $(wildcard conf/*.example.yaml) docs/examples/gate.c $(D)$(docdir)/examples/
