@@ -98,8 +98,9 @@ class Connection:
 
 
 class LiveAgent:
-    def __init__(self, folder, keys, log_level="debug", padding=0):
+    def __init__(self, folder, keys, log_level="debug", padding=0, directory=None):
         self.folder = pathlib.Path(folder)
+        self.directory = directory or DIRECTORY
         self.padding = "# a line that says nothing\n" * (padding // 27)  # files of some size rest compiled, too
         self.journal_folder = self.folder / "journal"
         for name in ("run", "state", "journal"):
@@ -146,7 +147,7 @@ class LiveAgent:
     def write_directory(self, keys):
         path = self.folder / "directory.yaml"
         new = path.with_suffix(".new")
-        new.write_text(DIRECTORY + ("keys:\n" if keys else "") + "".join(key.record for key in keys) + self.padding)
+        new.write_text(self.directory + ("keys:\n" if keys else "") + "".join(key.record for key in keys) + self.padding)
         new.chmod(0o640)
         new.replace(path)
 
