@@ -26,6 +26,35 @@ struct tallies {
 	struct hash_index by_gid;
 };
 
+/* What pass 1 found out about the groups of each person, for pass 2: how many, and for each the number of its
+ * tally and the level. */
+struct memberships {
+	uint32_t *items;
+	size_t count, capacity;
+};
+#define LEVEL_BITS 2
+static_assert(NSS_MAP_RUN_LAST < 1U << LEVEL_BITS, "levels fit");
+
+static void memberships_finish(struct memberships *memberships)
+{
+	free(memberships->items);
+}
+
+static int memberships_add(struct memberships *memberships, uint32_t value)
+{
+	if (memberships->count == memberships->capacity) {
+		size_t capacity = memberships->capacity + memberships->capacity / 2 + 1024;
+		uint32_t *grown = reallocarray(memberships->items, capacity, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		memberships->items = grown;
+		memberships->capacity = capacity;
+	}
+	memberships->items[memberships->count++] = value;
+	return 0;
+}
+
 static void tallies_finish(struct tallies *tallies)
 {
 	free(tallies->items);
@@ -86,7 +115,7 @@ static uint64_t group_size(const struct map_family *family, uint32_t level)
 
 /* Pass 1. Records are packed in the same order as in pass 2: groups, then people. */
 static int count_all(const struct directory *d, const struct map_options *options, struct map_person *person,
-		     struct tallies *tallies, struct map_sizes *ret)
+		     struct tallies *tallies, struct memberships *memberships, struct map_sizes *ret)
 {
 	struct map_family_cursor families = {0};
 	struct map_sizes sizes = {0};
@@ -104,14 +133,19 @@ static int count_all(const struct directory *d, const struct map_options *option
 			return r;
 		map_pack_record(sizes.records, map_person_size(person), &sizes.records);
 		sizes.keys++;
-		for (uint32_t i = 0; i < person->run_count; i++) {
+		r = memberships_add(memberships, person->run_count);
+		for (uint32_t i = 0; r == 0 && i < person->run_count; i++) {
+			uint32_t level = map_run_level(person->runs[i]);
 			struct tally *tally = tally_of(tallies, person->runs[i]);
 
 			if (!tally)
 				return -EINVAL;
-			tally->count[map_run_level(person->runs[i])]++;
-			tally->bytes[map_run_level(person->runs[i])] += person->login_length + 1U;
+			tally->count[level]++;
+			tally->bytes[level] += person->login_length + 1U;
+			r = memberships_add(memberships, (uint32_t)(tally - tallies->items) << LEVEL_BITS | level);
 		}
+		if (r < 0)
+			return r;
 	}
 	for (uint32_t i = 0; i < tallies->count; i++) {
 		uint64_t bytes = 0, count = 0;
@@ -178,42 +212,41 @@ static int write_family(struct map_image *image, const struct map_family *family
 	return 0;
 }
 
-static int write_person(struct map_image *image, const struct map_person *person, const struct tallies *tallies)
+/* `groups` are the person's memberships. */
+static int write_person(struct map_image *image, struct map_person *person, struct tallies *tallies,
+			const uint32_t *groups, uint32_t group_count)
 {
 	uint32_t position;
 	int r;
 
-	r = map_image_add_record(image, map_person_size(person), &position);
-	if (r < 0)
-		return r;
-	map_person_write(person, map_image_record(image, position));
-	r = map_image_enter(image, position);
-	if (r < 0)
-		return r;
-	image->header->person_count++;
-	for (uint32_t i = 0; i < person->run_count; i++) {
-		struct tally *tally = tally_of(tallies, person->runs[i]);
-		uint32_t level = map_run_level(person->runs[i]);
+	for (uint32_t i = 0; i < group_count; i++) {
+		struct tally *tally = &tallies->items[groups[i] >> LEVEL_BITS];
+		uint32_t level = groups[i] & NSS_MAP_RUN_LAST;
 
-		if (!tally)
-			return -EINVAL;
+		person->runs[person->run_count++] = (tally->gid - NSS_MAP_ID_FIRST) << 4 | level;
 		memcpy(map_image_list(image, tally->list) + tally->cursor[level], person->user->login,
 		       person->login_length + 1U);
 		tally->cursor[level] += person->login_length + 1U;
 		*(map_image_letters(image, tally->list, tally->capacity) - tally->number[level]++) =
 			(char)NSS_MAP_LENGTH_LETTER(person->login_length);
 	}
-	return 0;
+	r = map_image_add_record(image, map_person_size(person), &position);
+	if (r < 0)
+		return r;
+	map_person_write(person, map_image_record(image, position));
+	image->header->person_count++;
+	return map_image_enter(image, position);
 }
 
 /* Pass 2. */
-static int write_all(struct map_image *image, const struct directory *d, const struct map_options *options,
-		     struct map_person *person, const struct tallies *tallies)
+static int write_all(struct map_image *image, const struct directory *d, struct map_person *person,
+		     struct tallies *tallies, const struct memberships *memberships)
 {
 	struct map_family_cursor families = {0};
 	const struct user_record *user;
 	struct map_family family;
 	uint32_t cursor = 0;
+	size_t at = 0;
 	int r;
 
 	while (map_next_family(d, &families, &family)) {
@@ -222,19 +255,20 @@ static int write_all(struct map_image *image, const struct directory *d, const s
 			return r;
 	}
 	while ((user = directory_next_user(d, &cursor))) {
-		r = map_person_fill(person, d, options, user);
+		uint32_t count = memberships->items[at];
+
+		map_person_fill_texts(person, user);
+		r = write_person(image, person, tallies, memberships->items + at + 1, count);
 		if (r < 0)
 			return r;
-		r = write_person(image, person, tallies);
-		if (r < 0)
-			return r;
+		at += 1 + count;
 	}
 	return 0;
 }
 
 static int build_once(const char *path, const struct directory *d, const struct map_options *options,
-		      uint64_t generation, struct map_person *person, const struct tallies *tallies,
-		      const struct map_sizes *sizes, struct map_file *ret_file)
+		      uint64_t generation, struct map_person *person, struct tallies *tallies,
+		      const struct memberships *memberships, const struct map_sizes *sizes, struct map_file *ret_file)
 {
 	struct map_file file = MAP_FILE_INIT;
 	struct nss_map_header header;
@@ -253,7 +287,7 @@ static int build_once(const char *path, const struct directory *d, const struct 
 	if (r < 0)
 		return r;
 	map_image_start(&image, file.base, &header);
-	r = write_all(&image, d, options, person, tallies);
+	r = write_all(&image, d, person, tallies, memberships);
 	if (r == 0)
 		map_image_seal(&image, generation);
 	map_image_finish(&image);
@@ -268,17 +302,18 @@ int map_build(const char *path, const struct directory *d, const struct map_opti
 	      struct map_person *person, struct map_file *ret_file)
 {
 	_cleanup_(tallies_finish) struct tallies tallies = {0};
+	_cleanup_(memberships_finish) struct memberships memberships = {0};
 	struct map_sizes sizes;
 	int r;
 
 	r = tallies_init(&tallies, d);
 	if (r < 0)
 		return r;
-	r = count_all(d, options, person, &tallies, &sizes);
+	r = count_all(d, options, person, &tallies, &memberships, &sizes);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < SEED_TRIES; i++) {
-		r = build_once(path, d, options, generation, person, &tallies, &sizes, ret_file);
+		r = build_once(path, d, options, generation, person, &tallies, &memberships, &sizes, ret_file);
 		if (r != -EXFULL)
 			return r;
 		sizes.keys += sizes.keys / 8;

@@ -69,9 +69,9 @@ static int open_new(const char *path, struct map_file *ret)
 	return 0;
 }
 
-static int map_whole(struct map_file *file, size_t size, int protection)
+static int map_whole(struct map_file *file, size_t size, int flags)
 {
-	void *base = mmap(NULL, size, protection, MAP_SHARED, file->fd, 0);
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, file->fd, 0);
 
 	if (base == MAP_FAILED)
 		return -errno;
@@ -89,7 +89,7 @@ int map_file_create(const char *path, uint64_t size, struct map_file *ret)
 	if (r == 0)
 		r = -posix_fallocate(file.fd, 0, (off_t)size);
 	if (r == 0)
-		r = map_whole(&file, size, PROT_READ | PROT_WRITE);
+		r = map_whole(&file, size, MAP_POPULATE); /* all of it is written */
 	if (r < 0) {
 		map_file_discard(path, &file);
 		return r;
@@ -126,7 +126,7 @@ int map_file_copy(const char *path, const struct map_file *old, struct map_file 
 	if (r == 0)
 		r = copy_whole(old->fd, (size_t)st.st_size, file.fd);
 	if (r == 0)
-		r = map_whole(&file, (size_t)st.st_size, PROT_READ | PROT_WRITE);
+		r = map_whole(&file, (size_t)st.st_size, 0);
 	if (r < 0) {
 		map_file_discard(path, &file);
 		return r;

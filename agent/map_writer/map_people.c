@@ -68,27 +68,40 @@ static int add_groups(struct map_person *person, const struct directory *d, cons
 	return 0;
 }
 
-int map_person_fill(struct map_person *ret, const struct directory *d, const struct map_options *options,
-		    const struct user_record *user)
+/* As the reader has it (map_check.c): the loader's list of reserved names is no concern of the map's. */
+static bool is_map_name(const char *name)
 {
-	size_t login = strlen(user->login), gecos = strlen(user->name), home = strlen(user->home),
-	       shell = strlen(user->shell);
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-	if (!text_is_login_name(user->login) || !text_is_passwd_field(user->name) || !text_is_safe_path(user->home) ||
-	    !text_is_safe_path(user->shell) || user->uid < MANAGED_ID_FIRST || user->uid > MANAGED_ID_TENANT_LAST)
-		return -EINVAL;
+	return length > 0 && length <= NSS_MAP_PERSON_NAME_MAX && name[length] == '\0' && name[0] != '-' &&
+	       name[0] != '.' && strspn(name, "0123456789.-") < length;
+}
+
+void map_person_fill_texts(struct map_person *ret, const struct user_record *user)
+{
+	size_t gecos = strlen(user->name);
+
 	if (gecos > NSS_MAP_GECOS_MAX) {
 		gecos = NSS_MAP_GECOS_MAX;
 		while (gecos > 0 && ((uint8_t)user->name[gecos] & 0xc0) == 0x80)
 			gecos--; /* whole characters */
 	}
 	ret->user = user;
-	ret->login_length = (uint32_t)login;
+	ret->login_length = (uint32_t)strlen(user->login);
 	ret->gecos_length = (uint32_t)gecos;
-	ret->home_length = (uint32_t)home;
-	ret->shell_length = (uint32_t)shell;
-	ret->text_size = (uint32_t)(login + gecos + home + shell + 4);
+	ret->home_length = (uint32_t)strlen(user->home);
+	ret->shell_length = (uint32_t)strlen(user->shell);
+	ret->text_size = ret->login_length + ret->gecos_length + ret->home_length + ret->shell_length + 4;
 	ret->run_count = 0;
+}
+
+int map_person_fill(struct map_person *ret, const struct directory *d, const struct map_options *options,
+		    const struct user_record *user)
+{
+	if (!is_map_name(user->login) || !text_is_passwd_field(user->name) || !text_is_safe_path(user->home) ||
+	    !text_is_safe_path(user->shell) || user->uid < MANAGED_ID_FIRST || user->uid > MANAGED_ID_TENANT_LAST)
+		return -EINVAL;
+	map_person_fill_texts(ret, user);
 	return add_groups(ret, d, options);
 }
 

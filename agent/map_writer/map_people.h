@@ -14,10 +14,12 @@ struct map_person {
 	uint32_t run_count;
 	nss_map_run runs[NSS_MAP_RUNS_MAX];
 };
-/* Fills in the person's entry. -E2BIG: more groups than a map can hold; -EINVAL: fields that no source
- * should have let through. */
+/* The person's entry. -E2BIG: more groups than a map can hold; -EINVAL: fields that no source should have let
+ * through, and that a reader would take for damage. */
 int map_person_fill(struct map_person *ret, const struct directory *d, const struct map_options *options,
 		    const struct user_record *user);
+/* Only what comes of the record itself, of one that was filled in before; the runs are the caller's. */
+void map_person_fill_texts(struct map_person *ret, const struct user_record *user);
 uint64_t map_person_size(const struct map_person *person); /* of the record */
 /* Writes everything but head.units. */
 void map_person_write(const struct map_person *person, struct nss_map_record *record);
