@@ -72,7 +72,7 @@ includes() {
 builds() {
 	local compiler code=0
 	for compiler in gcc clang; do
-		make -s -j"$JOBS" CC=$compiler DEV=1 BUILD="$BUILD" all programs 2>&1 |
+		make -s -k -j"$JOBS" CC=$compiler DEV=1 BUILD="$BUILD" all programs 2>&1 |
 			grep -vE '^ +(CC|AR|LINK|GEN) ' | sed "s/^/$compiler: /"
 		[ "${PIPESTATUS[0]}" = 0 ] || code=1
 	done
@@ -81,7 +81,10 @@ builds() {
 
 formatting() {
 	need clang-format || return
-	files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1 |
+		sed -nE 's/^([^:]+:[0-9]+):[0-9]+: error: .*/\1: not as clang-format writes it/p' | uniq >"$LOG/formatting.found"
+	cat "$LOG/formatting.found"
+	[ ! -s "$LOG/formatting.found" ]
 }
 
 # The findings only: clang-tidy also counts what it left out.
@@ -100,8 +103,8 @@ flaws() {
 		xargs cppcheck --quiet -j "$JOBS" --std=c11 --language=c --enable=warning,performance,portability \
 			--inline-suppr --error-exitcode=1 --suppressions-list=tests/lint/cppcheck.txt \
 			--template='{file}:{line}: {message} [{id}]' \
-			'-Djson_array_foreach(array,index,value)=for(index=0;(value=json_array_get(array,index));index++)' \
-			'-Djson_object_foreach(object,key,value)=for(key="";(value=json_object_get(object,key));)' \
+			'-Djson_array_foreach(array,index,value)=while((value=json_array_get(array,(index=0))))' \
+			'-Djson_object_foreach(object,key,value)=while((value=json_object_get(object,(key=""))))' \
 			-Iinclude -Ilib -Iagent -I"$O/generated" -D_GNU_SOURCE -D__x86_64__ -D__linux__ '-DTENANTD_VERSION="lint"'
 }
 
