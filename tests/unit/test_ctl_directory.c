@@ -346,7 +346,6 @@ static void test_killed(void **state)
 static void test_full_disk(void **state)
 {
 	_cleanup_(freep) char *before = NULL, *after = NULL;
-	_cleanup_(buffer_finish) struct buffer filler = BUFFER_INIT;
 	char file[128];
 	int fd;
 

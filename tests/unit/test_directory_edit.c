@@ -378,7 +378,7 @@ static void test_write(void **state)
 {
 	struct session s;
 	struct stat before, after;
-	_cleanup_(freep) char *text = NULL, *read_back = NULL, *link = NULL;
+	_cleanup_(freep) char *text = NULL, *read_back = NULL;
 
 	begin(&s, sample_directory);
 	assert_int_equal(chmod(s.path, 0604), 0);
