@@ -65,12 +65,10 @@ static inline bool find_list(const struct map_view *view, const struct map_recor
 				     offset > view->slot->members_size - capacity,
 			     0))
 		return false;
-	offset += view->slot->members_offset;
-	*ret_names = map_long_bytes(view, offset, g->member_bytes);
-	*ret_letter = map_long_bytes(view, offset + capacity - g->member_count, g->member_count);
-	if (!*ret_names || !*ret_letter)
+	*ret_names = map_long_bytes(view, view->slot->members_offset + offset, capacity);
+	if (!*ret_names)
 		return false;
-	*ret_letter += g->member_count - 1;
+	*ret_letter = *ret_names + capacity - 1;
 	return true;
 }
 
