@@ -63,7 +63,8 @@ static void check_status(enum nss_status status, int error)
 		   (status == NSS_STATUS_TRYAGAIN && error == ERANGE));
 }
 
-static bool check_passwd(enum nss_status status, const struct passwd *pw, const char *buffer, size_t size, const int *error)
+static bool check_passwd(enum nss_status status, const struct passwd *pw, const char *buffer, size_t size,
+			 const int *error)
 {
 	check_status(status, *error);
 	if (status != NSS_STATUS_SUCCESS)
@@ -79,7 +80,8 @@ static bool check_passwd(enum nss_status status, const struct passwd *pw, const 
 	return true;
 }
 
-static bool check_group(enum nss_status status, const struct group *gr, const char *buffer, size_t size, const int *error)
+static bool check_group(enum nss_status status, const struct group *gr, const char *buffer, size_t size,
+			const int *error)
 {
 	check_status(status, *error);
 	if (status != NSS_STATUS_SUCCESS)
@@ -111,7 +113,8 @@ static void ask_all(void)
 		if (check_passwd(_nss_tenant_getpwuid_r(CAST_UID_FIRST + i, &pw, buffer, sizeof(buffer), &error), &pw,
 				 buffer, sizeof(buffer), &error))
 			FUZZ_CHECK(pw.pw_uid == CAST_UID_FIRST + i);
-		check_passwd(_nss_tenant_getpwuid_r(CAST_UID_FIRST + i, &pw, buffer, i, &error), &pw, buffer, i, &error);
+		check_passwd(_nss_tenant_getpwuid_r(CAST_UID_FIRST + i, &pw, buffer, i, &error), &pw, buffer, i,
+			     &error);
 		status = _nss_tenant_initgroups_dyn(login, 0, &start, &size, &list, 0, &error);
 		check_status(status, error);
 		for (long k = 0; k < start; k++)
