@@ -45,7 +45,8 @@ class NetworkNamespace:
             _check(_libc.unshare(CLONE_NEWNET))
 
         self._process = subprocess.Popen(
-            ["sleep", "infinity"], preexec_fn=enter, stdin=subprocess.DEVNULL, start_new_session=True)
+            ["sleep", "infinity"], preexec_fn=enter, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
         self.pid = self._process.pid
         self.path = f"/proc/{self.pid}/ns/net"
 
