@@ -9,8 +9,9 @@
  * has moved on and starts again. So exactly one file is kept alive by mappings, however often it is
  * replaced, and there is nothing to count.
  *
- * The next map goes into a slot that is not current and is large enough; a new slot is half as large
- * again as its first map, so MAP_SLOTS of them are never used up below NSS_MAP_SIZE_MAX.
+ * The next map goes into a slot that is not current and is large enough; a new slot is half as large again
+ * as its first map. Two slots for each step of growth, from the smallest map (six blocks) to
+ * NSS_MAP_SIZE_MAX, are 50: MAP_SLOTS of them are never used up.
  *
  * Fork: what a child inherits is valid at any instant. map_current is published last, slots not current
  * hold nothing of value, and the only lock (one swap at a time) lies in a page that the kernel wipes in

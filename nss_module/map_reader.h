@@ -50,7 +50,7 @@ struct map_view {
 
 /* The slot in use and a number that no two maps of this process share: number << 8 | slot. 0: none yet. */
 extern _Atomic uint64_t map_current;
-#define MAP_SLOTS 32U
+#define MAP_SLOTS 64U /* a power of two below 1 << MAP_STAMP_SHIFT */
 #define MAP_STAMP_SHIFT 8
 extern struct map_slot map_slots[MAP_SLOTS];
 
