@@ -342,6 +342,7 @@ int main(int argc, char **argv)
 	if (!socket[0])
 		agent = start_agent(socket, sizeof(socket));
 	write_services(socket);
+	printf("| transaction | with pam_tenant | floor | ratio | budget | |\n|---|---|---|---|---|---|\n");
 	write_other(true);
 	compare("PAM login by API key", BUDGET);
 	write_other(false);
