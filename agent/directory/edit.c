@@ -63,7 +63,7 @@ int edit_open(const char *path, struct unit *unit, struct edit **ret, struct pro
 		problem_remedy(problem, "try again");
 		return problem_set(problem, ESTALE, "somebody else changed the file meanwhile");
 	}
-	edit->newline = memmem(edit->old.data, edit->old.length, "\r\n", 2) ? "\r\n" : "\n";
+	edit->newline = edit->old.length > 0 && memmem(edit->old.data, edit->old.length, "\r\n", 2) ? "\r\n" : "\n";
 	if (edit->old.length == 0 || edit->old.data[edit->old.length - 1] != '\n')
 		buffer_add_text(&edit->old, edit->newline);
 	if (edit->old.failed)
@@ -327,7 +327,7 @@ int edit_remove(struct edit *edit, enum record_kind kind, uint32_t index, struct
 
 static int apply(struct edit *edit)
 {
-	uint32_t order[EDIT_CHANGES_MAX];
+	uint32_t order[EDIT_CHANGES_MAX] = {0};
 	size_t at = 0;
 
 	/* By place; at the same place in the order they were asked for. */

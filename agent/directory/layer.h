@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Inside a picture: layers and groups. A layer is the index over one large unit, or over all small ones
+ * Inside a picture: layers and groups. A layer is the index over one large unit, or over small ones
  * together; it is immutable and shared by the pictures that hold the same units. So a change in a small
- * drop-in indexes the small units again and nothing else.
+ * drop-in indexes the small units again (where they are many, an eighth of them) and nothing else.
  */
 #pragma once
 
@@ -12,6 +12,9 @@
 
 #define LARGE_UNIT_RECORDS 2048U /* a unit of so many records gets a layer of its own … */
 #define LARGE_UNITS_MAX 7U       /* … but no more than this, since every look-up asks each layer */
+#define SMALL_LAYERS 8U          /* all small units share one layer, or so many … */
+#define SMALL_RECORDS 8192U      /* … when they have so many records together */
+#define LAYERS_MAX (LARGE_UNITS_MAX + SMALL_LAYERS)
 #define USER_MEMBERSHIPS_MAX 4096U
 
 enum {
@@ -96,9 +99,9 @@ struct directory {
 	uint32_t *base[RECORD_KIND_COUNT]; /* of each unit: how many records stand in those before it; one more at the
 					      end */
 	uint32_t unit_count;
-	struct layer *layers[LARGE_UNITS_MAX + 1];
+	struct layer *layers[LAYERS_MAX];
 	uint32_t layer_count;
-	uint32_t member_base[LARGE_UNITS_MAX + 1];
+	uint32_t member_base[LAYERS_MAX];
 	struct groups *groups;
 	const struct host_record *host;
 	/* Differences from `built_from`, when they are few. */

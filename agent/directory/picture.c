@@ -101,6 +101,36 @@ static int compare_size(const void *a, const void *b)
 	return x->index < y->index ? -1 : 1;
 }
 
+/* By the hash of its name, so a unit's successor comes to the same layer and leaves the others as they are. */
+static int add_small_layers(struct directory *d, struct unit *const *units, uint32_t count,
+			    const struct directory *before, struct problem *problem)
+{
+	_cleanup_(freep) struct unit **chosen = calloc((size_t)count + 1, sizeof(*chosen));
+	uint64_t records = 0;
+	uint32_t layers;
+
+	if (!chosen)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		records += unit_size(units[i]);
+	layers = records < SMALL_RECORDS ? 1 : SMALL_LAYERS;
+	for (uint32_t layer = 0; layer < layers; layer++) {
+		uint32_t n = 0;
+		int r;
+
+		for (uint32_t i = 0; i < count; i++)
+			if (hash_text(units[i]->name) % layers == layer)
+				chosen[n++] = units[i];
+		if (n == 0)
+			continue;
+		r = get_layer(chosen, n, before, &d->layers[d->layer_count], problem);
+		if (r < 0)
+			return r;
+		d->layer_count++;
+	}
+	return 0;
+}
+
 static int add_layers(struct directory *d, const struct directory *before, struct problem *problem)
 {
 	_cleanup_(freep) struct sized_unit *order = calloc(d->unit_count + 1, sizeof(*order));
@@ -126,12 +156,9 @@ static int add_layers(struct directory *d, const struct directory *before, struc
 			return r;
 		d->layer_count++;
 	}
-	if (rest_count > 0) {
-		r = get_layer(rest, rest_count, before, &d->layers[d->layer_count], problem);
-		if (r < 0)
-			return r;
-		d->layer_count++;
-	}
+	r = add_small_layers(d, rest, rest_count, before, problem);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < d->layer_count; i++) {
 		d->member_base[i] = members;
 		members += d->layers[i]->count[RECORD_MEMBER];

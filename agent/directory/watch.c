@@ -19,6 +19,7 @@ struct watch {
 	int fd;
 	char *folder, *name, *drop_in_path, *drop_in_name;
 	int folder_watch, drop_in_watch; /* -1: not there */
+	bool drop_in_refused;            /* it is there but cannot be watched */
 };
 
 bool watch_renew(struct watch *watch)
@@ -29,9 +30,11 @@ bool watch_renew(struct watch *watch)
 		return false;
 	if (folder < 0)
 		watch->folder_watch = inotify_add_watch(watch->fd, watch->folder, CHANGES | IN_ONLYDIR | IN_MOVE_SELF);
-	if (drop_in < 0)
+	if (drop_in < 0) {
 		watch->drop_in_watch =
 			inotify_add_watch(watch->fd, watch->drop_in_path, CHANGES | IN_ONLYDIR | IN_MOVE_SELF);
+		watch->drop_in_refused = watch->drop_in_watch < 0 && errno != ENOENT && errno != ENOTDIR;
+	}
 	return folder != watch->folder_watch || drop_in != watch->drop_in_watch;
 }
 
@@ -80,7 +83,7 @@ int watch_fd(const struct watch *watch)
 bool watch_complete(const struct watch *watch)
 {
 	/* The drop-in folder need not be there: its coming is heard in the other one. */
-	return watch->fd >= 0 && watch->folder_watch >= 0;
+	return watch->fd >= 0 && watch->folder_watch >= 0 && !watch->drop_in_refused;
 }
 
 static enum watch_news judge(struct watch *watch, const struct inotify_event *event)

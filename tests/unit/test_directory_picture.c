@@ -508,6 +508,61 @@ static void test_layers(void **state)
 		unit_unref(units[i]);
 }
 
+/* Many small units lie in several layers; a change of one leaves the other layers as they are. */
+static void test_many_small_units(void **state)
+{
+	enum { UNITS = 40, PEOPLE = 250 };
+	struct unit *units[UNITS + 1];
+	struct directory *d, *next;
+	char name[16], login[24];
+	uint32_t shared = 0;
+
+	for (unsigned u = 0; u < UNITS; u++) {
+		_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+
+		buffer_add_text(&text, "version: 1\nusers:\n");
+		for (unsigned i = 0; i < PEOPLE; i++)
+			buffer_printf(&text, "  - {id: u%u_%u, tenant: t, login: x%u-%u, uid: %u}\n", u, i, u, i,
+				      1879048200 + u * PEOPLE + i);
+		snprintf(name, sizeof(name), "unit-%u", u);
+		units[u] = load_text(name, buffer_text(&text));
+	}
+	units[UNITS] = load_text("main", "version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: "
+					 "1879048192, count: 65536, next: 1879100000}}\n");
+	d = build_units(units, UNITS + 1, NULL);
+	assert_true(d->layer_count > 1 && d->layer_count <= SMALL_LAYERS);
+	for (unsigned u = 0; u < UNITS; u++) {
+		snprintf(login, sizeof(login), "x%u-249", u);
+		assert_non_null(directory_user_by_login(d, login));
+	}
+	unit_unref(units[7]);
+	units[7] = load_text("unit-7", "version: 1\n");
+	next = build_units(units, UNITS + 1, d);
+	for (uint32_t i = 0; i < next->layer_count; i++)
+		for (uint32_t j = 0; j < d->layer_count; j++)
+			shared += next->layers[i] == d->layers[j];
+	assert_int_equal(shared, d->layer_count - 1);
+	assert_null(directory_user_by_login(next, "x7-249"));
+	/* and a duplicate in another layer is found */
+	for (unsigned u = 8; u < UNITS; u++) {
+		const char *problem;
+
+		snprintf(name, sizeof(name), "unit-%u", u);
+		unit_unref(units[u]);
+		units[u] = load_text(name, "version: 1\nusers: [{id: zz, tenant: t, login: x3-3, uid: 1879099999}]\n");
+		problem = build_problem(units, UNITS + 1, next);
+		/* Either of the two is named first. */
+		if (!strstr(problem, "is taken already") || !strstr(problem, "unit-3:6") || !strstr(problem, name))
+			fail_msg("unit %u: %s", u, problem);
+		unit_unref(units[u]);
+		units[u] = load_text(name, "version: 1\n");
+	}
+	directory_unref(d);
+	directory_unref(next);
+	for (unsigned u = 0; u <= UNITS; u++)
+		unit_unref(units[u]);
+}
+
 static void test_too_many_memberships(void **state)
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
@@ -557,6 +612,7 @@ int main(void)
 		cmocka_unit_test(test_diff_from_nothing),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_too_many_memberships),
+		cmocka_unit_test(test_many_small_units),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
