@@ -140,7 +140,8 @@ static void add_person(struct unit *unit, uint32_t person, uint32_t people, unsi
 				unit, "prj_%u",
 				first + (person % WORLD_TENANT_PEOPLE + i * (count / WORLD_PROJECTS_EACH)) % count, 0),
 			.tenant_id = "",
-			.role = person % 10 == 0 ? "owner" : "editor",
+			.role = person % WORLD_TENANT_PEOPLE / (count / WORLD_PROJECTS_EACH) % 10 == 0 ? "owner"
+												       : "editor",
 		};
 
 		append(unit, RECORD_MEMBER, &member);
