@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Measures a real tenantd with directories of several sizes and prints rows of a Markdown table.
+
+"In force" is when a subscriber hears "directory-changed", which the agent says after the map for NSS has been
+published. Idle wake-ups are what strace sees of all its threads in a minute, with systemd's watchdog set.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FIRST = 0x70000000
+TENANT_PEOPLE = 50000
+BLOCK = 65536
+BUDGETS = {
+    ("ready", 100000): "≤ 500 ms",
+    ("memory", 1000): "≤ 8 MB",
+    ("memory", 100000): "≤ 64 MB",
+    ("one", 100000): "≤ 20 ms",
+    ("file", 100000): "≤ 3 s",
+    ("idle", 1000): "watchdog only",
+}
+
+
+def binary():
+    build = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+    found = [p for p in build.glob("*/tenantd") if "address" not in p.parent.name]
+    if not found:
+        sys.exit("bench_agent: build first (make)")
+    return max(found, key=lambda p: p.stat().st_mtime)
+
+
+def row(size, what, text, unit_budget):
+    print(f"| {what}, {size:,} people | {text} | {unit_budget or '–'} |", flush=True)
+
+
+def directory(people, changed=False):
+    """As YAML. `changed`: one person has another name."""
+    tenants = range((people + TENANT_PEOPLE - 1) // TENANT_PEOPLE)
+    yield "version: 1\ntenants:\n"
+    for t in tenants:
+        start = FIRST + t * BLOCK
+        yield f"  - {{id: ten_{t}, slug: t{t}, name: Tenant {t}, gid: {start}, ids: {{first: {start}, count: {BLOCK}, next: {start + 65000}}}}}\n"
+    yield "projects:\n"
+    for t in tenants:
+        for p in range(10):
+            yield f"  - {{id: prj_{t}_{p}, tenant: ten_{t}, slug: p{p}, gid: {FIRST + t * BLOCK + 1 + 4 * p}}}\n"
+    yield "users:\n"
+    for i in range(people):
+        t, n = divmod(i, TENANT_PEOPLE)
+        name = "Changed" if changed and i == 0 else f"Person {i}"
+        yield f"  - {{id: usr_{i}, tenant: ten_{t}, login: u{i:07}, uid: {FIRST + t * BLOCK + 100 + n}, name: {name}}}\n"
+    yield "members:\n"
+    for i in range(people):
+        t = i // TENANT_PEOPLE
+        yield f"  - {{user: usr_{i}, project: prj_{t}_{i % 10}, role: editor}}\n"
+    yield "keys:\n"
+    for i in range(0, people, 10):
+        verifier = hashlib.sha256(str(i).encode()).hexdigest()
+        yield f"  - {{id: key_{i:016}, user: usr_{i}, label: laptop, verifier: 'sha256:{verifier}', created: 2026-01-01}}\n"
+    yield "hosts:\n  - name: '*'\n    serves:\n"
+    for t in tenants:
+        yield f"      - {{project: prj_{t}_0}}\n"
+
+
+def drop_in(people, name):
+    start = FIRST + 4000 * BLOCK
+    return (
+        f"version: 1\ntenants:\n  - {{id: ten_drop, slug: drop, name: Drop, gid: {start}, "
+        f"ids: {{first: {start}, count: 256, next: {start + 10}}}}}\n"
+        f"users:\n  - {{id: usr_drop, tenant: ten_drop, login: dropper, uid: {start + 1}, name: {name}}}\n"
+    )
+
+
+def replace(path, pieces):
+    new = path.with_suffix(".new")
+    with open(new, "w") as file:
+        file.writelines(pieces)
+    new.chmod(0o640)
+    return new
+
+
+class Agent:
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("run", "state", "directory.yaml.d"):
+            (folder / name).mkdir()
+        (folder / "seal.key").write_bytes(os.urandom(32))
+        (folder / "seal.key").chmod(0o600)
+        self.socket = str(folder / "agent.sock")
+        (folder / "agent.yaml").write_text(
+            f"host_name: bench\nlog_level: error\ndirectory: {{path: {folder}/directory.yaml}}\n"
+            f"paths: {{state: {folder}/state, run: {folder}/run, map: {folder}/run/nss.map, "
+            f"seal_key: {folder}/seal.key, agent_socket: {self.socket}, userdb_socket: {folder}/userdb.sock}}\n"
+        )
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(folder / "notify"))
+        self.notify.settimeout(600)
+
+    def start(self):
+        """Milliseconds to READY=1."""
+        environment = os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "30000000"}
+        before = time.monotonic()
+        self.process = subprocess.Popen([binary(), "--config", self.folder / "agent.yaml"], env=environment)
+        while b"READY=1" not in self.notify.recv(4096):
+            pass
+        return (time.monotonic() - before) * 1000
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+    def call(self, method, more=False):
+        peer = socket.socket(socket.AF_UNIX)
+        peer.settimeout(600)
+        peer.connect(self.socket)
+        peer.sendall(json.dumps({"method": "io.tenantd.Agent." + method, "more": more}).encode() + b"\0")
+        return peer
+
+    def status(self):
+        return json.loads(receive(self.call("Status")))["parameters"]
+
+    def memory(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
+
+    def change(self, new, target):
+        """Milliseconds from the rename to its being in force."""
+        events = self.call("Subscribe", more=True)
+        receive(events)
+        before = time.monotonic()
+        os.rename(new, target)
+        while b'"directory-changed"' not in receive(events):
+            pass
+        return (time.monotonic() - before) * 1000
+
+
+def receive(peer):
+    message = b""
+    while not message.endswith(b"\0"):
+        byte = peer.recv(1)
+        if not byte:
+            sys.exit("bench_agent: the agent went away")
+        message += byte
+    return message[:-1]
+
+
+def idle_calls(agent):
+    """System calls of all threads in a minute."""
+    time.sleep(2)
+    trace = agent.folder / "trace"
+    strace = subprocess.Popen(["strace", "-f", "-q", "-o", trace, "-p", str(agent.process.pid)])
+    time.sleep(61)
+    strace.terminate()
+    strace.wait()
+    lines = [line for line in trace.read_text().splitlines() if "(" in line and "exited" not in line]
+    return [re.search(r"^\d+\s+(?:<\.\.\. )?(\w+)", line)[1] for line in lines]
+
+
+def measure(people):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tenantd-bench-"))
+    try:
+        agent = Agent(folder)
+        os.rename(replace(folder / "directory.yaml", directory(people)), folder / "directory.yaml")
+        first = agent.start()
+        assert agent.status()["users"] == people
+        agent.stop()
+        starts = []
+        for _ in range(3):
+            starts.append(agent.start())
+            time.sleep(1)
+            memory = agent.memory()
+            agent.stop()
+        row(people, "start to ready, from YAML", f"{first:.0f} ms", None)
+        row(people, "start to ready, from the compiled form", f"{statistics.median(starts):.0f} ms", BUDGETS.get(("ready", people)))
+        row(people, "resident memory after the start", f"{memory:.1f} MB", BUDGETS.get(("memory", people)))
+        agent.start()
+        target = folder / "directory.yaml.d" / "drop.yaml"
+        times = []
+        for i in range(6):
+            times.append(agent.change(replace(folder / "drop", [drop_in(people, f"Name {i}")]), target))
+        row(people, "one person in a drop-in, rename to in force", f"{statistics.median(times[1:]):.1f} ms", BUDGETS.get(("one", people)))
+        new = replace(folder / "directory.yaml", directory(people, changed=True))
+        row(people, "one person in the whole file, rename to in force", f"{agent.change(new, folder / 'directory.yaml') / 1000:.2f} s", BUDGETS.get(("file", people)))
+        time.sleep(3)
+        row(people, "resident memory after the changes", f"{agent.memory():.1f} MB", None)
+        if people <= 1000 and shutil.which("strace"):
+            calls = idle_calls(agent)
+            row(people, "system calls in an idle minute", f"{len(calls)} ({', '.join(sorted(set(calls)))})", BUDGETS.get(("idle", people)))
+        agent.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+print("| what | measured | budget |\n|---|---|---|")
+for size in [int(argument) for argument in sys.argv[1:]] or [1000, 100000, 1000000]:
+    measure(size)
