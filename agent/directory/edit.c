@@ -63,7 +63,9 @@ int edit_open(const char *path, struct unit *unit, struct edit **ret, struct pro
 		problem_remedy(problem, "try again");
 		return problem_set(problem, ESTALE, "somebody else changed the file meanwhile");
 	}
-	edit->newline = edit->old.length > 0 && memmem(edit->old.data, edit->old.length, "\r\n", 2) ? "\r\n" : "\n";
+	if (!buffer_text(&edit->old))
+		return -ENOMEM;
+	edit->newline = strstr(buffer_text(&edit->old), "\r\n") ? "\r\n" : "\n";
 	if (edit->old.length == 0 || edit->old.data[edit->old.length - 1] != '\n')
 		buffer_add_text(&edit->old, edit->newline);
 	if (edit->old.failed)

@@ -212,15 +212,15 @@ const void *records_at(const struct record_set *records, enum record_kind kind, 
 int unit_reserve(struct unit *unit, enum record_kind kind, uint32_t count)
 {
 	uint32_t used;
-	void *array = get_array(&unit->records, kind, &used);
+	void *array = get_array(&unit->records, kind, &used), *grown;
 	struct place *places;
 
 	if (count < used || count == 0)
 		return 0;
-	array = reallocarray(array, count, kinds[kind].size);
-	if (!array)
+	grown = reallocarray(array, count, kinds[kind].size);
+	if (!grown)
 		return -ENOMEM;
-	set_array(&unit->records, kind, array, used);
+	set_array(&unit->records, kind, grown, used);
 	places = reallocarray(unit->places[kind], count, sizeof(*places));
 	if (!places)
 		return -ENOMEM;
