@@ -27,6 +27,9 @@ struct throttle_key login_throttle_key(const struct login_origin *origin, const 
 
 	if (*origin->source && rule->place != SERVICE_LOCAL)
 		return throttle_key_login(origin->user, origin->source);
+	/* A web service that tells no address (JupyterHub) stands for all of its visitors. */
+	if (rule->place == SERVICE_NETWORK)
+		return throttle_key_login(origin->user, NULL);
 	/* Nobody at this host's own su, sudo or console uses up the chances of those at another place. */
 	snprintf(place, sizeof(place), "local/%.127s",
 		 *origin->requesting_user ? origin->requesting_user : origin->terminal);

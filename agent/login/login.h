@@ -27,9 +27,9 @@ struct login_origin {
 };
 
 enum login_step {
-	LOGIN_PROMPT,  /* ask `text` (hidden unless echo), then login_answer */
+	LOGIN_PROMPT, /* ask `text` (hidden unless echo), then login_answer */
 	LOGIN_ALLOWED,
-	LOGIN_DENIED,  /* final: reason, message */
+	LOGIN_DENIED, /* final: reason, message */
 	LOGIN_BROKEN,
 };
 struct login_reply {
@@ -83,12 +83,14 @@ void login_forget(struct login_book *book, const char *token);
 uint64_t login_next_tick(const struct login_book *book);
 void login_tick(struct login_book *book, uint64_t now_usec);
 
-/* A key shown by a local service (VerifyCredential): who, and why not. Throttled by `caller_uid`. */
+/* A key shown by a local service (VerifyCredential): who, and why not. What fails is throttled by `caller_uid`, and
+ * where the caller is trusted by the source that it tells; a right key is never refused for what failed before. */
 struct credential_check {
 	const char *credential;
 	size_t length;
 	const char *project, *action, *service, *source; /* "" where not asked */
 	uid_t caller_uid;
+	bool trusted; /* root or a named service: may ask about others, and its word about service and source counts */
 };
 struct credential_verdict {
 	enum reason reason;

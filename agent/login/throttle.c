@@ -94,6 +94,8 @@ struct throttle_key throttle_key_login(const char *user, const char *source)
 	struct throttle_key key = {0};
 
 	key.hash[THROTTLE_USER] = never_zero(hash_text(user));
+	if (!source)
+		return key;
 	key.hash[THROTTLE_SOURCE] = hash_source(source);
 	key.hash[THROTTLE_PAIR] = hash_pair(key.hash[THROTTLE_USER], key.hash[THROTTLE_SOURCE]);
 	return key;

@@ -3,7 +3,8 @@
  * What failed attempts cost: counted for each (user, source) pair, for each source and for each user.
  *
  * - A pair that fails again and again waits, twice as long each time; so does a source that fails with many
- *   users, later. While it waits nothing is tried, right or wrong.
+ *   users, later. While it waits no sign-in is tried, right or wrong. (A local service's clients may share a
+ *   source: there only what fails is answered with the wait.)
  * - A user's own count never refuses anybody, it only delays answers by a moment: an attacker can spend his
  *   own chances, never those of the person at another address.
  * - Counts fade with time. A success clears the pair's count, not the source's (or an attacker would sign in
@@ -31,9 +32,10 @@ enum throttle_row { THROTTLE_PAIR, THROTTLE_SOURCE, THROTTLE_USER, THROTTLE_ROWS
 struct throttle_key {
 	uint64_t hash[THROTTLE_ROWS]; /* 0: that row is left alone */
 };
-/* A sign-in. IPv6 sources count by their /64, which is what one network is given. */
+/* A sign-in. `source` NULL: nobody knows from where, so it counts for the user alone, and nobody ever waits.
+ * IPv6 sources count by their /64, which is what one network is given. */
 struct throttle_key throttle_key_login(const char *user, const char *source);
-/* A local program's question. Its word about the source is its own: it is counted for this caller alone. */
+/* A local program's question, counted for this caller alone: by the source that it tells, or "". */
 struct throttle_key throttle_key_caller(uid_t caller, const char *source);
 
 struct throttle_state {

@@ -46,16 +46,22 @@ static void decide(const struct directory *d, const struct credential_check *che
 		policy_key_warning(d, verdict->key, realtime, verdict->warning, sizeof(verdict->warning));
 }
 
+/* What somebody says who is trusted with nothing is no news: of them only their own credential is, and there
+ * neither service nor source, which they could invent without end (each a group of its own in the audit). What
+ * else they show is a refused call, which the caller of this file counts. */
 static void write_use(struct login_book *book, const struct directory *d, const struct credential_check *check,
 		      const struct credential_verdict *verdict, const char *credential)
 {
+	bool trusted = check->trusted;
 	struct login_origin origin = {.user = "",
-				      .service = check->service ? check->service : "",
-				      .source = check->source ? check->source : "",
+				      .service = trusted && check->service ? check->service : "",
+				      .source = trusted && check->source ? check->source : "",
 				      .terminal = "",
 				      .requesting_user = ""};
 	struct audit_event event = login_event(d, &origin, verdict->user);
 
+	if (!trusted && (!verdict->user || verdict->user->uid != check->caller_uid))
+		return;
 	event.kind = verdict->reason == REASON_ALLOWED ? AUDIT_KEY_USED : AUDIT_KEY_REFUSED;
 	event.reason = verdict->reason;
 	event.action = check->action;
@@ -72,28 +78,19 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 		       uint64_t now_usec, int64_t realtime, struct credential_verdict *ret)
 {
 	struct credential_verdict verdict = {.reason = REASON_BROKEN};
-	const char *source = check->source ? check->source : "";
-	struct throttle_key key = throttle_key_caller(check->caller_uid, source);
+	struct throttle_key key =
+		throttle_key_caller(check->caller_uid, check->trusted && check->source ? check->source : "");
 	struct throttle *throttle = login_book_throttle(book);
 	struct credential_result result = {.reason = REASON_BROKEN};
-	struct throttle_state state;
+	struct throttle_state state = {0};
 
 	if (!d) {
 		*ret = verdict;
 		return;
 	}
-	throttle_ask(throttle, &key, now_usec, &state);
-	/* A service that tells no sources stands for all of its clients: one who guesses must not shut out the
-	 * others, so there a right key passes, and only what fails is answered with the wait. */
-	if (state.wait_usec == 0 || !*source)
-		credential_check(d, check->credential, check->length, realtime, &result);
-	if (state.wait_usec > 0 && result.reason != REASON_ALLOWED) {
-		verdict.reason = REASON_TOO_MANY_ATTEMPTS;
-		if (state.first)
-			write_use(book, d, check, &verdict, NULL);
-		*ret = verdict;
-		return;
-	}
+	/* A right key passes whatever failed before it: many clients may share one address (a proxy, NAT), or have
+	 * none, and one who guesses must not shut out the others. Only what fails is answered with the wait. */
+	credential_check(d, check->credential, check->length, realtime, &result);
 	verdict.reason = result.reason;
 	if (result.reason == REASON_ALLOWED) {
 		throttle_succeeded(throttle, &key, now_usec);
@@ -102,8 +99,16 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 		verdict.tenant = directory_tenant(d, result.user->tenant_id);
 		decide(d, check, realtime, &verdict);
 	} else if (result.reason != REASON_BROKEN) {
-		throttle_failed(throttle, &key, now_usec, &state);
+		throttle_ask(throttle, &key, now_usec, &state);
+		if (state.wait_usec > 0)
+			verdict.reason = REASON_TOO_MANY_ATTEMPTS;
+		else
+			throttle_failed(throttle, &key, now_usec, &(struct throttle_state){0});
 	}
-	write_use(book, d, check, &verdict, result.name);
+	/* One event for each waiting time. */
+	if (verdict.reason != REASON_TOO_MANY_ATTEMPTS)
+		write_use(book, d, check, &verdict, result.name);
+	else if (state.first)
+		write_use(book, d, check, &verdict, NULL);
 	*ret = verdict;
 }

@@ -171,10 +171,6 @@ static void decide_project(const struct directory *d, const struct policy_reques
 	const char *role = directory_role(d, user->id, project->id);
 	const char *tenant_role = directory_role(d, user->id, "");
 
-	if (!text_equal(project->tenant_id, user->tenant_id)) {
-		ret->reason = REASON_UNKNOWN_PROJECT;
-		return;
-	}
 	ret->project = project;
 	ret->role = role ? role : tenant_role;
 	if (!ret->role) {
@@ -214,6 +210,9 @@ void policy_decide(const struct directory *d, const struct policy_request *reque
 
 	if (!request->user) {
 		decision.reason = REASON_UNKNOWN_USER;
+	} else if (request->project && !text_equal(request->project->tenant_id, request->user->tenant_id)) {
+		/* Before anything else is judged, or the answer would tell it from one that does not exist. */
+		decision.reason = REASON_UNKNOWN_PROJECT;
 	} else if ((decision.tenant = directory_tenant(d, request->user->tenant_id))) {
 		decision.reason = decide_person(request, decision.tenant);
 		if (decision.reason != REASON_ALLOWED)

@@ -83,7 +83,7 @@ struct policy_decision {
  *
  * Of several reasons for a no, the first of this order is given: account, key, key scope, network, hours,
  * and then that of the project that came nearest to a yes. A project of another tenant is unknown to the
- * asker, whatever its state. */
+ * asker, whatever its state or theirs: that comes first of all, as it does for a project that is not there. */
 void policy_decide(const struct directory *d, const struct policy_request *request, struct policy_decision *ret);
 /* Is the key itself in force now, for this owner? REASON_ALLOWED or a KEY_ reason. */
 enum reason policy_key_in_force(const struct key_record *key, int64_t now);

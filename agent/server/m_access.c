@@ -74,6 +74,7 @@ int m_verify_credential(struct call *call)
 					  .service = p.service,
 					  .source = p.source,
 					  .caller_uid = call_uid(call),
+					  .trusted = call->trusted,
 				  },
 				  call->now_usec, call->realtime, &verdict);
 	/* Others may ask about what is theirs only. A slip of the pen tells nobody anything. */

@@ -154,16 +154,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		login_authorize(book, d, &request, 3000000, NOW, &verdict);
 		FUZZ_CHECK(verdict.reason != REASON_ALLOWED || !verdict.subject);
 	}
-	credential_verify(book, d,
-			  &(struct credential_check){.credential = words[6],
-						     .length = strlen(words[6]),
-						     .project = words[0],
-						     .action = words[3],
-						     .service = words[1],
-						     .source = words[2],
-						     .caller_uid = 1000},
-			  3000000, NOW, &credential);
-	FUZZ_CHECK(credential.reason != REASON_ALLOWED && !credential.user);
+	for (int trusted = 0; trusted < 2; trusted++) {
+		credential_verify(book, d,
+				  &(struct credential_check){.credential = words[6],
+							     .length = strlen(words[6]),
+							     .project = words[0],
+							     .action = words[3],
+							     .service = words[1],
+							     .source = words[2],
+							     .caller_uid = 1000,
+							     .trusted = trusted},
+				  3000000, NOW, &credential);
+		FUZZ_CHECK(credential.reason != REASON_ALLOWED && !credential.user);
+	}
 	login_book_destroy(book);
 	audit_destroy(audit);
 	return 0;

@@ -287,6 +287,51 @@ static void too_many_attempts(void **state)
 	assert_int_equal(answer(reply.token, alices.text).step, LOGIN_ALLOWED);
 }
 
+/* A hub's web form: all visitors come from nowhere, so nobody of them can make anybody wait. */
+static void visitors_of_a_hub_lock_nobody_out(void **state)
+{
+	struct login_origin visitor = from_ssh("alice"), edith, console;
+	struct login_reply reply;
+	char text[32];
+
+	visitor.service = "jupyterhub";
+	visitor.source = visitor.terminal = "";
+	edith = visitor;
+	edith.user = "edith";
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "guess %d", i);
+		reply = start(&visitor);
+		assert_int_equal(reply.step, LOGIN_PROMPT);
+		reply = answer(reply.token, text);
+		assert_int_equal(reply.step, LOGIN_PROMPT);
+	}
+	assert_in_range(reply.delay_usec, 1, 1500 * USEC_PER_MSEC); /* late, and no more than that */
+	reply = start(&edith);
+	assert_int_equal(answer(reply.token, ediths.text).step, LOGIN_ALLOWED);
+	reply = start(&visitor);
+	reply = answer(reply.token, alices.text);
+	assert_int_equal(reply.step, LOGIN_ALLOWED);
+	assert_in_range(reply.delay_usec, 0, 1500 * USEC_PER_MSEC);
+	/* A terminal that such a service gives is its own word and no place, either. */
+	visitor.terminal = "hub";
+	for (int i = 0; i < 30; i++) {
+		snprintf(text, sizeof(text), "other %d", i);
+		reply = start(&visitor);
+		answer(reply.token, text);
+	}
+	assert_int_equal(start(&visitor).step, LOGIN_PROMPT);
+	/* Who sits at the machine itself still waits alone. */
+	console = visitor;
+	console.service = "login";
+	console.terminal = "tty1";
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "third %d", i);
+		reply = start(&console);
+		answer(reply.token, text);
+	}
+	assert_int_equal(start(&console).reason, REASON_TOO_MANY_ATTEMPTS);
+}
+
 static void a_stranger_at_su_uses_up_nobodys_chances(void **state)
 {
 	struct login_origin su = {
@@ -363,6 +408,7 @@ int main(void)
 		TEST(the_caller_hangs_up),
 		TEST(the_book_is_bounded),
 		TEST(too_many_attempts),
+		TEST(visitors_of_a_hub_lock_nobody_out),
 		TEST(a_stranger_at_su_uses_up_nobodys_chances),
 		TEST(sshd_names_the_key_late),
 		TEST(without_a_directory),

@@ -126,6 +126,18 @@ static void access_is_asked_about_oneself_only(void **state)
 			"{\"user\":\"alice\",\"project\":\"beta/radar\",\"action\":\"project.view\"}");
 	assert_string_equal(member_text(reply, "decision.decision"), "denied");
 	json_decref(reply);
+	/* Somebody who is refused anyway learns no more of another tenant's projects than whoever is not. */
+	for (unsigned i = 0; i < 6; i++) {
+		static const char *const projects[] = {"beta/radar", "prj_radar", "beta/nothing"};
+		char parameters[128];
+
+		snprintf(parameters, sizeof(parameters),
+			 "{\"user\":\"%s\",\"project\":\"%s\",\"action\":\"project.view\"}", i % 2 ? "gone" : "alice",
+			 projects[i / 2]);
+		reply = call_as(&fixture, 0, "CheckAccess", parameters);
+		assert_string_equal(member_text(reply, "decision.reason"), "unknown-project");
+		json_decref(reply);
+	}
 }
 
 static json_t *verify(uint32_t uid, const char *credential, const char *more)
@@ -175,6 +187,47 @@ static void credentials_are_verified_for_those_who_may(void **state)
 	expect_error(&fixture, 0, "VerifyCredential", "{\"credential\":7}", INVALID);
 	expect_error(&fixture, 0, "VerifyCredential", "{}", INVALID);
 	assert_int_equal(audit_lines(&fixture, alice_key.text + 30), 0);
+}
+
+/* Anybody may ask, and invent a new key, service and address each time: the audit sums it up by their uid. */
+static void a_local_user_cannot_flood_the_audit(void **state)
+{
+	unsigned before = audit_lines(&fixture, "TENANTD_EVENT=");
+	int fd = client_connect(fixture.agent_path, EDITH);
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct fixture_key strange = fixture_key(API_KEY_PERSON, "usr_alice", "x", "");
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{\"method\":\"io.tenantd.Agent.VerifyCredential\",\"parameters\":{\"credential\":\"%s\","
+			 "\"service\":\"s%u\",\"source\":\"10.0.%u.%u\"}}",
+			 i % 2 ? strange.text : alice_key.text, i, i / 256, i % 256);
+		client_call(fd, text);
+		json_decref(client_receive(fd, 5000));
+	}
+	close(fd);
+	assert_in_range(audit_lines(&fixture, "TENANTD_EVENT=") - before, 0, 3);
+	/* And their own key, which works, is one event. */
+	before = audit_lines(&fixture, "TENANTD_EVENT=");
+	fd = client_connect(fixture.agent_path, ALICE);
+	for (unsigned i = 0; i < 300; i++) {
+		char text[512];
+		json_t *reply;
+
+		snprintf(text, sizeof(text),
+			 "{\"method\":\"io.tenantd.Agent.VerifyCredential\",\"parameters\":{\"credential\":\"%s\","
+			 "\"service\":\"s%u\",\"source\":\"10.0.%u.%u\"}}",
+			 alice_key.text, i, i / 256, i % 256);
+		client_call(fd, text);
+		reply = client_receive(fd, 5000);
+		assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+		json_decref(reply);
+	}
+	close(fd);
+	assert_in_range(audit_lines(&fixture, "TENANTD_EVENT=") - before, 0, 1);
+	assert_int_equal(audit_lines(&fixture, "TENANT_SERVICE=s299"), 0);
 }
 
 static void people_see_themselves(void **state)
@@ -466,6 +519,7 @@ int main(void)
 		cmocka_unit_test(only_named_services_may_emit_and_measure),
 		cmocka_unit_test(access_is_asked_about_oneself_only),
 		cmocka_unit_test(credentials_are_verified_for_those_who_may),
+		cmocka_unit_test(a_local_user_cannot_flood_the_audit),
 		cmocka_unit_test(people_see_themselves),
 		cmocka_unit_test(status_leaves_details_to_root),
 		cmocka_unit_test(a_login_goes_from_prompt_to_session),

@@ -236,6 +236,22 @@ static void callers_count_apart(void **state)
 	assert_int_equal(wait_for("alice", "198.51.100.7"), 0);
 }
 
+static void nowhere_waits_for_nobody(void **state)
+{
+	struct throttle_key key = throttle_key_login("alice", NULL);
+	struct throttle_state s;
+
+	for (int i = 0; i < 100; i++) {
+		throttle_ask(throttle, &key, now, &s);
+		assert_int_equal(s.wait_usec, 0);
+		throttle_failed(throttle, &key, now, &s);
+		assert_int_equal(s.wait_usec, 0);
+	}
+	assert_in_range(s.delay_usec, 1, 1500 * USEC_PER_MSEC);
+	assert_int_equal(wait_for("alice", "192.0.2.1"), 0);
+	assert_int_equal(wait_for("alice", ""), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 int main(void)
 {
@@ -252,6 +268,7 @@ int main(void)
 		TEST(flooding_the_table_frees_nobody),
 		TEST(a_wait_is_told_once),
 		TEST(callers_count_apart),
+		TEST(nowhere_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

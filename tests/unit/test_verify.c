@@ -22,11 +22,14 @@ static struct fixture_key alices, bots, limited, ending;
 static uint64_t now;
 static unsigned events;
 static struct audit_event last;
+static char last_service[32], last_source[64];
 
 static void hear(void *context, const struct audit_event *event, const char *fields, size_t length)
 {
 	events++;
 	last = *event;
+	snprintf(last_service, sizeof(last_service), "%s", event->service ? event->service : "");
+	snprintf(last_source, sizeof(last_source), "%s", event->source ? event->source : "");
 }
 
 static uint64_t clock_now(void)
@@ -62,6 +65,7 @@ static int teardown(void **state)
 struct check {
 	const char *credential, *project, *action, *service, *source;
 	uid_t caller;
+	bool untrusted;
 };
 
 static struct credential_verdict verify(const struct check *c)
@@ -74,6 +78,7 @@ static struct credential_verdict verify(const struct check *c)
 		.service = c->service ? c->service : "",
 		.source = c->source ? c->source : "",
 		.caller_uid = c->caller,
+		.trusted = !c->untrusted,
 	};
 	struct credential_verdict verdict;
 
@@ -174,21 +179,92 @@ static void who_it_is(void **state)
 static void guessing_through_a_service(void **state)
 {
 	struct check guess = {.credential = "tnt_pk_guess", .source = "203.0.113.9", .caller = 33};
-	struct check good = {.credential = alices.text, .source = "198.51.100.7", .caller = 33};
+	struct check other = {.credential = "tnt_pk_guess", .source = "198.51.100.7", .caller = 33};
+	struct check good = {.credential = alices.text, .source = guess.source, .caller = 33};
+	unsigned before;
 
 	for (int i = 0; i < 10; i++)
 		verify(&guess);
 	assert_int_equal(verify(&guess).reason, REASON_TOO_MANY_ATTEMPTS);
-	assert_int_equal(verify(&good).reason, REASON_ALLOWED); /* another client of the service */
-	good.source = guess.source;
-	assert_int_equal(verify(&good).reason, REASON_TOO_MANY_ATTEMPTS);
-	assert_null(verify(&good).user);
-	/* Where the service tells no sources, right keys go on. */
+	assert_null(verify(&guess).user);
+	assert_int_equal(verify(&other).reason, REASON_KEY_MALFORMED); /* another client of the service */
+	/* Behind a proxy all clients have one address: whoever guesses there shuts out no right key, now or later. */
+	for (int i = 0; i < 200; i++) {
+		now += 3 * USEC_PER_SEC;
+		verify(&guess);
+		assert_int_equal(verify(&good).reason, REASON_ALLOWED);
+	}
 	guess.source = good.source = NULL;
 	for (int i = 0; i < 10; i++)
 		verify(&guess);
 	assert_int_equal(verify(&guess).reason, REASON_TOO_MANY_ATTEMPTS);
 	assert_int_equal(verify(&good).reason, REASON_ALLOWED);
+	/* A wait is told once, and only what fails tells it. */
+	guess.source = good.source = "203.0.113.77";
+	for (int i = 0; i < 4; i++)
+		verify(&guess);
+	assert_int_equal(verify(&good).reason, REASON_ALLOWED);
+	before = events;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(verify(&guess).reason, REASON_TOO_MANY_ATTEMPTS);
+	assert_int_equal(events, before + 1);
+	assert_int_equal(last.reason, REASON_TOO_MANY_ATTEMPTS);
+}
+
+#define ALICES_UID 1879048210U
+
+/* What somebody says of whom nothing is known but the uid: whatever they invent, the audit stays quiet. */
+static void strangers_make_no_noise(void **state)
+{
+	char service[32], source[64];
+	struct check check = {.service = service, .source = source, .caller = ALICES_UID, .untrusted = true};
+	unsigned waits = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct fixture_key strange;
+
+		snprintf(service, sizeof(service), "service-%u", i);
+		snprintf(source, sizeof(source), "10.1.%u.%u", i / 256, i % 256);
+		strange = fixture_key(API_KEY_PERSON, "usr_alice", "never stored", "");
+		check.credential = i < 800 ? i % 2 ? strange.text : "tnt_pk_guess" : bots.text;
+		waits += verify(&check).reason == REASON_TOO_MANY_ATTEMPTS;
+	}
+	assert_int_equal(events, 0); /* refused calls, which the server counts */
+	assert_int_equal(waits, 796);
+	/* Their own key: each kind of answer once, without what they say about it. */
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(service, sizeof(service), "service-%u", i);
+		snprintf(source, sizeof(source), "10.1.%u.%u", i / 256, i % 256);
+		check.credential = i % 2 ? alices.text : limited.text;
+		check.project = i % 3 ? "acme/vision" : "beta/radar";
+		verify(&check);
+		assert_string_equal(last_service, "");
+		assert_string_equal(last_source, "");
+	}
+	assert_in_range(events, 3, 5);
+}
+
+/* Whether another tenant has such a project is told neither by the reason nor by the order of reasons. */
+static void other_tenants_projects_are_as_good_as_none(void **state)
+{
+	static const char *const names[] = {"beta/radar", "prj_radar", "beta/nothing", "prj_nothing"};
+	const struct fixture_key *keys[] = {&alices, &limited, &bots};
+	static const char *const actions[] = {"", "dataset.write", "host.login", "fly"};
+
+	for (size_t n = 0; n < ARRAY_LEN(names); n++)
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			for (size_t a = 0; a < ARRAY_LEN(actions); a++) {
+				struct credential_verdict v = verify(&(struct check){.credential = keys[k]->text,
+										     .project = names[n],
+										     .action = actions[a],
+										     .service = "mlflow",
+										     .source = "192.0.2.1"});
+
+				if (v.reason != REASON_UNKNOWN_PROJECT)
+					fail_msg("%s for %s: %s", names[n], actions[a], reason_word(v.reason));
+				assert_null(v.project);
+				assert_null(v.role);
+			}
 }
 
 static void shapes(void **state)
@@ -256,7 +332,13 @@ static void near_misses(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(answers), TEST(who_it_is), TEST(guessing_through_a_service), TEST(shapes), TEST(near_misses),
+		TEST(answers),
+		TEST(who_it_is),
+		TEST(guessing_through_a_service),
+		TEST(strangers_make_no_noise),
+		TEST(other_tenants_projects_are_as_good_as_none),
+		TEST(shapes),
+		TEST(near_misses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
