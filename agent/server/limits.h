@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "varlink/varlink.h"
 
-/* One connection in this many is kept for root and the services named in agent.yaml, so nobody can keep
- * PAM out by filling the table. They may also have TRUSTED_FACTOR times as many each; root has no limit
- * of its own. */
+/* One connection in this many is kept for root, the account of sshd's AuthorizedKeysCommand and the services
+ * named in agent.yaml, so nobody can keep PAM out by filling the table. They may also have TRUSTED_FACTOR times as many
+ * each; root has no limit of its own. */
 #define RESERVED_SHARE 8U
 #define TRUSTED_FACTOR 4U
 #define SUBSCRIPTIONS_PER_UID 16U /* root and named services: four times as many */

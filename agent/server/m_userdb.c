@@ -69,7 +69,8 @@ static void put_user(struct connection *c, struct varlink_writer *writer, const 
 	json_begin(w, "record", '{');
 	json_put_string(w, "userName", user->login);
 	json_put_string_if(w, "realName", user->name);
-	json_put_string_if(w, "emailAddress", user->email);
+	if (privileged) /* NSS shows no addresses, so this must not */
+		json_put_string_if(w, "emailAddress", user->email);
 	json_put_string(w, "disposition", "regular");
 	json_put_u64(w, "uid", user->uid);
 	json_put_u64(w, "gid", user->uid);
@@ -87,7 +88,7 @@ static void put_user(struct connection *c, struct varlink_writer *writer, const 
 	}
 	json_put_string(w, "service", SERVICE_NAME);
 	json_end(w, '}');
-	json_put_bool(w, "incomplete", !privileged && user->ssh_keys.count > 0);
+	json_put_bool(w, "incomplete", !privileged && (user->ssh_keys.count > 0 || (user->email && *user->email)));
 }
 
 static void put_group(struct connection *c, struct varlink_writer *writer, const struct userdb_group *group)

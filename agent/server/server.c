@@ -21,7 +21,10 @@
 
 static bool is_trusted_uid(const struct server *server, uint32_t uid)
 {
-	return uid == 0 || config_may(server->parts->config, uid, NULL) != 0;
+	const struct config *config = server->parts->config;
+
+	/* sshd asks as the keys account: without its place nobody with an SSH key could sign in. */
+	return uid == 0 || uid == config->keys_uid || config_may(config, uid, NULL) != 0;
 }
 
 /* NULL: there is room. Else the limit's name for the person. */

@@ -46,7 +46,7 @@ const char fixture_yaml[] =
 	"  - {id: usr_gone, tenant: ten_acme, login: gone, uid: 1879048218, status: suspended}\n"
 	"  - {id: usr_moved, tenant: ten_acme, login: moved, uid: 1879048219, sessions_valid_from: "
 	"2027-01-15T08:00:30Z}\n"
-	"  - {id: usr_bert, tenant: ten_beta, login: bert, uid: 1879113738}\n"
+	"  - {id: usr_bert, tenant: ten_beta, login: bert, uid: 1879113738, email: bert@beta.example}\n"
 	"members:\n"
 	"  - {user: usr_alice, project: prj_vision, role: owner}\n"
 	"  - {user: usr_edith, project: prj_vision, role: editor}\n"

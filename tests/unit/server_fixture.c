@@ -103,12 +103,18 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 			      .after_work = nothing};
 	struct audit *audit;
 	sd_event *event;
-	char text[2048], sessions[96];
+	char text[2048], sessions[96], passwd[96];
+	FILE *file;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	block_signals();
 	setrlimit(RLIMIT_NOFILE, &files);
-	snprintf(text, sizeof(text), "%s%s", services, config);
+	snprintf(passwd, sizeof(passwd), "%s/passwd", fixture->folder);
+	file = fopen(passwd, "we");
+	if (!file || fprintf(file, "tenantd-keys:x:%u:%u::/:/bin/false\n", SERVER_KEYS_UID, SERVER_KEYS_UID) < 0 ||
+	    fclose(file) != 0)
+		_exit(1);
+	snprintf(text, sizeof(text), "%spaths: {passwd: %s}\n%s", services, passwd, config);
 	snprintf(sessions, sizeof(sessions), "%s/sessions", fixture->folder);
 	audit_fd = open(fixture->audit_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (config_parse("agent.yaml", text, strlen(text), &parsed, &problem) < 0) {
@@ -176,7 +182,7 @@ void server_fixture_start(struct server_fixture *fixture, const char *yaml, cons
 
 void server_fixture_stop(struct server_fixture *fixture)
 {
-	char sessions[96];
+	char sessions[96], passwd[96];
 	int status;
 
 	kill(fixture->child, SIGTERM);
@@ -186,6 +192,8 @@ void server_fixture_stop(struct server_fixture *fixture)
 	unlink(fixture->audit_path);
 	unlink(fixture->agent_path);
 	unlink(fixture->userdb_path);
+	snprintf(passwd, sizeof(passwd), "%s/passwd", fixture->folder);
+	unlink(passwd);
 	snprintf(sessions, sizeof(sessions), "%s/sessions", fixture->folder);
 	rmdir(sessions);
 	rmdir(fixture->folder);

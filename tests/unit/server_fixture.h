@@ -11,6 +11,7 @@
 
 #define SERVER_SERVICE_UID 990U /* service "hub": verify, check, sessions, subscribe, emit, metrics */
 #define SERVER_MUTE_UID 991U    /* service "mute": metrics alone */
+#define SERVER_KEYS_UID 992U    /* tenantd-keys, by the fixture's own passwd file */
 
 struct server_fixture {
 	char folder[64], agent_path[96], userdb_path[96], audit_path[96];

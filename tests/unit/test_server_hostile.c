@@ -265,6 +265,10 @@ static void a_thousand_connections_keep_nobody_out(void **state)
 	reply = call_as(&fixture, SERVER_SERVICE_UID, "Status", "{}");
 	assert_string_equal(member_text(reply, "state"), "ready");
 	json_decref(reply);
+	/* sshd goes on asking for keys. */
+	reply = call_as(&fixture, SERVER_KEYS_UID, "SshKeys", "{\"user\":\"alice\"}");
+	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "parameters"), "keys")), 1);
+	json_decref(reply);
 	for (unsigned i = 0; i < MANY; i++)
 		close(fds[i]);
 	free(fds);

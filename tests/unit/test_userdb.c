@@ -51,6 +51,19 @@ static void records_are_found_by_name_and_number(void **state)
 	reply = call_as(&fixture, ALICE, USERDB "GetUserRecord", "{\"uid\":1879048210,\"service\":\"io.tenantd\"}");
 	assert_non_null(json_object_get(json_object_get(json_object_get(reply, "parameters"), "record"), "privileged"));
 	json_decref(reply);
+	/* A mail address is for its owner and root: NSS shows none. */
+	reply = call_as(&fixture, EDITH, USERDB "GetUserRecord", "{\"uid\":1879113738,\"service\":\"io.tenantd\"}");
+	assert_string_equal(member_text(reply, "record.userName"), "bert");
+	assert_string_equal(member_text(reply, "record.emailAddress"), "");
+	assert_true(json_boolean_value(json_object_get(json_object_get(reply, "parameters"), "incomplete")));
+	json_decref(reply);
+	for (unsigned i = 0; i < 2; i++) {
+		reply = call_as(&fixture, i ? 0 : 1879113738U, USERDB "GetUserRecord",
+				"{\"userName\":\"bert\",\"service\":\"io.tenantd\"}");
+		assert_string_equal(member_text(reply, "record.emailAddress"), "bert@beta.example");
+		assert_false(json_boolean_value(json_object_get(json_object_get(reply, "parameters"), "incomplete")));
+		json_decref(reply);
+	}
 
 	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"userName\":\"root\",\"service\":\"io.tenantd\"}", NONE);
 	expect_error(&fixture, 0, USERDB "GetUserRecord", "{\"uid\":0,\"service\":\"io.tenantd\"}", NONE);
