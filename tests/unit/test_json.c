@@ -29,6 +29,16 @@ static void reads(void **state)
 		"9223372036854775807",
 	};
 	static const char *const bad[] = {
+		"{\"a\"",
+		"{\"a\":",
+		"{\"a\"x1}",
+		"{\"a\";1}",
+		"{x\":1}",
+		"{\"a\":1;\"b\":2}",
+		"[1;2]",
+		"[\"\x80\"]",
+		"[\"\x81\"]",
+		"[\"a\x80\"]",
 		"",
 		" ",
 		"{",
@@ -110,6 +120,16 @@ static void tells_the_place(void **state)
 	assert_result(json_read("{\n  \"a\": 1,\n  \"tnt_pk_secret\": oops }", 37, &root, &problem), -EBADMSG);
 	assert_int_equal(problem.line, 3);
 	assert_true(problem.column > 0);
+	assert_int_equal(problem.column, 20);
+	/* Columns are characters. */
+	assert_result(json_read("[\"\xC3\xA9\xE2\x82\xAC\", x]", 12, &root, &problem), -EBADMSG);
+	assert_int_equal(problem.line, 1);
+	assert_int_equal(problem.column, 8);
+	assert_string_equal(problem.text, "not valid JSON");
+	assert_result(json_read("[1, ", 4, &root, &problem), -EBADMSG);
+	assert_string_equal(problem.text, "JSON ends too early");
+	assert_int_equal(problem.column, 5);
+	assert_result(json_read("{\n  \"a\": 1,\n  \"tnt_pk_secret\": oops }", 37, &root, &problem), -EBADMSG);
 	/* What stands there may be somebody's key. */
 	assert_null(strstr(problem.text, "oops"));
 	assert_null(strstr(problem.text, "secret"));
@@ -128,6 +148,16 @@ static void depth(void **state)
 		memset(text, '[', levels);
 		memset(text + levels, ']', levels);
 		assert_result(json_read(text, 2 * levels, &root, NULL), levels <= JSON_DEPTH_MAX ? 0 : -EBADMSG);
+		json_decref(root);
+	}
+	for (size_t levels = JSON_DEPTH_MAX; levels <= JSON_DEPTH_MAX + 1; levels++) {
+		json_t *root = NULL;
+		size_t n = 0;
+
+		for (size_t i = 0; i < levels; i++)
+			n += (size_t)(stpcpy(text + n, i + 1 < levels ? "{\"a\":" : "{") - (text + n));
+		memset(text + n, '}', levels);
+		assert_result(json_read(text, n + levels, &root, NULL), levels <= JSON_DEPTH_MAX ? 0 : -EBADMSG);
 		json_decref(root);
 	}
 	{
@@ -246,6 +276,28 @@ static void refuses_fields(void **state)
 	}
 }
 
+/* As many fields as there are bits for; the last one counts too. */
+static void many_fields(void **state)
+{
+	struct json_field many[65];
+	char names[65][8], text[32];
+	uint32_t out[65] = {0};
+	json_t *root = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		many[i] = (struct json_field){names[i], JSON_FIELD_U32, i * sizeof(uint32_t), 0};
+	}
+	many[63].flags = JSON_FIELD_REQUIRED;
+	(void)snprintf(text, sizeof(text), "{\"f63\":7}");
+	assert_result(json_read(text, strlen(text), &root, NULL), 0);
+	assert_result(json_fields(root, many, 64, out, NULL, NULL), 0);
+	assert_int_equal(out[63], 7);
+	assert_result(json_fields(NULL, many, 64, out, NULL, NULL), -EINVAL);
+	assert_result(json_fields(root, many, 65, out, NULL, NULL), -EINVAL);
+	json_decref(root);
+}
+
 static void unknown_field_is_escaped(void **state)
 {
 	_cleanup_(json_decrefp) json_t *root = NULL;
@@ -354,6 +406,20 @@ static void write_limit(void **state)
 	}
 }
 
+/* A reservation that is too small shows where the value with its key is the last thing written. */
+static void write_limit_of_one(void **state)
+{
+	for (size_t limit = 9; limit <= 10; limit++) {
+		_cleanup_(buffer_finish) struct buffer b = {.limit = limit};
+		struct json_writer w = json_writer(&b);
+
+		json_begin(&w, NULL, '{');
+		json_put_string(&w, "key", "v");
+		assert_int_equal(b.failed, limit < 10);
+		assert_int_equal(b.length, limit < 10 ? 1 : 10);
+	}
+}
+
 /* Strings: each escape, alone and beside others, at the ends and in the middle. */
 static void decodes(void **state)
 {
@@ -375,6 +441,8 @@ static void decodes(void **state)
 		"\"\\u123\"",
 		"\"\\u123g\"",
 		"\"\\u+123\"",
+		"\"\\ud83dxude00\"",
+		"\"\\ud83d\\tde00\"",
 		"\"\\ud83d\"",
 		"\"\\ud83dx\"",
 		"\"\\ud83d\\n\"",
@@ -479,8 +547,9 @@ int main(void)
 		cmocka_unit_test(reads),          cmocka_unit_test(tells_the_place),
 		cmocka_unit_test(depth),          cmocka_unit_test(takes_fields),
 		cmocka_unit_test(refuses_fields), cmocka_unit_test(unknown_field_is_escaped),
-		cmocka_unit_test(writes),         cmocka_unit_test(escapes),
-		cmocka_unit_test(locale_free),    cmocka_unit_test(write_limit),
+		cmocka_unit_test(many_fields),    cmocka_unit_test(writes),
+		cmocka_unit_test(escapes),        cmocka_unit_test(locale_free),
+		cmocka_unit_test(write_limit),    cmocka_unit_test(write_limit_of_one),
 		cmocka_unit_test(decodes),        cmocka_unit_test(numbers),
 	};
 
