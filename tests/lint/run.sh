@@ -73,7 +73,8 @@ builds() {
 	local compiler code=0
 	for compiler in gcc clang; do
 		make -s -k -j"$JOBS" CC=$compiler DEV=1 BUILD="$BUILD" all programs 2>&1 |
-			grep -vE '^ +(CC|AR|LINK|GEN) ' | sed "s/^/$compiler: /"
+			tee "$LOG/builds-$compiler.log" | grep -E '(error|warning): |undefined reference|\*\*\*.*Error' |
+			sed "s/^/$compiler: /"
 		[ "${PIPESTATUS[0]}" = 0 ] || code=1
 	done
 	return $code
