@@ -52,7 +52,7 @@ struct config {
 	struct config_service *services;
 	uint32_t service_count;
 	uint64_t fingerprint; /* of all that was read: equal configurations have equal ones (in one process) */
-	uint32_t keys_uid; /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
+	uint32_t keys_uid;    /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
 };
 
 /* Reads `path` (absent: all defaults, unless `must_exist`) and its drop-ins. 0; -EINVAL, -ENOENT, -EPERM … with
