@@ -128,8 +128,23 @@ static int grow_groups(long *size, gid_t **groups, long limit)
 	return 0;
 }
 
+/* 0; ENOMEM; -1: the caller's bound is reached. */
+static int add_group(gid_t gid, long *start, long *size, gid_t **groups, long limit)
+{
+	if (*start >= *size) {
+		if (limit > 0 && *size >= limit)
+			return -1;
+		if (grow_groups(size, groups, limit))
+			return ENOMEM;
+	}
+	(*groups)[(*start)++] = gid;
+	return 0;
+}
+
 int pack_groups(const struct map_record *record, gid_t skip, long *start, long *size, gid_t **groups, long limit)
 {
+	int r;
+
 	struct nss_map_person p;
 	const uint8_t *runs;
 	size_t offset;
@@ -147,16 +162,13 @@ int pack_groups(const struct map_record *record, gid_t skip, long *start, long *
 		for (; gid <= last; gid++) {
 			if (gid == skip)
 				continue;
-			if (*start >= *size) {
-				if (limit > 0 && *size >= limit)
-					return 0; /* the caller's bound: what fits is what it gets */
-				if (grow_groups(size, groups, limit))
-					return ENOMEM;
-			}
-			(*groups)[(*start)++] = gid;
+			r = add_group(gid, start, size, groups, limit);
+			if (r)
+				return r < 0 ? 0 : r; /* at the bound: what fits is what the caller gets */
 		}
 	}
-	return 0;
+	r = skip == NSS_MAP_USERS_GID ? 0 : add_group(NSS_MAP_USERS_GID, start, size, groups, limit);
+	return r < 0 ? 0 : r;
 }
 
 enum nss_status nss_failure(enum map_answer found, enum pack_result packed, int *errnop)

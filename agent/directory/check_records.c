@@ -173,7 +173,7 @@ int check_user(const struct check *check, const struct user_record *user)
 				     "take the tenant's ids.next for one of them and advance it");
 	}
 	group = groups_by_name(d->groups, user->login);
-	if (group || strcmp(user->login, HOST_SUDO_GROUP) == 0)
+	if (group || strcmp(user->login, HOST_SUDO_GROUP) == 0 || strcmp(user->login, HOST_USERS_GROUP) == 0)
 		return check_fail(check, RECORD_USER, user, "rename the login or the slug",
 				  "login \"%s\" is also the name of a group, and each user has a group of that name",
 				  user->login);

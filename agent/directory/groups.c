@@ -71,7 +71,7 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 	const struct user_record *user;
 	char text[PROBLEM_TEXT_MAX], where[WHERE_TEXT_SIZE];
 
-	if (strcmp(name, HOST_SUDO_GROUP) == 0) {
+	if (strcmp(name, HOST_SUDO_GROUP) == 0 || strcmp(name, HOST_USERS_GROUP) == 0) {
 		snprintf(text, sizeof(text), "group \"%s\" is the host's own", name);
 		return refuse(by, "choose another slug", text);
 	}

@@ -18,6 +18,8 @@
 #define MANAGED_ID_TENANT_LAST 0x7ffffeffU
 #define HOST_SUDO_GID 0x7ffffffeU /* group "tenant-sudo": who may sudo on this host */
 #define HOST_SUDO_GROUP "tenant-sudo"
+#define HOST_USERS_GID 0x7ffffffdU /* group "tenant-users": all people of the directory; its list is left empty */
+#define HOST_USERS_GROUP "tenant-users"
 
 struct string_list {
 	const char **items;

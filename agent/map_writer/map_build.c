@@ -74,7 +74,7 @@ static struct tally *find_tally(const struct tallies *tallies, uint32_t gid)
 static int tallies_init(struct tallies *ret, const struct directory *d)
 {
 	struct directory_counts counts = directory_counts(d);
-	size_t most = (size_t)counts.tenants + counts.projects + 1;
+	size_t most = (size_t)counts.tenants + counts.projects + HOST_FAMILIES;
 	struct map_family_cursor cursor = {0};
 	struct map_family family;
 	int r;

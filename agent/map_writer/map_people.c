@@ -11,6 +11,7 @@
 
 static_assert(GROUP_LEVEL_COUNT - 1 <= NSS_MAP_RUN_LAST, "a run holds a project");
 static_assert(MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && MANAGED_ID_LAST == NSS_MAP_ID_LAST, "one range of ids");
+static_assert(HOST_USERS_GID == NSS_MAP_USERS_GID, "one group of everybody");
 static_assert(NAME_MAX_BYTES <= NSS_MAP_PERSON_NAME_MAX && GROUP_NAME_MAX_BYTES <= NSS_MAP_NAME_MAX, "names fit");
 static_assert(GROUP_TEXT_SIZE <= NSS_MAP_NAME_MAX + 1, "group names fit");
 static_assert(sizeof(struct nss_map_person) + NSS_MAP_PERSON_NAME_MAX + NSS_MAP_GECOS_MAX + 2 * 255 + 8 +
@@ -173,6 +174,10 @@ bool map_next_family(const struct directory *d, struct map_family_cursor *cursor
 		cursor->stage++;
 		*ret = (struct map_family){HOST_SUDO_GID, 1, NULL, NULL};
 		return true;
+	case 2:
+		cursor->stage++;
+		*ret = (struct map_family){HOST_USERS_GID, 1, NULL, NULL};
+		return true;
 	default:
 		return false;
 	}
@@ -180,7 +185,8 @@ bool map_next_family(const struct directory *d, struct map_family_cursor *cursor
 
 char *map_family_name(const struct map_family *family, uint32_t level, char out[NSS_MAP_NAME_MAX + 1])
 {
-	const char *name = family->tenant ? family->tenant->slug : HOST_SUDO_GROUP;
+	const char *host = family->gid == HOST_SUDO_GID ? HOST_SUDO_GROUP : HOST_USERS_GROUP;
+	const char *name = family->tenant ? family->tenant->slug : host;
 
 	if (family->project)
 		return group_text(family->tenant->slug, family->project->slug, level, out);

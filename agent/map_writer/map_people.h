@@ -35,11 +35,13 @@ static inline uint32_t map_run_level(nss_map_run run)
 	return run & 15;
 }
 
+#define HOST_FAMILIES 2U /* the host's own: tenant-sudo and tenant-users */
+
 /* Groups that share a member list: those of a project, or one. */
 struct map_family {
 	uint32_t gid; /* of the first */
 	uint32_t levels;
-	const struct tenant_record *tenant;   /* NULL: the host's sudo group */
+	const struct tenant_record *tenant;   /* NULL: a group of the host's own */
 	const struct project_record *project; /* NULL: the tenant's own group */
 };
 /* Walks all families: start with *cursor zeroed. */

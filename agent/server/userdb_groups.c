@@ -28,7 +28,12 @@ static void tenant_group(const struct tenant_record *tenant, struct userdb_group
 
 static void sudo_group(struct userdb_group *ret)
 {
-	*ret = (struct userdb_group){.kind = USERDB_SUDO, .gid = HOST_SUDO_GID, .name = HOST_SUDO_GROUP};
+	*ret = (struct userdb_group){.kind = USERDB_HOST, .gid = HOST_SUDO_GID, .name = HOST_SUDO_GROUP};
+}
+
+static void users_group(struct userdb_group *ret)
+{
+	*ret = (struct userdb_group){.kind = USERDB_HOST, .gid = HOST_USERS_GID, .name = HOST_USERS_GROUP};
 }
 
 static bool project_group(const struct directory *d, const struct project_record *project, enum group_level level,
@@ -75,6 +80,10 @@ bool userdb_group_by_name(const struct directory *d, const char *name, struct us
 		sudo_group(ret);
 		return true;
 	}
+	if (strcmp(name, HOST_USERS_GROUP) == 0) {
+		users_group(ret);
+		return true;
+	}
 	user = directory_user_by_login(d, name);
 	if (user) {
 		private_group(user, ret);
@@ -109,6 +118,10 @@ bool userdb_group_by_gid(const struct directory *d, uint32_t gid, struct userdb_
 		sudo_group(ret);
 		return true;
 	}
+	if (gid == HOST_USERS_GID) {
+		users_group(ret);
+		return true;
+	}
 	if (user) {
 		private_group(user, ret);
 		return true;
@@ -141,13 +154,17 @@ static int step_groups(struct userdb_walk *walk, const struct directory *d, stru
 		sudo_group(ret);
 		return USERDB_FOUND;
 	case 1:
+		walk->phase++;
+		users_group(ret);
+		return USERDB_FOUND;
+	case 2:
 		tenant = directory_next_tenant(d, &walk->cursor);
 		if (tenant) {
 			tenant_group(tenant, ret);
 			return USERDB_FOUND;
 		}
 		break;
-	case 2:
+	case 3:
 		if (walk->project && walk->level < GROUP_LEVEL_COUNT)
 			return project_group(d, walk->project, (enum group_level)walk->level++, ret) ? USERDB_FOUND
 												     : USERDB_NOTHING;
@@ -156,7 +173,7 @@ static int step_groups(struct userdb_walk *walk, const struct directory *d, stru
 		if (walk->project)
 			return USERDB_NOTHING;
 		break;
-	case 3:
+	case 4:
 		walk->user = directory_next_user(d, &walk->cursor);
 		if (walk->user) {
 			private_group(walk->user, ret);
@@ -170,6 +187,9 @@ static int step_groups(struct userdb_walk *walk, const struct directory *d, stru
 	walk->cursor = 0;
 	return USERDB_NOTHING;
 }
+
+/* Phases of step_user that others name. */
+enum { WALK_USERS_GROUP = 3, WALK_DONE };
 
 /* The groups of walk->user, one after the other; END: that was the last one. */
 static int step_user(struct userdb_walk *walk, const struct directory *d, struct userdb_group *ret)
@@ -204,10 +224,14 @@ static int step_user(struct userdb_walk *walk, const struct directory *d, struct
 		}
 		return USERDB_NOTHING;
 	case 2:
-		walk->phase++;
+		walk->phase = WALK_USERS_GROUP;
 		if (!policy_may_sudo(d, walk->user))
 			return USERDB_NOTHING;
 		sudo_group(ret);
+		return USERDB_FOUND;
+	case WALK_USERS_GROUP:
+		walk->phase++;
+		users_group(ret);
 		return USERDB_FOUND;
 	default:
 		return USERDB_END;
@@ -256,7 +280,7 @@ static int step_memberships(struct userdb_walk *walk, const struct directory *d,
 		/* A whole tenant's group needs no look at anybody else's memberships. */
 		if (walk->has_group && walk->only_group.kind == USERDB_TENANT &&
 		    strcmp(walk->user->tenant_id, walk->only_group.tenant->id) != 0)
-			walk->phase = 3;
+			walk->phase = WALK_DONE;
 	}
 	result = step_user(walk, d, ret);
 	if (result == USERDB_END) {

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "directory/directory.h"
 
-enum userdb_group_kind { USERDB_PRIVATE, USERDB_TENANT, USERDB_PROJECT, USERDB_SUDO };
+enum userdb_group_kind { USERDB_PRIVATE, USERDB_TENANT, USERDB_PROJECT, USERDB_HOST };
 
 struct userdb_group {
 	enum userdb_group_kind kind;

@@ -51,6 +51,10 @@
 #define NSS_MAP_ID_FIRST 0x70000000U
 #define NSS_MAP_ID_LAST 0x7ffffffeU
 
+/* The group of everybody in the map: each person has it, no run names it and its list is empty, so that
+ * nobody's look-up grows with the number of people. */
+#define NSS_MAP_USERS_GID 0x7ffffffdU
+
 #define NSS_MAP_PERSON_NAME_MAX 32U
 #define NSS_MAP_NAME_MAX 64U /* groups */
 #define NSS_MAP_GECOS_MAX 255U

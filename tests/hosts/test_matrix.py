@@ -27,7 +27,7 @@ PEOPLE = ("right", "wrong-role", "wrong-key", "other-tenant", "unknown", "local"
 
 UP = {
     #                            right  wrong-role wrong-key other-tenant unknown local  root
-    "ssh-keyboard-interactive": ("in",  "out",     "out",    "out",       "out",  "in",  "out"),
+    "ssh-keyboard-interactive": ("in",  "out",     "out",    "out",       "out",  "out", "out"),
     "ssh-password":             ("in",  "out",     "out",    "out",       "out",  "in",  "out"),
     "ssh-key":                  ("in",  "out",     "out",    "out",       "out",  "in",  "in"),
     "su":                       ("in",  "out",     "out",    "out",       "out",  "in",  "in"),
@@ -35,10 +35,11 @@ UP = {
     "login":                    ("in",  "out",     "out",    "out",       "out",  "in",  "in"),
     "cron":                     ("in",  "out",     "-",      "out",       "-",    "in",  "in"),
 }
-# (root by password over ssh is refused by Debian's PermitRootLogin prohibit-password, with or without us.)
+# (root by password over ssh is refused by Debian's PermitRootLogin prohibit-password, and local accounts by
+# keyboard-interactive by Debian's KbdInteractiveAuthentication no, with or without us.)
 
 STOPPED = {
-    "ssh-keyboard-interactive": ("broken", "broken", "broken", "broken", "out", "in", "out"),
+    "ssh-keyboard-interactive": ("broken", "broken", "broken", "broken", "out", "out", "out"),
     "ssh-password":             ("broken", "broken", "broken", "broken", "out", "in", "out"),
     "ssh-key":                  ("broken", "broken", "broken", "broken", "out", "in", "in"),
     "su":                       ("broken", "broken", "broken", "broken", "out", "in", "in"),
@@ -53,7 +54,7 @@ DIRECTORY_BROKEN = UP
 # SIGKILL while the person types: this attempt is lost, and says so. Ways without typing find the agent again,
 # because systemd holds its socket; and sudo asks a second time by itself.
 KILLED = {
-    "ssh-keyboard-interactive": ("broken", "broken", "broken", "broken", "out", "in", "out"),
+    "ssh-keyboard-interactive": ("broken", "broken", "broken", "broken", "out", "out", "out"),
     "ssh-password":             ("in",     "out",    "out",    "out",    "out", "in", "out"),
     "ssh-key":                  ("in",     "out",    "out",    "out",    "out", "in", "in"),
     "su":                       ("broken", "broken", "broken", "broken", "out", "in", "in"),

@@ -36,10 +36,20 @@ def difference(before, after):
 
 def test_sshd_configuration(host):
     host.run("sshd", "-t")
-    effective = host.run("sshd", "-T").out.splitlines()
+
+    def effective(user):
+        return host.run("sshd", "-T", "-C", f"user={user},host=client,addr=192.0.2.1").out.splitlines()
+
+    ours = effective("alice")
     for line in ("kbdinteractiveauthentication yes", "usepam yes", "authorizedkeyscommanduser tenantd-keys",
-                 "authorizedkeyscommand /usr/bin/tenantctl ssh-keys %u", "logingracetime 120"):
-        assert line in effective, line
+                 "authorizedkeyscommand /usr/bin/tenantctl ssh-keys %u", "authorizedkeysfile none"):
+        assert line in ours, line
+    # What the host decided for its own accounts stays in force.
+    for user in ("local1", "root", "nobodyhere"):
+        theirs = effective(user)
+        for line in ("kbdinteractiveauthentication no", "authorizedkeyscommand none",
+                     "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2"):
+            assert line in theirs, (user, line)
 
 
 def test_pam_stack_as_packaged(host):

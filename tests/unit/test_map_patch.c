@@ -67,7 +67,7 @@ static void check_person(uint32_t number)
 	const struct cast_person *person = &cast[number];
 	uint32_t uid = CAST_UID_FIRST + number;
 	gid_t *list = NULL;
-	long start = 0, size = 0, expected = 1;
+	long start = 0, size = 0, expected = 2; /* the tenant, and everybody */
 	struct passwd pw;
 	int error;
 

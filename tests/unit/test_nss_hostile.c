@@ -64,7 +64,7 @@ static int ask(void *argument)
 		} else if (i == 2) {
 			status = _nss_tenant_initgroups_dyn("anna", ANNA, &start, &size, &list, 0, &error);
 			if (status == NSS_STATUS_SUCCESS) {
-				right = start == 1 + 4 + 2;
+				right = start == 1 + 4 + 2 + 1;
 				for (long k = 0; k < start; k++)
 					safe = safe && list[k] >= NSS_MAP_ID_FIRST && list[k] <= NSS_MAP_ID_LAST;
 			}

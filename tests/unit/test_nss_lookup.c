@@ -124,6 +124,7 @@ static void groups(void **state)
 		{"acme-speech-owner", VISION + 7, "sam"},
 		{"beta-radar", 1879113729U, "bert"},
 		{"tenant-sudo", HOST_SUDO_GID, "alice"},
+		{"tenant-users", HOST_USERS_GID, ""}, /* everybody; listed nowhere */
 		{"alice", ALICE, ""}, /* private */
 	};
 	struct group gr;
@@ -150,7 +151,7 @@ static void groups(void **state)
 
 static void supplementary(void **state)
 {
-	static const gid_t expected[] = {ACME, VISION, VISION + 1, VISION + 2, VISION + 3, HOST_SUDO_GID};
+	static const gid_t expected[] = {ACME, VISION, VISION + 1, VISION + 2, VISION + 3, HOST_SUDO_GID, HOST_USERS_GID};
 	long start, size;
 	gid_t *list;
 	int error = 0;
@@ -162,7 +163,7 @@ static void supplementary(void **state)
 		list[0] = ALICE;
 		assert_int_equal(_nss_tenant_initgroups_dyn("alice", ALICE, &start, &size, &list, 0, &error),
 				 NSS_STATUS_SUCCESS);
-		assert_int_equal(start, 7);
+		assert_int_equal(start, 8);
 		assert_true(size >= start);
 		assert_int_equal(list[0], ALICE);
 		for (unsigned i = 0; i < ARRAY_LEN(expected); i++)
@@ -318,7 +319,7 @@ static void enumeration(void **state)
 	}
 	assert_int_equal(_nss_tenant_setgrent(1), NSS_STATUS_SUCCESS);
 	found = false;
-	assert_int_equal(count_all(next_group, &found), 11 + 2 + 3 * 4 + 1);
+	assert_int_equal(count_all(next_group, &found), 11 + 2 + 3 * 4 + 2);
 	assert_true(found);
 	assert_int_equal(_nss_tenant_endgrent(), NSS_STATUS_SUCCESS);
 	assert_int_equal(_nss_tenant_setspent(0), NSS_STATUS_SUCCESS);
@@ -352,7 +353,7 @@ static int ask_everything(void *argument)
 	    _nss_tenant_getgrnam_r("nothing", &gr, buffer, sizeof(buffer), &error) != NSS_STATUS_NOTFOUND ||
 	    _nss_tenant_getgrgid_r(1, &gr, buffer, sizeof(buffer), &error) != NSS_STATUS_NOTFOUND)
 		return 3;
-	if (_nss_tenant_initgroups_dyn("alice", 0, &start, &size, &list, 0, &error) != NSS_STATUS_SUCCESS || start != 6)
+	if (_nss_tenant_initgroups_dyn("alice", 0, &start, &size, &list, 0, &error) != NSS_STATUS_SUCCESS || start != 7)
 		return 4;
 	return 0;
 }

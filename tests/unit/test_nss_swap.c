@@ -93,7 +93,7 @@ static bool ask(uint32_t person)
 		    NSS_STATUS_SUCCESS ||
 	    strcmp(pw.pw_name, login) != 0)
 		return false;
-	if (_nss_tenant_initgroups_dyn(login, 0, &start, &size, &list, 0, &error) != NSS_STATUS_SUCCESS || start != 5 ||
+	if (_nss_tenant_initgroups_dyn(login, 0, &start, &size, &list, 0, &error) != NSS_STATUS_SUCCESS || start != 6 ||
 	    list[0] != CAST_TENANT_GID || list[4] != list[1] + 3 || (list[1] - CAST_TENANT_GID - 1) % 4)
 		return false;
 	if (_nss_tenant_getgrgid_r(CAST_TENANT_GID, &gr, buffer, sizeof(buffer), &error) != NSS_STATUS_SUCCESS)

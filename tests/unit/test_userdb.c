@@ -155,7 +155,8 @@ static void memberships_follow_the_roles(void **state)
 
 	(void)state;
 	list(&fixture, "GetMemberships", "{\"userName\":\"edith\",\"service\":\"io.tenantd\"}", text, sizeof(text));
-	assert_string_equal(text, "edith:acme edith:acme-vision edith:acme-vision-viewer edith:acme-vision-editor ");
+	assert_string_equal(text, "edith:acme edith:acme-vision edith:acme-vision-viewer edith:acme-vision-editor "
+				  "edith:tenant-users ");
 	list(&fixture, "GetMemberships", "{\"userName\":\"alice\",\"service\":\"io.tenantd\"}", text, sizeof(text));
 	assert_non_null(strstr(text, "alice:acme-vision-owner alice:tenant-sudo "));
 	list(&fixture, "GetMemberships", "{\"groupName\":\"acme-vision-editor\",\"service\":\"io.tenantd\"}", text,
