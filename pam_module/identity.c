@@ -16,7 +16,7 @@ _Static_assert(TENANT_MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && TENANT_MANAGED_ID_
 
 /* Always the reentrant call: the program's own static passwd buffer stays as it is. 0 and whether there
  * is such a record; ERANGE; another errno. */
-static int look_up(const char *user, char *buffer, size_t size, enum identity *ret)
+static int look_up(const char *user, char *buffer, size_t size, enum identity *ret, uid_t *ret_uid)
 {
 	struct passwd record, *found = NULL;
 	int r;
@@ -33,25 +33,27 @@ static int look_up(const char *user, char *buffer, size_t size, enum identity *r
 		*ret = IDENTITY_OURS;
 	else
 		*ret = IDENTITY_NOT_OURS;
+	*ret_uid = found ? found->pw_uid : 0;
 	return 0;
 }
 
-enum identity identity_of(const char *user)
+enum identity identity_of(const char *user, uid_t *ret_uid)
 {
 	enum identity identity = IDENTITY_UNCLEAR;
 	char first[RECORD_BYTES_FIRST];
 	size_t size;
 	int r;
 
+	*ret_uid = 0;
 	if (!user || !user[0] || strcmp(user, "root") == 0)
 		return IDENTITY_NOT_OURS;
-	r = look_up(user, first, sizeof(first), &identity);
+	r = look_up(user, first, sizeof(first), &identity, ret_uid);
 	for (size = 4 * sizeof(first); r == ERANGE && size <= RECORD_BYTES_MAX; size *= 4) {
 		char *buffer = malloc(size);
 
 		if (!buffer)
 			return IDENTITY_UNCLEAR;
-		r = look_up(user, buffer, size, &identity);
+		r = look_up(user, buffer, size, &identity, ret_uid);
 		free(buffer);
 	}
 	return identity;

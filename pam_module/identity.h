@@ -5,10 +5,14 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 enum identity {
 	IDENTITY_NOT_OURS, /* root, a local account, or nobody */
 	IDENTITY_OURS,     /* an id within the managed range */
 	IDENTITY_UNCLEAR,  /* the look-up itself failed: could be either */
 };
 
-enum identity identity_of(const char *user); /* NULL: nobody */
+/* `user` NULL: nobody. *ret_uid: what NSS gives for the name, 0 where it gives none (or root, who is not looked
+ * up). */
+enum identity identity_of(const char *user, uid_t *ret_uid);

@@ -119,7 +119,7 @@ enum outcome stage_begin(pam_handle_t *pamh, enum stage_name name, int flags, in
 	s->name = name;
 	s->silent = flags & PAM_SILENT;
 	s->origin.user = whose(pamh, name);
-	switch (identity_of(s->origin.user)) {
+	switch (identity_of(s->origin.user, &s->origin.uid)) {
 	case IDENTITY_NOT_OURS:
 		return OUTCOME_NOT_OURS;
 	case IDENTITY_UNCLEAR:
@@ -138,6 +138,11 @@ enum outcome stage_begin(pam_handle_t *pamh, enum stage_name name, int flags, in
 	s->origin.terminal = text_item(pamh, PAM_TTY);
 	s->origin.requesting_user = text_item(pamh, PAM_RUSER);
 	s->origin.ssh_auth_info = pam_getenv(pamh, "SSH_AUTH_INFO_0");
+	/* By which name somebody asks must mean the same person to the agent, too. */
+	if (identity_of(s->origin.requesting_user, &s->origin.requesting_uid) == IDENTITY_UNCLEAR) {
+		snprintf(s->cause, sizeof(s->cause), "the system's user database failed for who asks");
+		return OUTCOME_BROKEN;
+	}
 	read_login(s, pam_getenv(pamh, LOGIN_VARIABLE));
 	return OUTCOME_DONE;
 }

@@ -19,8 +19,9 @@ struct stage {
 	const struct user_record *user, *subject;
 	const struct key_record *key;
 	int64_t authenticated_at, now;
-	bool by_root;       /* root asked, whom nobody here refuses */
-	bool proof_to_come; /* sshd names the public key at the session stage only */
+	bool by_root;                     /* root asked, whom nobody here refuses */
+	bool proof_to_come;               /* sshd names the public key at the session stage only */
+	char mistaken[LOGIN_DETAIL_SIZE]; /* a name is one person to the system, another to the directory */
 };
 
 /* Whose right is asked. Root and local accounts who become one of ours by sudo were let by the local
@@ -39,6 +40,19 @@ static void find_subject(struct stage *s)
 	}
 	if (s->by_root)
 		s->subject = NULL;
+}
+
+/* A name carries no right from one uid to another: the map may be older than the directory (a full /run), or
+ * somebody else's /etc/passwd entry stand before ours. */
+static void find_mistake(struct stage *s)
+{
+	const struct login_origin *origin = &s->request->origin;
+	const char *requester = origin->requesting_user;
+
+	if (!login_uid_differs(s->user, origin->user, origin->uid, s->mistaken, sizeof(s->mistaken)) &&
+	    s->rule->of_requester && *requester)
+		(void)login_uid_differs(directory_user_by_login(s->d, requester), requester, origin->requesting_uid,
+					s->mistaken, sizeof(s->mistaken));
 }
 
 /* The login that the token names: whose it is, and that its key still stands. */
@@ -157,6 +171,8 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 	event.role = verdict->role;
 	if (s->by_root)
 		event.detail = "by root or a local account";
+	if (*s->mistaken)
+		event.detail = s->mistaken;
 	if (s->rule->privilege) {
 		bool to_root = s->rule->of_requester && s->subject == s->user;
 
@@ -182,7 +198,11 @@ void login_authorize(struct login_book *book, const struct directory *d, const s
 		verdict.unknown_user = true;
 	} else {
 		find_subject(&s);
-		verdict.reason = s.by_root ? REASON_ALLOWED : check_proof(book, &s, now_usec, &verdict);
+		find_mistake(&s);
+		if (*s.mistaken)
+			verdict.reason = REASON_BROKEN;
+		else
+			verdict.reason = s.by_root ? REASON_ALLOWED : check_proof(book, &s, now_usec, &verdict);
 		if (s.by_root)
 			snprintf(verdict.credential, sizeof(verdict.credential), "none");
 		verdict.user = s.user;

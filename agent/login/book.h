@@ -46,5 +46,9 @@ struct throttle_key login_throttle_key(const struct login_origin *origin, const 
 /* Fills what origin and records say; the caller adds kind, reason and credential. */
 struct audit_event login_event(const struct directory *d, const struct login_origin *origin,
 			       const struct user_record *user);
+/* Is the uid that the system gives for the name another than the directory's (or one of ours that it does not
+ * have)? Says so in `detail`. `user`: the directory's record, NULL: none. */
+#define LOGIN_DETAIL_SIZE 160
+bool login_uid_differs(const struct user_record *user, const char *name, uint32_t uid, char *detail, size_t size);
 /* The kinds of a sign-in, or of privilege use, by the service. */
 enum audit_kind login_event_kind(const struct service_rule *rule, enum reason reason);

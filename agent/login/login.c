@@ -67,6 +67,20 @@ enum audit_kind login_event_kind(const struct service_rule *rule, enum reason re
 	return reason == REASON_ALLOWED ? AUDIT_LOGIN_ALLOWED : AUDIT_LOGIN_DENIED;
 }
 
+bool login_uid_differs(const struct user_record *user, const char *name, uint32_t uid, char *detail, size_t size)
+{
+	if (uid == LOGIN_UID_UNSAID || (user && user->uid == uid))
+		return false;
+	if (user)
+		snprintf(detail, size, "the system gives %.64s the uid %u, the directory %u", name, uid, user->uid);
+	else if (uid >= MANAGED_ID_FIRST && uid <= MANAGED_ID_LAST)
+		snprintf(detail, size, "the system gives %.64s the uid %u, the directory has no such person", name,
+			 uid);
+	else
+		return false; /* a local account */
+	return true;
+}
+
 /* All that can be wrong with a key is one thing to whoever has not proven one. */
 static enum reason shown_reason(enum reason reason)
 {
@@ -108,19 +122,15 @@ static void reply_prompt(struct login_reply *reply, const struct login_entry *en
 
 static void write_refusal(struct login_book *book, const struct directory *d, const struct login_origin *origin,
 			  const struct user_record *user, const struct service_rule *rule, enum reason reason,
-			  const char *credential, unsigned attempt)
+			  const char *credential, const char *detail)
 {
 	struct audit_event event = login_event(d, origin, user);
-	char detail[64];
 
 	event.kind = login_event_kind(rule, reason);
 	event.reason = reason;
 	event.action = rule->action;
 	event.credential = credential;
-	if (attempt > 0) {
-		snprintf(detail, sizeof(detail), "attempt %u of %u", attempt, ATTEMPTS_MAX);
-		event.detail = detail;
-	}
+	event.detail = detail;
 	audit_write(login_book_audit(book), &event);
 }
 
@@ -133,6 +143,7 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 	struct throttle_key key;
 	struct login_entry *entry;
 	const struct user_record *user;
+	char detail[LOGIN_DETAIL_SIZE];
 
 	login_tick(book, now_usec);
 	user = d ? directory_user_by_login(d, origin->user) : NULL;
@@ -146,16 +157,21 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 		*ret = reply;
 		return;
 	}
+	if (login_uid_differs(user, origin->user, origin->uid, detail, sizeof(detail))) {
+		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, detail);
+		reply_broken(ret);
+		return;
+	}
 	key = login_throttle_key(origin, rule);
 	throttle_ask(login_book_throttle(book), &key, now_usec, &state);
 	if (state.wait_usec > 0) {
 		if (state.first)
-			write_refusal(book, d, origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, 0);
+			write_refusal(book, d, origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
 		reply_wait(ret, state.wait_usec);
 		return;
 	}
 	if (login_book_add(book, now_usec + UNFINISHED_MAX, &entry) < 0) {
-		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, 0);
+		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, NULL);
 		reply_broken(ret);
 		return;
 	}
@@ -241,6 +257,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	const struct user_record *user;
 	struct audit_event event;
 	uint64_t answer_hash;
+	char detail[64];
 
 	if (!d) {
 		reply_broken(ret);
@@ -258,7 +275,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 				       .requesting_user = entry->requesting_user};
 	user = directory_user(d, entry->user_id);
 	if (!user) { /* left the directory while typing */
-		write_refusal(book, d, &origin, NULL, rule, REASON_UNKNOWN_USER, NULL, 0);
+		write_refusal(book, d, &origin, NULL, rule, REASON_UNKNOWN_USER, NULL, NULL);
 		login_book_remove(book, entry);
 		answer_expired(ret);
 		return;
@@ -267,7 +284,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	throttle_ask(login_book_throttle(book), &entry->throttle, now_usec, &state);
 	if (state.wait_usec > 0) {
 		if (state.first)
-			write_refusal(book, d, &origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, 0);
+			write_refusal(book, d, &origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
 		login_book_remove(book, entry);
 		reply_wait(ret, state.wait_usec);
 		return;
@@ -276,7 +293,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
 		result.reason = REASON_KEY_OTHER_USER;
 	if (result.reason == REASON_BROKEN) {
-		write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, 0);
+		write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, NULL);
 		login_book_remove(book, entry);
 		reply_broken(ret);
 		return;
@@ -293,7 +310,8 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		entry->attempts++;
 		throttle_failed(login_book_throttle(book), &entry->throttle, now_usec, &state);
 		reply.delay_usec = state.delay_usec;
-		write_refusal(book, d, &origin, user, rule, result.reason, result.name, entry->attempts);
+		snprintf(detail, sizeof(detail), "attempt %u of %u", entry->attempts, ATTEMPTS_MAX);
+		write_refusal(book, d, &origin, user, rule, result.reason, result.name, detail);
 	}
 	answer_wrong(book, entry, &result, answer_hash, &reply);
 	*ret = reply;

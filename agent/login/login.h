@@ -18,12 +18,16 @@
 
 #define LOGIN_TOKEN_CHARS 32 /* base62, random: what PAM carries from stage to stage */
 #define LOGIN_MESSAGE_MAX 512
+#define LOGIN_UID_UNSAID UINT32_MAX
 
 struct login_book; /* the logins under way and the throttle */
 
 /* Who signs in where, as the PAM module tells it. Strings may be "". */
 struct login_origin {
 	const char *user, *service, *source /* rhost */, *terminal, *requesting_user /* ruser */;
+	/* What the system gave for the names of `user` and `requesting_user`: the program runs as that uid, whomever
+	 * the directory means by the name meanwhile. When the two differ nothing can be decided. */
+	uint32_t uid, requesting_uid; /* LOGIN_UID_UNSAID where nobody looked */
 };
 
 enum login_step {

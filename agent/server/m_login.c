@@ -91,6 +91,8 @@ const struct json_field login_fields[LOGIN_FIELDS] = {
 	{"source", JSON_FIELD_STRING, offsetof(struct login_origin, source), JSON_FIELD_NULLABLE},
 	{"terminal", JSON_FIELD_STRING, offsetof(struct login_origin, terminal), JSON_FIELD_NULLABLE},
 	{"requesting_user", JSON_FIELD_STRING, offsetof(struct login_origin, requesting_user), JSON_FIELD_NULLABLE},
+	{"uid", JSON_FIELD_U32, offsetof(struct login_origin, uid), JSON_FIELD_NULLABLE},
+	{"requesting_uid", JSON_FIELD_U32, offsetof(struct login_origin, requesting_uid), JSON_FIELD_NULLABLE},
 };
 
 const struct json_field authorize_fields[AUTHORIZE_FIELDS] = {
@@ -99,6 +101,9 @@ const struct json_field authorize_fields[AUTHORIZE_FIELDS] = {
 	{"source", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.source), JSON_FIELD_NULLABLE},
 	{"terminal", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.terminal), JSON_FIELD_NULLABLE},
 	{"requesting_user", JSON_FIELD_STRING, offsetof(struct login_authorize, origin.requesting_user),
+	 JSON_FIELD_NULLABLE},
+	{"uid", JSON_FIELD_U32, offsetof(struct login_authorize, origin.uid), JSON_FIELD_NULLABLE},
+	{"requesting_uid", JSON_FIELD_U32, offsetof(struct login_authorize, origin.requesting_uid),
 	 JSON_FIELD_NULLABLE},
 	{"login", JSON_FIELD_STRING, offsetof(struct login_authorize, token), JSON_FIELD_NULLABLE},
 	{"ssh_auth_info", JSON_FIELD_STRING, offsetof(struct login_authorize, ssh_auth_info), JSON_FIELD_NULLABLE},

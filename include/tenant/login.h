@@ -31,6 +31,9 @@ struct tenant_origin {
 	const char *terminal;
 	const char *requesting_user; /* who asks, where that is another local user (su, sudo) */
 	const char *ssh_auth_info;   /* sshd's SSH_AUTH_INFO_0 */
+	/* The uids that getpwnam gives for `user` and `requesting_user`; 0: not looked up. Give them: when the agent
+	 * means another person by the name, its answer is TENANT_BROKEN instead of a right for the wrong uid. */
+	uid_t uid, requesting_uid;
 };
 
 enum tenant_login_step {

@@ -97,6 +97,10 @@ static void compose_origin(struct json_writer *w, const void *arguments)
 	json_put_string_if(w, "source", o->source);
 	json_put_string_if(w, "terminal", o->terminal);
 	json_put_string_if(w, "requesting_user", o->requesting_user);
+	if (o->uid)
+		json_put_u64(w, "uid", o->uid);
+	if (o->requesting_uid)
+		json_put_u64(w, "requesting_uid", o->requesting_uid);
 }
 
 _public_ int tenant_login_start(struct tenant *tenant, const struct tenant_origin *origin, struct tenant_login **ret)

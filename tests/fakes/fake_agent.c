@@ -53,8 +53,11 @@ struct fake_agent {
 
 static void hang_up(struct peer *peer)
 {
-	if (peer->fd >= 0)
+	if (peer->fd >= 0) {
+		/* The other thread's poll holds the socket open for a moment after a mere close. */
+		(void)shutdown(peer->fd, SHUT_RDWR);
 		close(peer->fd);
+	}
 	free(peer->received);
 	*peer = (struct peer){.fd = -1};
 }

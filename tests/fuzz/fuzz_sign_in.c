@@ -131,7 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   .service = words[1],
 			   .source = words[2],
 			   .terminal = words[3],
-			   .requesting_user = words[4]},
+			   .requesting_user = words[4],
+			   .uid = LOGIN_UID_UNSAID,
+			   .requesting_uid = LOGIN_UID_UNSAID},
 		.token = "",
 		.ssh_auth_info = words[5],
 	};

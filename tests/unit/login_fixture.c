@@ -65,8 +65,13 @@ int teardown(void **state)
 
 struct login_origin from_ssh(const char *user)
 {
-	return (struct login_origin){
-		.user = user, .service = "sshd", .source = "192.0.2.1", .terminal = "ssh", .requesting_user = ""};
+	return (struct login_origin){.user = user,
+				     .service = "sshd",
+				     .source = "192.0.2.1",
+				     .terminal = "ssh",
+				     .requesting_user = "",
+				     .uid = LOGIN_UID_UNSAID,
+				     .requesting_uid = LOGIN_UID_UNSAID};
 }
 
 struct login_reply start(const struct login_origin *origin)

@@ -270,7 +270,9 @@ static void services(void **state)
 					      .service = table[i].service,
 					      .source = table[i].source,
 					      .terminal = "",
-					      .requesting_user = table[i].requesting};
+					      .requesting_user = table[i].requesting,
+					      .uid = LOGIN_UID_UNSAID,
+					      .requesting_uid = LOGIN_UID_UNSAID};
 		struct login_verdict verdict = authorize(&origin, "", "");
 
 		if (verdict.reason != table[i].reason || heard.kind != table[i].kind)
@@ -287,8 +289,13 @@ static void services(void **state)
 /* alice, who may sudo, becomes somebody of the other tenant: what bert's session is called is bert's. */
 static void whose_session_it_is(void **state)
 {
-	struct login_origin origin = {
-		.user = "bert", .service = "sudo", .source = "", .terminal = "", .requesting_user = "alice"};
+	struct login_origin origin = {.user = "bert",
+				      .service = "sudo",
+				      .source = "",
+				      .terminal = "",
+				      .requesting_user = "alice",
+				      .uid = LOGIN_UID_UNSAID,
+				      .requesting_uid = LOGIN_UID_UNSAID};
 	struct login_verdict verdict = authorize(&origin, "", "");
 
 	assert_int_equal(verdict.reason, REASON_ALLOWED);
@@ -306,10 +313,65 @@ static void whose_session_it_is(void **state)
 	assert_null(verdict.project); /* he has no right to sudo of his own */
 }
 
+/* The program runs as the uid that the system gives for a name; whom the directory means by it must be the same. */
+static void names_carry_no_right_to_another_uid(void **state)
+{
+	static const struct {
+		const char *service, *user, *requesting;
+		uint32_t uid, requesting_uid;
+		enum reason reason;
+	} table[] = {
+		{"cron", "alice", "", 1879048210, LOGIN_UID_UNSAID, REASON_ALLOWED},
+		{"cron", "alice", "", 1879048211, LOGIN_UID_UNSAID, REASON_BROKEN}, /* edith's: an older map */
+		{"cron", "alice", "", 1000, LOGIN_UID_UNSAID, REASON_BROKEN},
+		{"cron", "alice", "", 0, LOGIN_UID_UNSAID, REASON_BROKEN},
+		{"systemd-user", "alice", "", 1879048211, LOGIN_UID_UNSAID, REASON_BROKEN},
+		{"su", "alice", "root", 1879048211, 0, REASON_BROKEN}, /* root goes on without us, and knows why */
+		{"sudo", "bert", "alice", 1879113738, 1879048210, REASON_ALLOWED},
+		{"sudo", "bert", "alice", 1879113738, 1879048211, REASON_BROKEN},
+		{"sudo", "bert", "alice", 1879113738, 1000, REASON_BROKEN}, /* a local account of her name */
+		{"sudo", "bert", "alice", 1879113739, 1879048210, REASON_BROKEN},
+		{"sudo", "alice", "alice", 1879048210, 1879048210, REASON_ALLOWED},
+		{"sudo", "alice", "alice", 1879048212, 1879048212, REASON_BROKEN},
+		{"sudo", "bert", "localadmin", 1879113738, 1000, REASON_ALLOWED},
+		{"sudo", "bert", "left", 1879113738, 1879048220, REASON_BROKEN}, /* ours, by an older map */
+		{"sudo", "bert", "root", 1879113738, 0, REASON_ALLOWED},
+		/* Who asks means something for sudo alone. */
+		{"cron", "alice", "edith", 1879048210, 7, REASON_ALLOWED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct login_origin origin = {.user = table[i].user,
+					      .service = table[i].service,
+					      .source = "",
+					      .terminal = "",
+					      .requesting_user = table[i].requesting,
+					      .uid = table[i].uid,
+					      .requesting_uid = table[i].requesting_uid};
+		struct login_verdict verdict;
+
+		heard.count = 0;
+		heard.all.length = 0;
+		verdict = authorize(&origin, "", "");
+		if (verdict.reason != table[i].reason)
+			fail_msg("%zu: %s", i, reason_word(verdict.reason));
+		if (verdict.reason != REASON_BROKEN)
+			continue;
+		assert_int_equal(heard.count, 1);
+		assert_int_equal(heard.kind, AUDIT_LOGIN_BROKEN);
+		assert_non_null(strstr(buffer_text(&heard.all), "\nTENANT_DETAIL=the system gives "));
+	}
+}
+
 static void quiet_stages(void **state)
 {
-	struct login_origin manager = {
-		.user = "edith", .service = "systemd-user", .source = "", .terminal = "", .requesting_user = ""};
+	struct login_origin manager = {.user = "edith",
+				       .service = "systemd-user",
+				       .source = "",
+				       .terminal = "",
+				       .requesting_user = "",
+				       .uid = LOGIN_UID_UNSAID,
+				       .requesting_uid = LOGIN_UID_UNSAID};
 	struct login_authorize again = {.origin = manager, .token = "", .ssh_auth_info = "", .again = true};
 	struct login_verdict verdict;
 
@@ -340,6 +402,7 @@ int main(void)
 		TEST(ssh_keys_of_sshd),
 		TEST(services),
 		TEST(whose_session_it_is),
+		TEST(names_carry_no_right_to_another_uid),
 		TEST(quiet_stages),
 	};
 

@@ -241,6 +241,23 @@ static void the_caller_hangs_up(void **state)
 	assert_int_equal(authorize(&alice, finished, "").reason, REASON_ALLOWED);
 }
 
+/* The system runs the program as somebody else than the directory means: no key is even asked for. */
+static void another_uid_is_another_person(void **state)
+{
+	struct login_origin alice = from_ssh("alice");
+	struct login_reply reply;
+
+	alice.uid = 1879048211;
+	reply = start(&alice);
+	assert_int_equal(reply.step, LOGIN_BROKEN);
+	assert_int_equal(heard.kind, AUDIT_LOGIN_BROKEN);
+	assert_non_null(strstr(buffer_text(&heard.all),
+			       "TENANT_DETAIL=the system gives alice the uid 1879048211, the directory 1879048210\n"));
+	alice.uid = 1879048210;
+	reply = start(&alice);
+	assert_int_equal(answer(reply.token, alices.text).step, LOGIN_ALLOWED);
+}
+
 static void the_book_is_bounded(void **state)
 {
 	struct login_origin alice = from_ssh("alice");
@@ -334,8 +351,13 @@ static void visitors_of_a_hub_lock_nobody_out(void **state)
 
 static void a_stranger_at_su_uses_up_nobodys_chances(void **state)
 {
-	struct login_origin su = {
-		.user = "alice", .service = "su", .source = "", .terminal = "pts/1", .requesting_user = "bob"};
+	struct login_origin su = {.user = "alice",
+				  .service = "su",
+				  .source = "",
+				  .terminal = "pts/1",
+				  .requesting_user = "bob",
+				  .uid = LOGIN_UID_UNSAID,
+				  .requesting_uid = LOGIN_UID_UNSAID};
 	struct login_origin sudo = su;
 	struct login_reply reply;
 	char text[32];
@@ -406,6 +428,7 @@ int main(void)
 		TEST(tokens_are_bound),
 		TEST(time_goes_by),
 		TEST(the_caller_hangs_up),
+		TEST(another_uid_is_another_person),
 		TEST(the_book_is_bounded),
 		TEST(too_many_attempts),
 		TEST(visitors_of_a_hub_lock_nobody_out),

@@ -87,17 +87,21 @@ static void from_prompt_to_close(void **state)
 	assert_int_equal(host.prompts, 1);
 	assert_asked("Login", 0,
 		     "\"user\":\"alice\",\"service\":\"sshd\",\"source\":\"10.1.2.3\",\"terminal\":\"ssh\"");
+	assert_asked("Login", 0, "\"uid\":1879048197");
+	assert_null(strstr(fake_agent_call(agent, "Login", 0), "requesting_uid"));
 	assert_asked("Answer", 0, "\"login\":\"tok1\",\"text\":\"tnt_pk_key\"");
 	assert_string_equal(pam_getenv(pamh, "TENANTD_LOGIN"), "tok1:alice");
 
 	pam_putenv(pamh, "SSH_AUTH_INFO_0=publickey ssh-ed25519 AAAA");
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
 	assert_asked("Authorize", 0, "\"login\":\"tok1\"");
+	assert_asked("Authorize", 0, "\"uid\":1879048197");
 	assert_asked("Authorize", 0, "\"ssh_auth_info\":\"publickey ssh-ed25519 AAAA\"");
 	assert_int_equal(pam_setcred(pamh, PAM_ESTABLISH_CRED), PAM_SUCCESS);
 
 	assert_int_equal(pam_open_session(pamh, 0), PAM_SUCCESS);
 	assert_asked("OpenSession", 0, "\"login\":\"tok1\"");
+	assert_asked("OpenSession", 0, "\"uid\":1879048197");
 	assert_null(strstr(fake_agent_call(agent, "OpenSession", 0), "leader"));
 	assert_null(pam_getenv(pamh, "TENANTD_LOGIN"));
 	assert_string_equal(pam_getenv(pamh, "TENANT"), "acme");
@@ -274,7 +278,9 @@ static void warning_and_denial_are_told(void **state)
 	pam_set_item(pamh, PAM_RUSER, "alice");
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
 	assert_string_equal(host.said, "IEnds in 3 days.\n");
-	assert_asked("Authorize", 0, "\"service\":\"sudo\",\"requesting_user\":\"alice\"");
+	assert_asked("Authorize", 0,
+		     "\"service\":\"sudo\",\"requesting_user\":\"alice\",\"uid\":1879048197,"
+		     "\"requesting_uid\":1879048197");
 	/* The session stage decides anew and warns anew; the person hears it once. */
 	fake_agent_say(agent, "OpenSession", FAKE_REPLY,
 		       "{\"parameters\":{" GRANT ",\"session\":\"s\",\"warning\":\"Ends in 3 days.\"}}");
@@ -284,6 +290,38 @@ static void warning_and_denial_are_told(void **state)
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_PERM_DENIED);
 	assert_string_equal(host.said, "EYour role is too low.\n");
 	pam_end(pamh, PAM_PERM_DENIED);
+}
+
+/* The agent hears which uid the system gives to the name of who asks; where that cannot be known nobody decides. */
+static void who_asks_has_a_uid_too(void **state)
+{
+	static const struct {
+		const char *requesting, *asked;
+		int result;
+	} table[] = {
+		{"local", "\"requesting_uid\":1000", PAM_SUCCESS},
+		{"alice", "\"requesting_uid\":1879048197", PAM_SUCCESS},
+		{"long", "\"requesting_uid\":1879048198", PAM_SUCCESS},
+		{"absent", NULL, PAM_SUCCESS},
+		{"root", NULL, PAM_SUCCESS},
+		{"failing", NULL, PAM_AUTHINFO_UNAVAIL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		pam_handle_t *pamh;
+
+		set_up(state);
+		pamh = pam_host_start(&host, "sudo", "alice");
+		pam_set_item(pamh, PAM_RUSER, table[i].requesting);
+		assert_int_equal(pam_acct_mgmt(pamh, 0), table[i].result);
+		if (table[i].asked)
+			assert_asked("Authorize", 0, table[i].asked);
+		else if (table[i].result == PAM_SUCCESS)
+			assert_null(strstr(fake_agent_call(agent, "Authorize", 0), "requesting_uid"));
+		else
+			assert_null(fake_agent_call(agent, "Authorize", 0));
+		pam_end(pamh, PAM_SUCCESS);
+	}
 }
 
 /* sudo signs in the one who asks and opens the session of root, or of somebody else. */
@@ -410,6 +448,7 @@ int main(void)
 		cmocka_unit_test_setup(prompt_argument, set_up),
 		cmocka_unit_test_setup(first_pass_without_one, set_up),
 		cmocka_unit_test_setup(warning_and_denial_are_told, set_up),
+		cmocka_unit_test_setup(who_asks_has_a_uid_too, set_up),
 		cmocka_unit_test_setup(sudo_leaves_no_login_behind, set_up),
 		cmocka_unit_test_setup(a_refused_session_leaves_no_login_either, set_up),
 		cmocka_unit_test_setup(hubs_are_no_leaders, set_up),
