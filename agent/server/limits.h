@@ -14,6 +14,10 @@
 #define TRUSTED_FACTOR 4U
 #define SUBSCRIPTIONS_PER_UID 16U /* root and named services: four times as many */
 
+/* Sessions of one person, whatever the policy says and su counts, so nobody can use up the host's (SESSIONS_MAX of
+ * session.c), which are everybody's. */
+#define SESSIONS_PER_USER 1024U
+
 /* Work done for one wake-up and for one connection's turn, so nobody waits long behind somebody else. */
 #define READY_PER_WAKEUP 64
 #define ACCEPTS_PER_WAKEUP 16

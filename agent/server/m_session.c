@@ -31,13 +31,23 @@ static bool counts_as_session(const char *service)
 	return !rule->privilege && !rule->implied;
 }
 
-static bool has_too_many(const struct call *call, const struct login_verdict *verdict, const char *service)
+/* Of what the policy counts, and of all of the host's places, which su in a loop would fill as well. Root needs
+ * nobody's leave, and what root opens is no doing of theirs. */
+static bool has_too_many(const struct call *call, struct login_verdict *verdict, const char *service)
 {
 	uint32_t most = verdict->tenant ? verdict->tenant->max_sessions_per_user : 0;
 	const struct session *session;
 	uint32_t cursor = 0, count = 0;
 
-	if (!most || !verdict->user || !counts_as_session(service))
+	if (!verdict->user)
+		return false;
+	if (verdict->subject && session_count_user(call->parts->sessions, verdict->user->id) >= SESSIONS_PER_USER) {
+		snprintf(verdict->message, sizeof(verdict->message),
+			 "you have %u sessions here, the most that one person may have on a host; end one first",
+			 SESSIONS_PER_USER);
+		return true;
+	}
+	if (!most || !counts_as_session(service))
 		return false;
 	while ((session = session_next(call->parts->sessions, &cursor)))
 		count += text_equal(session->user_id, verdict->user->id) && counts_as_session(session->service);
@@ -105,6 +115,28 @@ static void audit_open(const struct call *call, const struct session *session, c
 					     .has_uid = true,
 					     .uid = session->uid,
 				     });
+}
+
+static void audit_too_many(const struct call *call, const struct login_origin *origin,
+			   const struct login_verdict *verdict)
+{
+	bool privilege = service_rule(origin->service)->privilege;
+
+	audit_write(call->parts->audit, &(struct audit_event){
+						.kind = privilege ? AUDIT_PRIVILEGE_DENIED : AUDIT_LOGIN_DENIED,
+						.reason = verdict->reason,
+						.tenant = verdict->tenant ? verdict->tenant->slug : NULL,
+						.user = privilege ? origin->requesting_user : verdict->user->login,
+						.user_id = privilege ? NULL : verdict->user->id,
+						.uid = verdict->user->uid,
+						.has_uid = !privilege,
+						.target_user = privilege ? verdict->user->login : NULL,
+						.service = origin->service,
+						.source = origin->source,
+						.terminal = origin->terminal,
+						.credential = verdict->credential,
+						.detail = verdict->message,
+					});
 }
 
 static int open_allowed(struct call *call, const struct open_request *request, const struct login_verdict *verdict)
@@ -176,19 +208,7 @@ int m_open_session(struct call *call)
 				call->realtime, &verdict);
 	if (verdict.reason == REASON_ALLOWED && has_too_many(call, &verdict, request.authorize.origin.service)) {
 		verdict.reason = REASON_TOO_MANY_SESSIONS;
-		verdict.message[0] = '\0';
-		audit_write(call->parts->audit, &(struct audit_event){
-							.kind = AUDIT_LOGIN_DENIED,
-							.reason = verdict.reason,
-							.tenant = verdict.tenant->slug,
-							.user = verdict.user->login,
-							.user_id = verdict.user->id,
-							.uid = verdict.user->uid,
-							.has_uid = true,
-							.service = request.authorize.origin.service,
-							.source = request.authorize.origin.source,
-							.credential = verdict.credential,
-						});
+		audit_too_many(call, &request.authorize.origin, &verdict);
 	}
 	if (verdict.reason == REASON_ALLOWED && !verdict.unknown_user && verdict.user)
 		return open_allowed(call, &request, &verdict);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -335,6 +336,98 @@ static void a_login_goes_from_prompt_to_session(void **state)
 		     INVALID);
 }
 
+static void the_systems_uid_must_be_the_directorys(void **state)
+{
+	static const char *const uids[] = {"1879048210", "null", "1879048211", "0", "1000"};
+	unsigned before = audit_lines(&fixture, "TENANT_DETAIL=the system gives alice the uid ");
+	char parameters[128];
+	json_t *reply;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
+		bool right = i < 2;
+
+		snprintf(parameters, sizeof(parameters), "{\"user\":\"alice\",\"service\":\"cron\",\"uid\":%s}",
+			 uids[i]);
+		reply = call_as(&fixture, 0, "Login", parameters);
+		assert_string_equal(member_text(reply, "step"), right ? "prompt" : "broken");
+		json_decref(reply);
+		reply = call_as(&fixture, 0, "Authorize", parameters);
+		assert_string_equal(member_text(reply, "decision.decision"), right ? "allowed" : "broken");
+		assert_string_equal(member_text(reply, "tenant"), right ? "acme" : "");
+		json_decref(reply);
+		reply = call_as(&fixture, 0, "OpenSession", parameters);
+		assert_string_equal(member_text(reply, "decision.decision"), right ? "allowed" : "broken");
+		if (!right)
+			assert_string_equal(member_text(reply, "session"), "");
+		else if (member_text(reply, "session")[0]) {
+			snprintf(parameters, sizeof(parameters), "{\"session\":\"%s\"}", member_text(reply, "session"));
+			expect_error(&fixture, 0, "CloseSession", parameters, "");
+		}
+		json_decref(reply);
+	}
+	assert_int_equal(audit_lines(&fixture, "TENANT_DETAIL=the system gives alice the uid ") - before, 9);
+	expect_error(&fixture, 0, "Authorize", "{\"user\":\"alice\",\"service\":\"cron\",\"uid\":-1}", INVALID);
+	expect_error(&fixture, 0, "Login", "{\"user\":\"alice\",\"service\":\"cron\",\"uid\":4294967296}", INVALID);
+}
+
+static json_t *open_for(const char *user, const char *service, const char *requesting, pid_t leader)
+{
+	char parameters[192];
+
+	snprintf(parameters, sizeof(parameters),
+		 "{\"user\":\"%s\",\"service\":\"%s\",\"requesting_user\":\"%s\",\"leader\":%d}", user, service,
+		 requesting, (int)leader);
+	return call_as(&fixture, 0, "OpenSession", parameters);
+}
+
+static void expect_opened(const char *user, const char *service, const char *requesting, pid_t leader,
+			  const char *reason)
+{
+	json_t *reply = open_for(user, service, requesting, leader);
+
+	if (strcmp(member_text(reply, "decision.reason"), reason) != 0)
+		fail_msg("%s by %s: %s", user, service, json_dumps(reply, 0));
+	json_decref(reply);
+}
+
+/* The host's places are everybody's: no policy limits these people, and none may take them all. */
+static void nobody_takes_all_sessions(void **state)
+{
+	pid_t leader = fork();
+	json_t *reply;
+	size_t left = 1;
+
+	(void)state;
+	if (leader == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	for (unsigned i = 0; i < 1024; i++)
+		expect_opened("alice", i % 2 ? "cron" : "su", "edith", leader, "allowed");
+	reply = open_for("alice", "cron", "", leader);
+	assert_string_equal(member_text(reply, "decision.decision"), "denied");
+	assert_string_equal(member_text(reply, "decision.reason"), "too-many-sessions");
+	assert_non_null(strstr(member_text(reply, "decision.message"), "1024 sessions"));
+	json_decref(reply);
+	expect_opened("alice", "su", "edith", leader, "too-many-sessions");
+	expect_opened("alice", "systemd-user", "", leader, "too-many-sessions");
+	assert_true(audit_lines(&fixture, "TENANTD_EVENT=privilege-denied") > 0);
+	/* Others have their places; root comes in as anybody. */
+	expect_opened("edith", "cron", "", leader, "allowed");
+	expect_opened("alice", "su", "root", leader, "allowed");
+	kill(leader, SIGKILL);
+	waitpid(leader, NULL, 0);
+	for (unsigned i = 0; i < 100 && left > 0; i++) {
+		usleep(50000);
+		reply = call_as(&fixture, 0, "Status", "{}");
+		left = (size_t)json_integer_value(json_object_get(json_object_get(reply, "parameters"), "sessions"));
+		json_decref(reply);
+	}
+	assert_int_equal(left, 0);
+}
+
 static void a_wrong_answer_comes_late(void **state)
 {
 	int fd = client_connect(fixture.agent_path, 0);
@@ -523,6 +616,8 @@ int main(void)
 		cmocka_unit_test(people_see_themselves),
 		cmocka_unit_test(status_leaves_details_to_root),
 		cmocka_unit_test(a_login_goes_from_prompt_to_session),
+		cmocka_unit_test(the_systems_uid_must_be_the_directorys),
+		cmocka_unit_test(nobody_takes_all_sessions),
 		cmocka_unit_test(a_wrong_answer_comes_late),
 		cmocka_unit_test(without_a_directory_all_is_broken),
 		cmocka_unit_test(events_reach_whom_they_concern),
