@@ -68,7 +68,8 @@ def _argv(host, user, command, method, key, source, tty, options):
 def ssh(host, user, command="true", method="keyboard-interactive", secret=None, key=None, source=None, tty=False,
         options=(), at_prompt=None, answers=(), timeout=LOGIN_SECONDS):
     """One attempt. `secret` answers each hidden prompt of the sign-in; `answers` are (pattern, text) pairs for
-    what the command asks later; `at_prompt` is called when the first prompt stands, before it is answered."""
+    what the command asks later (a function instead of a text is called); `at_prompt` is called when the first
+    prompt stands, before it is answered."""
     argv = _argv(host, user, command, method, key, source, tty, options)
     login = Login(argv)
     child = spawn(argv, timeout)
@@ -106,6 +107,8 @@ def run_dialogue(child, login, secret, at_prompt, answers, timeout):
             child.sendline(secret if secret is not None else "")
         elif answers[which - 1][1] is None:
             break
+        elif callable(answers[which - 1][1]):
+            answers[which - 1][1]()
         else:
             child.sendline(answers[which - 1][1])
     child.close(force=True)
@@ -130,8 +133,8 @@ def on_console(host, argv, secret=None, answers=(), at_prompt=None, timeout=LOGI
 class Held:
     """A live ssh session: what happens to it while the host changes underneath."""
 
-    def __init__(self, host, user, key, source=None):
-        self.argv = _argv(host, user, "echo held-session; exec cat", "key", key, source, False, ())
+    def __init__(self, host, user, key, source=None, first="true"):
+        self.argv = _argv(host, user, first + "; echo held-session; exec cat", "key", key, source, False, ())
         self.child = spawn(self.argv)
         if self.child.expect(["held-session", pexpect.EOF, pexpect.TIMEOUT], timeout=20) != 0:
             raise AssertionError(f"the session did not start:\n{self.child.before}")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from . import namespaces, rootfs
+from . import cgroups, namespaces, rootfs
 
 BOOT_SECONDS = 60
 COMMAND_SECONDS = 60
@@ -47,7 +47,11 @@ def sweep():
         except (OSError, ValueError):
             pass
         _kill_stray(folder)
+        cgroups.remove(folder.name)
         shutil.rmtree(folder, ignore_errors=True)
+    for name in cgroups.names():
+        if not (rootfs.HOSTS / "run" / name).exists() and not _start_time(int(name.split("-")[0])):
+            cgroups.remove(name, patience=1)
 
 
 def _start_time(pid):
@@ -58,17 +62,25 @@ def _start_time(pid):
 
 
 def _kill_stray(folder):
-    """A container that outlived its run (kept, or not yet dead): ended by the id it was started with."""
+    """A container that outlived its run (kept, or not yet dead): ended by the ids it was started with."""
+    for name in ("container", "leader"):
+        try:
+            pid, start = (folder / name).read_text().split()
+        except (OSError, ValueError):
+            continue
+        if _start_time(int(pid)) == start:
+            _kill(int(pid), start)
+
+
+def _kill(pid, start):
     try:
-        pid, start = (folder / "container").read_text().split()
-    except (OSError, ValueError):
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
         return
-    if _start_time(int(pid)) == start:
-        os.kill(int(pid), signal.SIGKILL)
-        for _ in range(50):
-            if _start_time(int(pid)) != start:
-                break
-            time.sleep(0.1)
+    for _ in range(50):
+        if _start_time(pid) != start:
+            break
+        time.sleep(0.1)
 
 
 def end_kept(folder, holders):
@@ -79,6 +91,7 @@ def end_kept(folder, holders):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+    cgroups.remove(folder.name)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -96,6 +109,7 @@ class Machine:
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n")
         self.address = f"{INSIDE}.2"
         self._process = None
+        self._keeper = None
         self.leader = None
         self._plug_in()
 
@@ -117,16 +131,25 @@ class Machine:
         argv = ["systemd-nspawn", "--quiet", "-D", str(self.root), "--boot", "--register=no", "--keep-unit",
                 f"--network-namespace-path={self.cable.path}", f"--hostname={self.name}", "--link-journal=no",
                 "--resolv-conf=off", "--timezone=off", "--console=pipe", "--kill-signal=SIGRTMIN+3"]
+        groups = []
         if os.path.isdir("/run/systemd/system"):
             argv = ["systemd-run", "--scope", "--quiet", "-p", "Delegate=yes", "--", *argv]
+        else:
+            groups = cgroups.make(self.folder.name)
+
+        def prepare():
+            cgroups.join(groups)
+            if not self.survive:
+                namespaces.die_with_parent()
+
         self._log = open(self.folder / "console.log", "ab")
         self._process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
-            preexec_fn=None if self.survive else namespaces.die_with_parent)
+            preexec_fn=prepare)
         (self.folder / "container").write_text(f"{self._process.pid} {_start_time(self._process.pid)}")
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
-            self.leader = self._find_leader()
+            self.leader = self.leader or self._watch_leader()
             if self.leader:
                 state = self.run("systemctl", "is-system-running", check=False).out.strip()
                 if state in ("running", "degraded"):
@@ -134,6 +157,31 @@ class Machine:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise CommandFailed(f"{self.name} did not boot:\n" + (self.folder / "console.log").read_text()[-4000:])
             time.sleep(0.1)
+
+    def _watch_leader(self):
+        """The host's init. It does not die with systemd-nspawn, so something has to see to that: a process that waits
+        for the end of ours, which closes the pipe however it comes."""
+        leader = self._find_leader()
+        if not leader:
+            return None
+        (self.folder / "leader").write_text(f"{leader} {_start_time(leader)}")
+        if not self.survive:
+            self._keeper = subprocess.Popen(["sh", "-c", f"read -r _; kill -KILL {leader} 2>/dev/null"],
+                                            stdin=subprocess.PIPE, start_new_session=True)
+        return leader
+
+    def _forget_leader(self):
+        """It has ended, or is to end now."""
+        if self.leader:
+            start = _start_time(self.leader)
+            if self._keeper:
+                self._keeper.kill()
+                self._keeper.wait()
+                self._keeper.stdin.close()
+                self._keeper = None
+            if self._process.poll() is None and start:
+                _kill(self.leader, start)
+        self.leader = None
 
     def _find_leader(self):
         try:
@@ -157,13 +205,14 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self.leader = None
+        self._forget_leader()
 
     def reboot(self):
         self.power_off()
         return self.boot()
 
     def close(self):
+        self._forget_leader()
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -173,6 +222,7 @@ class Machine:
             if subprocess.run(["umount", str(self.root)], stderr=subprocess.DEVNULL).returncode == 0:
                 break
             time.sleep(0.1)
+        cgroups.remove(self.folder.name)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- commands
