@@ -125,7 +125,7 @@ static void groups(void **state)
 		{"beta-radar", 1879113729U, "bert"},
 		{"tenant-sudo", HOST_SUDO_GID, "alice"},
 		{"tenant-users", HOST_USERS_GID, ""}, /* everybody; listed nowhere */
-		{"alice", ALICE, ""}, /* private */
+		{"alice", ALICE, ""},                 /* private */
 	};
 	struct group gr;
 	int error = 0;
@@ -151,7 +151,8 @@ static void groups(void **state)
 
 static void supplementary(void **state)
 {
-	static const gid_t expected[] = {ACME, VISION, VISION + 1, VISION + 2, VISION + 3, HOST_SUDO_GID, HOST_USERS_GID};
+	static const gid_t expected[] = {ACME,       VISION,        VISION + 1,    VISION + 2,
+					 VISION + 3, HOST_SUDO_GID, HOST_USERS_GID};
 	long start, size;
 	gid_t *list;
 	int error = 0;
