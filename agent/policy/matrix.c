@@ -16,6 +16,30 @@ enum tenant_role { TENANT_OWNER, TENANT_ADMIN, TENANT_ANALYST, TENANT_VIEWER, TE
 static const char *const project_roles[PROJECT_ROLE_COUNT] = {"owner", "editor", "viewer"};
 static const char *const tenant_roles[TENANT_ROLE_COUNT] = {"owner", "admin", "analyst", "viewer"};
 
+enum action {
+	ACTION_PROJECT_VIEW,
+	ACTION_DATASET_WRITE,
+	ACTION_EXPERIMENT_RUN,
+	ACTION_MODEL_DEPLOY,
+	ACTION_ALERT_CONFIGURE,
+	ACTION_MEMBER_MANAGE,
+	ACTION_PROJECT_DELETE,
+	ACTION_KEY_MANAGE,
+	ACTION_HOST_LOGIN,
+	ACTION_HOST_SUDO,
+	ACTION_TENANT_MANAGE,
+	ACTION_AUDIT_VIEW,
+	ACTION_COUNT
+};
+static const char *const actions[ACTION_COUNT] = {
+	[ACTION_PROJECT_VIEW] = "project.view",       [ACTION_DATASET_WRITE] = "dataset.write",
+	[ACTION_EXPERIMENT_RUN] = "experiment.run",   [ACTION_MODEL_DEPLOY] = "model.deploy",
+	[ACTION_ALERT_CONFIGURE] = "alert.configure", [ACTION_MEMBER_MANAGE] = "member.manage",
+	[ACTION_PROJECT_DELETE] = "project.delete",   [ACTION_KEY_MANAGE] = "key.manage",
+	[ACTION_HOST_LOGIN] = "host.login",           [ACTION_HOST_SUDO] = "host.sudo",
+	[ACTION_TENANT_MANAGE] = "tenant.manage",     [ACTION_AUDIT_VIEW] = "audit.view",
+};
+
 #define Y MATRIX_YES
 #define N MATRIX_NO
 #define H MATRIX_HOST
@@ -23,24 +47,23 @@ static const char *const tenant_roles[TENANT_ROLE_COUNT] = {"owner", "admin", "a
 /* What the tenant roles give holds in all of the tenant's projects, and never reaches a host: who
  * signs in to a host has a role in a project that the host serves. */
 static const struct matrix_row {
-	const char *action;
 	unsigned char project[PROJECT_ROLE_COUNT]; /* enum matrix_answer */
 	unsigned char tenant[TENANT_ROLE_COUNT];
-} matrix[] = {
+} matrix[ACTION_COUNT] = {
 	/* clang-format off */
-	/*                    project: owner editor viewer   tenant: owner admin analyst viewer */
-	{"project.view",     {         Y,    Y,     Y},     {        Y,    Y,    Y,      Y}},
-	{"dataset.write",    {         Y,    Y,     N},     {        Y,    N,    N,      N}},
-	{"experiment.run",   {         Y,    Y,     N},     {        Y,    N,    N,      N}},
-	{"model.deploy",     {         Y,    Y,     N},     {        Y,    N,    N,      N}},
-	{"alert.configure",  {         Y,    Y,     N},     {        Y,    Y,    N,      N}},
-	{"member.manage",    {         Y,    N,     N},     {        Y,    Y,    N,      N}},
-	{"project.delete",   {         Y,    N,     N},     {        Y,    N,    N,      N}},
-	{"key.manage",       {         Y,    N,     N},     {        Y,    Y,    N,      N}},
-	{"host.login",       {         Y,    Y,     H},     {        N,    N,    N,      N}},
-	{"host.sudo",        {         H,    N,     N},     {        N,    N,    N,      N}},
-	{"tenant.manage",    {         N,    N,     N},     {        Y,    Y,    N,      N}},
-	{"audit.view",       {         N,    N,     N},     {        Y,    Y,    Y,      N}},
+	/*                       project: owner editor viewer    tenant: owner admin analyst viewer */
+	[ACTION_PROJECT_VIEW]    = {{         Y,    Y,     Y},      {        Y,    Y,    Y,      Y}},
+	[ACTION_DATASET_WRITE]   = {{         Y,    Y,     N},      {        Y,    N,    N,      N}},
+	[ACTION_EXPERIMENT_RUN]  = {{         Y,    Y,     N},      {        Y,    N,    N,      N}},
+	[ACTION_MODEL_DEPLOY]    = {{         Y,    Y,     N},      {        Y,    N,    N,      N}},
+	[ACTION_ALERT_CONFIGURE] = {{         Y,    Y,     N},      {        Y,    Y,    N,      N}},
+	[ACTION_MEMBER_MANAGE]   = {{         Y,    N,     N},      {        Y,    Y,    N,      N}},
+	[ACTION_PROJECT_DELETE]  = {{         Y,    N,     N},      {        Y,    N,    N,      N}},
+	[ACTION_KEY_MANAGE]      = {{         Y,    N,     N},      {        Y,    Y,    N,      N}},
+	[ACTION_HOST_LOGIN]      = {{         Y,    Y,     H},      {        N,    N,    N,      N}},
+	[ACTION_HOST_SUDO]       = {{         H,    N,     N},      {        N,    N,    N,      N}},
+	[ACTION_TENANT_MANAGE]   = {{         N,    N,     N},      {        Y,    Y,    N,      N}},
+	[ACTION_AUDIT_VIEW]      = {{         N,    N,     N},      {        Y,    Y,    Y,      N}},
 	/* clang-format on */
 };
 #undef Y
@@ -49,8 +72,8 @@ static const struct matrix_row {
 
 static const struct matrix_row *find_row(const char *action)
 {
-	for (size_t i = 0; action && i < ARRAY_LEN(matrix); i++)
-		if (strcmp(matrix[i].action, action) == 0)
+	for (size_t i = 0; action && i < ACTION_COUNT; i++)
+		if (strcmp(actions[i], action) == 0)
 			return &matrix[i];
 	return NULL;
 }
@@ -115,13 +138,7 @@ bool matrix_knows_tenant_role(const char *role)
 
 const char *const *matrix_actions(unsigned *ret_count)
 {
-	/* The same words as in the table, in its order; filled on first use, never changed afterwards. */
-	static const char *actions[ARRAY_LEN(matrix)];
-
-	if (!actions[0])
-		for (size_t i = ARRAY_LEN(matrix); i-- > 0;)
-			actions[i] = matrix[i].action;
-	*ret_count = ARRAY_LEN(matrix);
+	*ret_count = ACTION_COUNT;
 	return actions;
 }
 
