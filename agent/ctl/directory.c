@@ -92,7 +92,7 @@ void dir_close(struct dir *dir)
 	free(dir->edits);
 	directory_files_free(dir->files);
 	if (dir->lock >= 0)
-		close(dir->lock);
+		edit_unlock(dir->ctl->file, dir->lock);
 	*dir = (struct dir){.lock = -1};
 }
 

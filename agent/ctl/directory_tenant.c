@@ -57,11 +57,11 @@ int directory_init_verb(struct ctl *ctl, int argc, char **argv)
 	if (lock < 0)
 		return ctl_fail(ctl, CTL_BROKEN, "%s: %s", ctl->file, strerrordesc_np(-lock));
 	if (access(ctl->file, F_OK) == 0) {
-		close(lock);
+		edit_unlock(ctl->file, lock);
 		return dir_done(&dir, false, "path", ctl->file, ctl->file, "%s is there already", ctl->file);
 	}
 	r = file_replace(AT_FDCWD, ctl->file, empty_directory, strlen(empty_directory), 0640, &like);
-	close(lock);
+	edit_unlock(ctl->file, lock);
 	if (r < 0)
 		return ctl_fail(ctl, CTL_BROKEN, "%s: %s", ctl->file, strerrordesc_np(-r));
 	return dir_done(&dir, true, "path", ctl->file, ctl->file, "made %s", ctl->file);

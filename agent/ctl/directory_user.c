@@ -187,7 +187,8 @@ static int set_status(struct ctl *ctl, int argc, char **argv, const struct ctl_c
 int directory_suspend_user_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] =
-		"Lets a user in no more, by any key or on any host, until `resume-user`. The agent ends what is open.\n"
+		"Lets a user in no more, by any key or on any host, until `resume-user`. Sessions that are open stay\n"
+		"open: `tenantctl sessions --user USER` lists them, `tenantctl sessions end SESSION` ends one.\n"
 		"\nExample:\n  tenantctl directory suspend-user alice --reason 'left the company'\n";
 	const char *reason = "";
 	const struct ctl_option options[] = {{"reason", "TEXT", "why; the person reads it", .value = &reason}};

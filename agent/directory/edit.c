@@ -5,38 +5,54 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
+#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "directory/edit_splice.h"
 #include "directory/yaml_load.h"
 
-#define LOCK_PAUSE_NSEC (10L * 1000 * 1000)
-
-/* The folder itself is locked: nothing is left lying about, and it covers the drop-ins, too. */
-int edit_lock(const char *path, unsigned seconds)
+/* A file beside the directory file that only its owner can open: a lock on anything that everybody may read,
+ * everybody may take, and who is about to be suspended would. */
+static char *lock_path(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_(freep) char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NSEC};
-	uint64_t deadline = clock_boottime_usec() + seconds * USEC_PER_SEC;
-	_cleanup_(closep) int fd = -1;
+	int folder = slash ? (int)(slash + 1 - path) : 0;
+	char *name;
 
-	if (!folder)
+	return asprintf(&name, "%.*s.%s.lock", folder, path, path + folder) < 0 ? NULL : name;
+}
+
+int edit_lock(const char *path, unsigned seconds)
+{
+	_cleanup_(freep) char *name = lock_path(path);
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+
+	if (!name)
 		return -ENOMEM;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = file_lock(name, seconds);
 	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (clock_boottime_usec() >= deadline)
-			return -EWOULDBLOCK;
-		nanosleep(&pause, NULL);
-	}
+	/* In a folder that others may write, too, it could be a trap: they decide when it is free. */
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return -EPERM;
+	if ((st.st_mode & 077) != 0 && fchmod(fd, 0600) < 0)
+		return -errno;
 	return TAKE_FD(fd);
+}
+
+void edit_unlock(const char *path, int lock)
+{
+	_cleanup_(freep) char *name = lock_path(path);
+
+	if (lock < 0)
+		return;
+	/* While we hold it: whoever waits for this file sees that the name is gone, and makes another. */
+	if (name)
+		(void)unlink(name);
+	close(lock);
 }
 
 int edit_open(const char *path, struct unit *unit, struct edit **ret, struct problem *problem)

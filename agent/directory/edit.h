@@ -16,9 +16,12 @@
 
 struct edit;
 
-/* Opens the lock of a directory file's folder, waiting at most `seconds`: every tenantctl that edits takes
- * it. A descriptor to close; -EWOULDBLOCK when another one is at work; or errno. */
+/* Takes the lock of a directory file and its drop-ins, waiting at most `seconds`: every tenantctl that edits takes
+ * it. A descriptor for edit_unlock; -EWOULDBLOCK when another one is at work; -EPERM: the lock is somebody else's
+ * file; or errno. */
 int edit_lock(const char *path, unsigned seconds);
+/* Gives the lock back and leaves nothing lying about. Takes -1. */
+void edit_unlock(const char *path, int lock);
 
 /* `unit` is what was loaded from the file. -ESTALE: the file changed since. */
 int edit_open(const char *path, struct unit *unit, struct edit **ret, struct problem *problem);

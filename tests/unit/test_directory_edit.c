@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -422,17 +423,53 @@ static void test_link_is_kept(void **state)
 static void test_lock(void **state)
 {
 	char *folder = make_folder();
-	char path[80];
+	char path[80], name[96];
+	struct stat st;
 	int lock, other;
 
 	snprintf(path, sizeof(path), "%s/d.yaml", folder);
+	snprintf(name, sizeof(name), "%s/.d.yaml.lock", folder);
 	lock = edit_lock(path, 0);
 	assert_true(lock >= 0);
 	assert_result(edit_lock(path, 0), -EWOULDBLOCK);
-	close(lock);
-	other = edit_lock(path, 0);
+	/* nobody else can open it, let alone take it */
+	assert_int_equal(lstat(name, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	edit_unlock(path, lock);
+	assert_int_equal(lstat(name, &st), -1);
+	/* what everybody may lock has no say */
+	other = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(other >= 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	lock = edit_lock(path, 0);
+	assert_true(lock >= 0);
 	close(other);
+	/* a descriptor on a lock that was given back keeps nobody out */
+	other = open(name, O_RDWR | O_CLOEXEC);
+	edit_unlock(path, lock);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	lock = edit_lock(path, 0);
+	assert_true(lock >= 0);
+	edit_unlock(path, lock);
+	close(other);
+	/* left behind by one that was killed, with a mode of somebody's making */
+	write_file(name, "");
+	assert_int_equal(chmod(name, 0666), 0);
+	lock = edit_lock(path, 0);
+	assert_true(lock >= 0);
+	assert_int_equal(fstat(lock, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	edit_unlock(path, lock);
+	edit_unlock(path, -1);
+	/* a link would lock, and unlink, something else */
+	assert_int_equal(symlink("d.yaml", name), 0);
+	assert_result(edit_lock(path, 0), -ELOOP);
+	assert_int_equal(unlink(name), 0);
+	if (geteuid() == 0) {
+		write_file(name, "");
+		assert_int_equal(chown(name, 12345, 12345), 0);
+		assert_result(edit_lock(path, 0), -EPERM);
+	}
 	assert_result(edit_lock("/nonexistent/d.yaml", 0), -ENOENT);
 	remove_folder(folder);
 }
