@@ -90,13 +90,17 @@ static int print_key(const struct dir *dir, const struct new_key *key, const str
 static int parse_when(const struct ctl *ctl, const char *option, const char *text, int64_t *ret)
 {
 	uint64_t seconds;
+	int64_t when;
 
 	if (parse_duration(text, &seconds) == 0 && seconds <= EXPIRES_MAX_SECONDS) {
 		*ret = clock_realtime_sec() + (int64_t)seconds;
 		return 0;
 	}
-	if (parse_time(text, ret) == 0)
+	/* 0 would mean "never" in the record. */
+	if (parse_time(text, &when) == 0 && when > 0) {
+		*ret = when;
 		return 0;
+	}
 	return ctl_fail(ctl, CTL_USAGE, "--%s \"%s\": write a span like 90d, or a time like 2027-01-31T00:00:00Z",
 			option, text);
 }

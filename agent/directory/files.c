@@ -18,7 +18,7 @@
 
 #define DROP_INS_MAX 4000U
 #define SUFFIX ".yaml"
-#define CACHED_BYTES_MIN 16384 /* smaller files parse as fast as they unseal */
+#define CACHED_BYTES_MIN 16384          /* smaller files parse as fast as they unseal */
 #define STAMP_USEC (20 * USEC_PER_MSEC) /* file systems stamp times no finer than a tick */
 #define TRIM_BYTES_MIN (1024 * 1024)
 

@@ -75,6 +75,11 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 		snprintf(text, sizeof(text), "group \"%s\" is the host's own", name);
 		return refuse(by, "choose another slug", text);
 	}
+	/* A package that comes later may take its group's name for one of the host's: "docker" is root. */
+	if (text_is_reserved_name(name)) {
+		snprintf(text, sizeof(text), "group name \"%s\" belongs to the system", name);
+		return refuse(by, "choose another slug", text);
+	}
 	other = find_name(groups, name_hash, name);
 	if (other) {
 		snprintf(text, sizeof(text), "group name \"%s\" is claimed twice, by gids %u and %u", name, other->gid,

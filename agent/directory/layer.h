@@ -15,7 +15,7 @@
 #define SMALL_LAYERS 8U          /* all small units share one layer, or so many … */
 #define SMALL_RECORDS 8192U      /* … when they have so many records together */
 #define LAYERS_MAX (LARGE_UNITS_MAX + SMALL_LAYERS)
-#define USER_MEMBERSHIPS_MAX 4096U
+#define USER_MEMBERSHIPS_MAX 3000U /* what the map holds of one person: see map_people.c */
 
 enum {
 	BY_TENANT_ID,

@@ -252,16 +252,8 @@ static const struct field revoked_fields[] = {
 	{.name = "reason", .type = FIELD_TEXT, .offset = AT(key_record, revoked_reason)},
 };
 
-static int finish_revoked(struct loader *loader, void *record, yaml_mark_t start)
-{
-	/* 0 means "not revoked" to everybody else. */
-	if (((const struct key_record *)record)->revoked_at <= 0)
-		return yaml_reader_fail_at(loader->reader, start, "write when it was", "\"at\" must be after 1970");
-	return 0;
-}
-
 static const struct schema revoked_schema = {
-	.what = "revoked", .fields = revoked_fields, .count = ARRAY_LEN(revoked_fields), .finish = finish_revoked};
+	.what = "revoked", .fields = revoked_fields, .count = ARRAY_LEN(revoked_fields)};
 
 static const struct field key_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(key_record, id)},

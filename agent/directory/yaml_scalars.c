@@ -141,6 +141,10 @@ static int read_time(struct loader *loader, const struct field *field, int64_t *
 {
 	if (parse_time(yaml_scalar(loader->reader), target) < 0)
 		return wrong(loader, field->name, "not a time", "write it like 2027-01-31T08:00:00Z");
+	/* 0 means "none" to everybody else, so that a key that ended at the epoch would never end. */
+	if (*target <= 0)
+		return wrong(loader, field->name, "not after 1970-01-01T00:00:00Z",
+			     "write when it was or will be, or leave the key out");
 	return 0;
 }
 

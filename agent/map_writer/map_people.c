@@ -12,6 +12,8 @@
 static_assert(GROUP_LEVEL_COUNT - 1 <= NSS_MAP_RUN_LAST, "a run holds a project");
 static_assert(MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && MANAGED_ID_LAST == NSS_MAP_ID_LAST, "one range of ids");
 static_assert(HOST_USERS_GID == NSS_MAP_USERS_GID, "one group of everybody");
+/* Beside projects: the tenant and tenant-sudo. What `check` calls in order can be published. */
+static_assert(USER_MEMBERSHIPS_MAX + 2 <= NSS_MAP_RUNS_MAX, "a person's groups fit");
 static_assert(NAME_MAX_BYTES <= NSS_MAP_PERSON_NAME_MAX && GROUP_NAME_MAX_BYTES <= NSS_MAP_NAME_MAX, "names fit");
 static_assert(GROUP_TEXT_SIZE <= NSS_MAP_NAME_MAX + 1, "group names fit");
 static_assert(sizeof(struct nss_map_person) + NSS_MAP_PERSON_NAME_MAX + NSS_MAP_GECOS_MAX + 2 * 255 + 8 +

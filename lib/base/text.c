@@ -12,19 +12,69 @@
 #define SUGGEST_MAX_BYTES 64
 #define SUGGEST_DISTANCE 2
 
-/* Users and groups of a plain Debian (base-passwd, systemd, sshd, dbus) and our own. Groups too: a
- * person's private group has the person's name. */
+/* Users and groups of a plain Debian (base-passwd, systemd, sshd, dbus), of packages whose groups are as good as
+ * root, of cloud images (their sudoers lines go by name), and our own. For logins and groups alike: a person's
+ * private group has the person's name. */
 static const char *const reserved_names[] = {
-	"root",    "daemon",  "bin",          "sys",         "sync",     "games",     "man",     "lp",
-	"mail",    "news",    "uucp",         "proxy",       "www-data", "backup",    "list",    "irc",
-	"gnats",   "nobody",  "nogroup",      "adm",         "tty",      "disk",      "kmem",    "dialout",
-	"fax",     "voice",   "cdrom",        "floppy",      "tape",     "sudo",      "wheel",   "admin",
-	"audio",   "video",   "dip",          "operator",    "src",      "shadow",    "utmp",    "sasl",
-	"plugdev", "staff",   "users",        "input",       "sgx",      "kvm",       "render",  "crontab",
-	"netdev",  "docker",  "lxd",          "libvirt",     "sshd",     "_ssh",      "ssh",     "messagebus",
-	"polkitd", "_apt",    "tss",          "dnsmasq",     "avahi",    "bluetooth", "tcpdump", "uuidd",
-	"rtkit",   "tenantd", "tenantd-keys", "tenant-sudo", "halt",     "shutdown",  "ftp",     "postfix",
-	"_chrony", "ntp",     "nscd",         "ssl-cert",    "mysql",    "postgres",  "systemd", "pulse",
+	"root",         "daemon",
+	"bin",          "sys",
+	"sync",         "games",
+	"man",          "lp",
+	"mail",         "news",
+	"uucp",         "proxy",
+	"www-data",     "backup",
+	"list",         "irc",
+	"gnats",        "nobody",
+	"nogroup",      "adm",
+	"tty",          "disk",
+	"kmem",         "mem",
+	"dialout",      "fax",
+	"voice",        "cdrom",
+	"floppy",       "tape",
+	"sudo",         "wheel",
+	"admin",        "audio",
+	"video",        "dip",
+	"operator",     "src",
+	"shadow",       "utmp",
+	"sasl",         "plugdev",
+	"staff",        "users",
+	"input",        "sgx",
+	"kvm",          "render",
+	"crontab",      "netdev",
+	"halt",         "shutdown",
+	"ftp",          "sshd",
+	"_ssh",         "ssh",
+	"messagebus",   "dbus",
+	"polkitd",      "_apt",
+	"tss",          "dnsmasq",
+	"avahi",        "bluetooth",
+	"tcpdump",      "uuidd",
+	"rtkit",        "_chrony",
+	"chrony",       "ntp",
+	"nscd",         "ssl-cert",
+	"systemd",      "pulse",
+	"docker",       "podman",
+	"containerd",   "lxd",
+	"incus",        "incus-admin",
+	"libvirt",      "libvirtd",
+	"libvirt-qemu", "libvirt-dnsmasq",
+	"qemu",         "microk8s",
+	"vboxusers",    "wireshark",
+	"lpadmin",      "scanner",
+	"sambashare",   "google-sudoers",
+	"sudoers",      "postfix",
+	"mysql",        "postgres",
+	"redis",        "nginx",
+	"apache",       "munge",
+	"slurm",        "nvidia-persistenced",
+	"ubuntu",       "debian",
+	"ec2-user",     "centos",
+	"fedora",       "rocky",
+	"almalinux",    "cloud-user",
+	"azureuser",    "opc",
+	"vagrant",      "tenantd",
+	"tenantd-keys", "tenant-sudo",
+	"tenant-users",
 };
 
 static bool is_lower(char c)
@@ -54,7 +104,7 @@ bool text_starts(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_reserved(const char *name)
+bool text_is_reserved_name(const char *name)
 {
 	/* In any case of letters: "Root" would only serve to deceive. */
 	for (size_t i = 0; i < ARRAY_LEN(reserved_names); i++)
@@ -88,7 +138,7 @@ const char *text_login_name_fault(const char *text)
 	/* With dots and dashes too: chown reads 1000.1000 as two ids. */
 	if (!letter)
 		return "has no letter, so that it could be taken for a number";
-	if (is_reserved(text))
+	if (text_is_reserved_name(text))
 		return "is a name that belongs to the system";
 	return NULL;
 }

@@ -21,6 +21,8 @@ bool text_starts(const char *text, const char *prefix);
 /* Login name: [A-Za-z0-9._-], 1..32 bytes, no leading dash or dot, not digits only, no trailing '$',
  * and none of the names every Unix host owns (root, daemon, nobody …: see text.c). */
 bool text_is_login_name(const char *text);
+/* Does every Unix host, or a package that gives its group power, own this name? In any case of letters. */
+bool text_is_reserved_name(const char *text);
 /* Why a login name is refused, as half a sentence ("starts with a dash"); NULL when it is fine. */
 const char *text_login_name_fault(const char *text);
 /* Slug: [a-z0-9-], 1..24 bytes, starts and ends with a letter or digit, not digits only. */

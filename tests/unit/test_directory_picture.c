@@ -105,6 +105,12 @@ static const struct {
 	 "f:17:5: gid 1879048210 of group \"acme-speech-owner\" is the uid of alice"},
 	{"login: bob", "login: acme-vision", "f:16:5: group \"acme-vision\" has the name of a user's private group"},
 	{"slug: beta", "slug: tenant-sudo", "f:14:5: group \"tenant-sudo\" is the host's own"},
+	{"slug: beta", "slug: tenant-users", "f:14:5: group \"tenant-users\" is the host's own"},
+	{"slug: beta", "slug: docker", "f:14:5: group name \"docker\" belongs to the system (choose another slug)"},
+	{"slug: beta", "slug: wheel", "f:14:5: group name \"wheel\" belongs to the system"},
+	{"slug: beta", "slug: systemd-journal", "f:14:5: group name \"systemd-journal\" belongs to the system"},
+	/* joined from the tenant's slug and the project's */
+	{"slug: beta", "slug: systemd", "f:14:5: group name \"systemd\" belongs to the system"},
 	{"uid: 1879048211", "uid: 1879048192", "f:5:5: gid 1879048192 of group \"acme\" is the uid of bob"},
 	{"uid: 1879048211", "uid: 1879113799",
 	 "f:29:5: uid 1879113799 is outside the block of tenant \"acme\" (1879048192..1879113727)"},
@@ -578,8 +584,31 @@ static void test_too_many_memberships(void **state)
 	for (unsigned i = 0; i <= USER_MEMBERSHIPS_MAX; i++)
 		buffer_printf(&text, "  - {user: u, project: p%u, role: viewer}\n", i);
 	unit = load_text("f", buffer_text(&text));
-	assert_non_null(strstr(build_problem(&unit, 1, NULL), "more than 4096 memberships of one user"));
+	assert_non_null(strstr(build_problem(&unit, 1, NULL), "more than 3000 memberships of one user"));
 	unit_unref(unit);
+}
+
+/* Also a name that is put together from a tenant's slug and a project's may be one of the system's. */
+static void test_reserved_joined(void **state)
+{
+	static const char *const names[][2] = {{"ssl", "cert"}, {"incus", "admin"}, {"tenantd", "keys"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *const *name = names[i];
+		_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+		struct unit *unit;
+		const char *problem;
+
+		buffer_printf(
+			&text,
+			"version: 1\ntenants: [{id: t, slug: %s, gid: 1879048192, ids: {first: 1879048192, count: "
+			"99, next: 1879048290}}]\nprojects:\n  - {id: p, tenant: t, slug: %s, gid: 1879048193}\n",
+			name[0], name[1]);
+		unit = load_text("f", buffer_text(&text));
+		problem = build_problem(&unit, 1, NULL);
+		assert_non_null(strstr(problem, "belongs to the system"));
+		unit_unref(unit);
+	}
 }
 
 /* The example that the package ships is in order. Tests run in the project's folder. */
@@ -612,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_diff_from_nothing),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_too_many_memberships),
+		cmocka_unit_test(test_reserved_joined),
 		cmocka_unit_test(test_many_small_units),
 	};
 

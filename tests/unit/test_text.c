@@ -7,6 +7,22 @@
 
 #include "base/text.h"
 
+static void reserved_names(void **state)
+{
+	static const char *const reserved[] = {
+		"root",   "docker", "wheel",           "sudo",     "lxd",         "libvirt", "kvm",         "disk",
+		"shadow", "adm",    "systemd-journal", "ssl-cert", "render",      "video",   "input",       "nogroup",
+		"users",  "staff",  "www-data",        "Docker",   "incus-admin", "ubuntu",  "tenant-users"};
+	static const char *const free_names[] = {"acme", "dockers", "system", "roots", "systemd1", "", "ssl", "tenant"};
+
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		if (!text_is_reserved_name(reserved[i]) || text_is_login_name(reserved[i]))
+			fail_msg("%s is not reserved", reserved[i]);
+	for (size_t i = 0; i < ARRAY_LEN(free_names); i++)
+		if (text_is_reserved_name(free_names[i]))
+			fail_msg("\"%s\" is reserved", free_names[i]);
+}
+
 static void login_names(void **state)
 {
 	static const char *const good[] = {"a",  "alice",  "Alice", "a.b", "a_b-c", "_svc",  "al1ce",
@@ -327,10 +343,15 @@ static void small_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(login_names), cmocka_unit_test(slugs_ids_words),
-		cmocka_unit_test(printable),   cmocka_unit_test(passwd_fields_and_paths),
-		cmocka_unit_test(escapes),     cmocka_unit_test(keys_are_hidden),
-		cmocka_unit_test(suggests),    cmocka_unit_test(hex),
+		cmocka_unit_test(reserved_names),
+		cmocka_unit_test(login_names),
+		cmocka_unit_test(slugs_ids_words),
+		cmocka_unit_test(printable),
+		cmocka_unit_test(passwd_fields_and_paths),
+		cmocka_unit_test(escapes),
+		cmocka_unit_test(keys_are_hidden),
+		cmocka_unit_test(suggests),
+		cmocka_unit_test(hex),
 		cmocka_unit_test(small_ones),
 	};
 
