@@ -202,15 +202,19 @@ static bool header_fits(const struct nss_map_header *h, uint64_t size)
 	       h->members_used <= h->sections[NSS_MAP_MEMBERS].size;
 }
 
-/* Takes the map in; false: it is unfit. */
-static bool fill_slot(struct map_slot *slot, uint64_t size)
+/* Takes the map in; false: it is unfit, or (*ret_late) a newer one was published meanwhile. */
+static bool fill_slot(struct map_slot *slot, uint64_t size, bool *ret_late)
 {
 	struct nss_map_header h;
 	const struct nss_map_section *s = h.sections;
 
 	memcpy(&h, slot->base, sizeof(h));
-	if (!header_fits(&h, size) || h.superseded)
+	if (!header_fits(&h, size))
 		return false;
+	if (h.superseded) {
+		*ret_late = true;
+		return false;
+	}
 	if (map_sum_words(slot->base + s[NSS_MAP_SUMS].offset, (size_t)s[NSS_MAP_SUMS].size, 0) != h.sums_check)
 		return false;
 	slot->seed = h.seed;
@@ -230,7 +234,7 @@ static bool fill_slot(struct map_slot *slot, uint64_t size)
 }
 
 /* Under the swap lock. The new stamp, or 0. */
-static uint64_t swap_map(uint64_t current)
+static uint64_t swap_map(uint64_t current, bool *ret_late)
 {
 	uint64_t size, stamp;
 	struct map_slot *slot;
@@ -255,7 +259,7 @@ static uint64_t swap_map(uint64_t current)
 		size = 0;
 	close(fd);
 	slot->mapped = size;
-	if (!size || !fill_slot(slot, size)) {
+	if (!size || !fill_slot(slot, size, ret_late)) {
 		empty_slot(slot);
 		return 0;
 	}
@@ -304,7 +308,14 @@ uint64_t map_refresh(uint64_t stamp)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* open() would leave with the lock */
 	fresh = atomic_load_explicit(&map_current, memory_order_acquire);
 	if (fresh == stamp || !fresh) { /* else another thread was faster */
-		fresh = swap_map(stamp);
+		/* A process without a map must not find nobody because one was published while it looked. */
+		for (unsigned tries = MAP_TRIES; tries > 0; tries--) {
+			bool late = false;
+
+			fresh = swap_map(stamp, &late);
+			if (fresh || !late)
+				break;
+		}
 		atomic_store_explicit(&control->tried_msec, fresh ? 0 : now, memory_order_relaxed);
 	}
 	atomic_store_explicit(&control->swapping, 0, memory_order_release);

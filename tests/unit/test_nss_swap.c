@@ -11,10 +11,12 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -155,6 +157,38 @@ static double seconds_since(const struct timespec *start)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+/* A process that asks for the first time while maps are published finds everybody. This test comes first: children
+ * must have no map from their parent. */
+static void born_in_between(void **state)
+{
+	unsigned wrong_children = 0;
+	struct map_writer *writer;
+	pid_t publisher;
+
+	assert_int_equal(map_writer_create(nss_place_map, &writer), 0);
+	assert_int_equal(map_writer_publish(writer, variants[0], &options), 0);
+	publisher = fork();
+	if (publisher == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (unsigned i = 0;; i++)
+			if (map_writer_publish(writer, variants[i % VARIANTS], &options) < 0)
+				_exit(1);
+	}
+	for (uint32_t i = 0; i < 600; i++) {
+		pid_t child = fork();
+		int status;
+
+		if (child == 0)
+			_exit(ask(i % PEOPLE) ? 0 : 1);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		wrong_children += status != 0;
+	}
+	kill(publisher, SIGKILL);
+	waitpid(publisher, NULL, 0);
+	assert_int_equal(wrong_children, 0);
+	map_writer_destroy(writer);
 }
 
 static void replaced_under_their_feet(void **state)
@@ -346,8 +380,11 @@ static void loaded_again(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(loaded_again),     cmocka_unit_test(replaced_under_their_feet),
-		cmocka_unit_test(children_move_on), cmocka_unit_test(at_once),
+		cmocka_unit_test(born_in_between),
+		cmocka_unit_test(loaded_again),
+		cmocka_unit_test(replaced_under_their_feet),
+		cmocka_unit_test(children_move_on),
+		cmocka_unit_test(at_once),
 		cmocka_unit_test(growth),
 	};
 
