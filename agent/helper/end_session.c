@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,9 +20,11 @@
 #include "session/process.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define CGROUP_FILE_MAX (256U * 1024U)
-#define PROCESSES_MAX 4096U
-#define ROUNDS_MAX 8U /* of looking again for what was forked meanwhile */
+#define CGROUP_FILE_MAX (4U * 1024U * 1024U)
+#define DEPTH_MAX 16U
+#define PROCESSES_MAX 2048U /* looked at in one go; more of them are no less there */
+#define HOST_PROCESSES_MAX (4U * 1024U * 1024U)
+#define ROUNDS_MAX 64U /* of looking again for what was left, or forked meanwhile */
 #define POLL_MSEC 100U
 
 struct processes {
@@ -76,15 +79,14 @@ static int read_text(const char *path, struct buffer *ret)
 	return file_read(AT_FDCWD, path, CGROUP_FILE_MAX, FILE_TRUST_ANY, 0, ret, &st);
 }
 
-static int add(struct processes *list, pid_t pid)
+/* A full list is no error: a session must not be safe from its end by having many processes. */
+static void add(struct processes *list, pid_t pid)
 {
-	if (list->count == PROCESSES_MAX)
-		return -E2BIG;
-	list->pids[list->count++] = pid;
-	return 0;
+	if (list->count < PROCESSES_MAX)
+		list->pids[list->count++] = pid;
 }
 
-/* All processes of the scope and below it. */
+/* All processes of the scope and below it. -ENOENT: it is gone; what is gone below it is no matter. */
 static int list_cgroup(const char *path, struct processes *list, unsigned depth)
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
@@ -94,35 +96,39 @@ static int list_cgroup(const char *path, struct processes *list, unsigned depth)
 	DIR *folder;
 	int result;
 
-	if (depth > 8 || (size_t)snprintf(file, sizeof(file), "%s/cgroup.procs", path) >= sizeof(file))
-		return -ELOOP;
+	if (depth > DEPTH_MAX || (size_t)snprintf(file, sizeof(file), "%s/cgroup.procs", path) >= sizeof(file))
+		return 0;
 	result = read_text(file, &text);
-	all = result >= 0 ? buffer_text(&text) : NULL;
-	for (char *end; result >= 0 && all && *all; all = end) {
+	if (result < 0 && depth > 0)
+		return 0;
+	if (result < 0)
+		return result == -ENODEV ? -ENOENT : result;
+	all = buffer_text(&text);
+	for (char *end; all && *all; all = end) {
 		long pid = strtol(all, &end, 10);
 
 		if (end == all)
 			break;
 		if (pid > 1)
-			result = add(list, (pid_t)pid);
+			add(list, (pid_t)pid);
 		end += *end == '\n';
 	}
-	folder = result >= 0 ? opendir(path) : NULL;
-	while (folder && result >= 0 && (entry = readdir(folder))) {
+	folder = opendir(path);
+	while (folder && list->count < PROCESSES_MAX && (entry = readdir(folder))) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
 		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry->d_name) < sizeof(file))
-			result = list_cgroup(file, list, depth + 1);
+			(void)list_cgroup(file, list, depth + 1);
 	}
 	if (folder)
 		closedir(folder);
-	return result;
+	return 0;
 }
 
 struct relation {
 	pid_t pid, parent;
 	uint32_t uid;
-	bool below;
+	enum { UNKNOWN, ON_THE_WAY, BELOW, APART } place; /* seen from the leader */
 };
 
 static bool read_relation(const char *name, struct relation *ret)
@@ -153,37 +159,73 @@ static bool read_relation(const char *name, struct relation *ret)
 	return true;
 }
 
+static int compare_pids(const void *a, const void *b)
+{
+	const struct relation *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/* All processes of the host, by pid. NULL: out of memory, or no /proc. */
+static struct relation *list_relations(size_t *ret_count)
+{
+	struct relation *all = NULL;
+	DIR *folder = opendir("/proc");
+	size_t count = 0, room = 0;
+	struct dirent *entry;
+
+	while (folder && count < HOST_PROCESSES_MAX && (entry = readdir(folder))) {
+		if (count == room) {
+			struct relation *grown = reallocarray(all, room += 4096, sizeof(*all));
+
+			if (!grown)
+				break;
+			all = grown;
+		}
+		count += read_relation(entry->d_name, &all[count]);
+	}
+	if (folder)
+		closedir(folder);
+	if (all)
+		qsort(all, count, sizeof(*all), compare_pids);
+	*ret_count = count;
+	return all;
+}
+
+/* Goes up from `start` until something is known, and writes it down for all who were met. */
+static void find_place(struct relation *all, size_t count, struct relation *start, pid_t leader)
+{
+	struct relation *at = start;
+	int place = APART;
+
+	while (at && at->place == UNKNOWN && at->parent != leader) {
+		at->place = ON_THE_WAY;
+		at = bsearch(&(struct relation){.pid = at->parent}, all, count, sizeof(*all), compare_pids);
+	}
+	if (at && (at->place == BELOW || at->place == UNKNOWN)) { /* unknown: the leader's own child */
+		at->place = BELOW;
+		place = BELOW;
+	}
+	for (at = start; at && at->place == ON_THE_WAY;) {
+		at->place = place;
+		at = bsearch(&(struct relation){.pid = at->parent}, all, count, sizeof(*all), compare_pids);
+	}
+}
+
 /* What descends from the leader and runs as the user. */
 static int list_descendants(const struct helper_request *request, struct processes *list)
 {
-	_cleanup_(freep) struct relation *all = calloc(PROCESSES_MAX * 4, sizeof(*all));
-	DIR *folder = opendir("/proc");
-	struct dirent *entry;
-	size_t count = 0;
-	bool grew = true;
-	int result = 0;
+	size_t count;
+	_cleanup_(freep) struct relation *all = list_relations(&count);
 
-	while (folder && all && (entry = readdir(folder)) && count < (size_t)PROCESSES_MAX * 4)
-		count += read_relation(entry->d_name, &all[count]);
-	if (folder)
-		closedir(folder);
-	if (!folder || !all)
+	if (!all)
 		return -ENOMEM;
-	while (grew) {
-		grew = false;
-		for (size_t i = 0; i < count; i++) {
-			if (all[i].below)
-				continue;
-			all[i].below = all[i].parent == request->leader;
-			for (size_t j = 0; j < count && !all[i].below; j++)
-				all[i].below = all[j].below && all[j].pid == all[i].parent;
-			grew |= all[i].below;
-		}
+	for (size_t i = 0; i < count; i++) {
+		find_place(all, count, &all[i], request->leader);
+		if ((all[i].place == BELOW || all[i].pid == request->leader) && all[i].uid == request->uid)
+			add(list, all[i].pid);
 	}
-	for (size_t i = 0; i < count && result >= 0; i++)
-		if ((all[i].below || all[i].pid == request->leader) && all[i].uid == request->uid)
-			result = add(list, all[i].pid);
-	return result;
+	return 0;
 }
 
 /* The processes of the session, now. */
@@ -198,11 +240,41 @@ static int list_session(const struct helper_request *request, const char *scope,
 	return list_cgroup(path, list, 0);
 }
 
-static void signal_all(const struct processes *list, int signal_number)
+/* Is the process still one of the session? Its number may be somebody else's since it was listed. */
+static bool is_of_session(const struct helper_request *request, const char *scope, pid_t pid)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (list->pids[i] != getpid())
-			(void)kill(list->pids[i], signal_number);
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+	struct relation relation;
+	const char *cgroup;
+	char name[64];
+
+	if (!scope[0]) {
+		snprintf(name, sizeof(name), "%d", pid);
+		return read_relation(name, &relation) && relation.uid == request->uid;
+	}
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+	if (read_text(name, &text) < 0 || !(cgroup = buffer_text(&text)))
+		return false;
+	cgroup = strncmp(cgroup, "0::", 3) == 0 ? cgroup : strstr(cgroup, "\n0::");
+	if (!cgroup)
+		return false;
+	cgroup += *cgroup == '\n' ? 4 : 3;
+	return strncmp(cgroup, scope, strlen(scope)) == 0 && strchr("/\n", cgroup[strlen(scope)]);
+}
+
+static void signal_all(const struct helper_request *request, const char *scope, const struct processes *list,
+		       int signal_number)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		_cleanup_(closep) int pidfd = -1;
+
+		if (list->pids[i] == getpid())
+			continue;
+		pidfd = (int)syscall(SYS_pidfd_open, list->pids[i], 0);
+		/* Looked at after the descriptor is held, so the signal reaches what was looked at. */
+		if (pidfd >= 0 && is_of_session(request, scope, list->pids[i]))
+			(void)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+	}
 }
 
 static void sleep_msec(unsigned milliseconds)
@@ -234,8 +306,8 @@ static int end(const struct helper_request *request, const char *scope, struct p
 
 	if (result < 0)
 		return result == -ENOENT ? 0 : result; /* the scope went by itself */
-	signal_all(list, SIGHUP);
-	signal_all(list, SIGCONT);
+	signal_all(request, scope, list, SIGHUP);
+	signal_all(request, scope, list, SIGCONT);
 	for (unsigned waited = 0; list->count > 0 && waited < END_GRACE_SECONDS * 1000; waited += POLL_MSEC) {
 		sleep_msec(POLL_MSEC);
 		result = list_session(request, scope, list);
@@ -244,7 +316,7 @@ static int end(const struct helper_request *request, const char *scope, struct p
 	}
 	for (unsigned round = 0; list->count > 0 && round < ROUNDS_MAX; round++) {
 		if (!scope[0] || !kill_cgroup(scope))
-			signal_all(list, SIGKILL);
+			signal_all(request, scope, list, SIGKILL);
 		sleep_msec(POLL_MSEC);
 		result = list_session(request, scope, list);
 		if (result < 0)

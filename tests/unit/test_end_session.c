@@ -16,6 +16,7 @@
 #include "session/process.h"
 
 #define UID 1879048210U
+#define MANY 2100U
 
 static void only_the_user_s_own_scope_counts(void **state)
 {
@@ -140,12 +141,52 @@ static void the_user_s_processes_end_and_others_stay(void **state)
 	waitpid(other, NULL, 0);
 }
 
+/* More processes than are looked at in one go make nobody safe. */
+static void many_processes_end_too(void **state)
+{
+	struct helper_request request = request_for(getpid());
+	int ready[2], status;
+	unsigned ended = 0;
+	pid_t first;
+	char byte;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* forks of such a process take too long */
+#endif
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	assert_int_equal(pipe(ready), 0);
+	first = fork();
+	if (first == 0) {
+		if (setuid(UID) < 0)
+			_exit(1);
+		for (unsigned i = 0; i < MANY; i++)
+			if (fork() == 0)
+				for (;;)
+					pause();
+		(void)!write(ready[1], "", 1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(end_session_run(&request), 0);
+	while (waitpid(-1, &status, WNOHANG) > 0)
+		ended += WIFSIGNALED(status);
+	assert_int_equal(ended, MANY + 1);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_user_s_own_scope_counts),
 		cmocka_unit_test(requests_are_checked),
 		cmocka_unit_test(the_user_s_processes_end_and_others_stay),
+		cmocka_unit_test(many_processes_end_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
