@@ -343,9 +343,14 @@ int m_end_session(struct call *call)
 		return call_refuse(call, "asked to end somebody else's session");
 	if (!session)
 		return call_error(call, AGENT_ERROR_NOT_FOUND, "what", "session");
+	/* Once asked is enough: somebody who asks again and again would keep the helper from others' sessions, and
+	 * fill the journal. Root may have reason to try again. */
+	if (call_uid(call) != 0 && session->ending && call->now_usec - session->ending < END_AGAIN_USEC)
+		return call_reply_empty(call);
 	result = call->parts->end_session(call->parts->context, session, call->connection->id);
 	if (result < 0)
 		return call_broken(call, "the root helper cannot be reached (tenantd-helper.socket)");
+	session_mark_ending(call->parts->sessions, session->id, call->now_usec);
 	report_end(call, session, p.reason);
 	if (!call->oneway) {
 		call->connection->hold = HOLD_END;

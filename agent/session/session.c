@@ -307,6 +307,14 @@ int session_table_restore(struct session_table *table, session_warn_fn warn, voi
 	return 0;
 }
 
+void session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec)
+{
+	struct slot *slot = find_slot(table, id);
+
+	if (slot)
+		slot->session.ending = now_usec;
+}
+
 const struct session *session_find(const struct session_table *table, const char *id)
 {
 	const struct slot *slot = find_slot(table, id);

@@ -21,6 +21,7 @@ struct session {
 	pid_t leader;
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	int64_t opened;
+	uint64_t ending; /* boot time when somebody asked to end it; 0: nobody has */
 };
 
 struct session_table;
@@ -39,6 +40,8 @@ int session_open(struct session_table *table, const struct session *data, const 
 /* PAM says it closed: a hint; the session goes at once, its processes are the kernel's matter. Calls `ended`.
  * -ENOENT: no such session. */
 int session_close(struct session_table *table, const char *id);
+/* It is being ended since `now_usec`, for session.ending. */
+void session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec);
 const struct session *session_find(const struct session_table *table, const char *id);
 const struct session *session_next(const struct session_table *table, uint32_t *cursor);
 uint32_t session_count_user(const struct session_table *table, const char *user_id);

@@ -39,12 +39,12 @@ static void nothing(void *context)
 	(void)context;
 }
 
+/* There is no helper; but ending the sessions of one service seems to begin, and is never heard of again. */
 static int end_nothing(void *context, const struct session *session, uint64_t tag)
 {
 	(void)context;
-	(void)session;
 	(void)tag;
-	return -ENOENT;
+	return strcmp(session->service, "stuck") == 0 ? 0 : -ENOENT;
 }
 
 static void session_over(void *context, const struct session *session, const char *why)

@@ -605,6 +605,41 @@ static void reload_is_answered_when_it_is_done(void **state)
 	json_decref(reply);
 }
 
+/* Each wish takes a worker of the helper and is written down: one is enough. */
+static void sessions_are_ended_once(void **state)
+{
+	json_t *reply = call_as(&fixture, 0, "OpenSession", "{\"user\":\"alice\",\"service\":\"stuck\"}");
+	char *once, *asked;
+	int fd;
+
+	(void)state;
+	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+	assert_true(asprintf(&once,
+			     "{\"method\":\"io.tenantd.Agent.EndSession\",\"oneway\":true,\"parameters\":"
+			     "{\"session\":\"%s\"}}",
+			     member_text(reply, "session")) > 0);
+	assert_true(asprintf(&asked, "{\"session\":\"%s\"}", member_text(reply, "session")) > 0);
+	json_decref(reply);
+	fd = client_connect(fixture.agent_path, ALICE);
+	for (unsigned i = 0; i < 50; i++)
+		client_call(fd, once);
+	client_call(fd, "{\"method\":\"io.tenantd.Agent.WhoAmI\"}");
+	json_decref(client_receive(fd, 5000));
+	close(fd);
+	expect_error(&fixture, ALICE, "EndSession", asked, "");
+	assert_int_equal(audit_lines(&fixture, "TENANT_ACTION=session.end"), 1);
+	/* Root may try again. */
+	fd = client_connect(fixture.agent_path, 0);
+	client_call(fd, once);
+	client_call(fd, "{\"method\":\"io.tenantd.Agent.Status\"}");
+	json_decref(client_receive(fd, 5000));
+	close(fd);
+	assert_int_equal(audit_lines(&fixture, "TENANT_ACTION=session.end"), 2);
+	expect_error(&fixture, 0, "CloseSession", asked, "");
+	free(once);
+	free(asked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +651,7 @@ int main(void)
 		cmocka_unit_test(people_see_themselves),
 		cmocka_unit_test(status_leaves_details_to_root),
 		cmocka_unit_test(a_login_goes_from_prompt_to_session),
+		cmocka_unit_test(sessions_are_ended_once),
 		cmocka_unit_test(the_systems_uid_must_be_the_directorys),
 		cmocka_unit_test(nobody_takes_all_sessions),
 		cmocka_unit_test(a_wrong_answer_comes_late),
