@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "base/utf8.h"
 
 struct parser {
@@ -24,12 +25,15 @@ struct string {
 	const char *data;
 	size_t length;
 	char *owned; /* NULL while it needs no decoding */
+	size_t room; /* bytes there */
 };
 
 static json_t *parse_value(struct parser *s, unsigned depth);
 
+/* What needed decoding may be a secret, like all else in a message. */
 static void string_finish(struct string *string)
 {
+	secret_wipe(string->owned, string->room);
 	free(string->owned);
 }
 
@@ -131,8 +135,10 @@ static int take_code(struct parser *s, const char *end, uint32_t *ret)
 static int decode(struct parser *s, const char *end, struct string *ret)
 {
 	/* No escape is shorter than what it stands for. */
-	char *out = malloc((size_t)(end - s->p) + 1);
+	char *out;
 
+	ret->room = (size_t)(end - s->p) + 1;
+	out = malloc(ret->room);
 	if (!out)
 		return fail_memory(s);
 	ret->owned = out;
