@@ -106,6 +106,12 @@ def test_arguments(agent, client):
     with pytest.raises(ValueError):
         client.verify("key", action="dataset.write")
     with pytest.raises(ValueError):
+        client.verify("key", project="", action="dataset.write")
+    with pytest.raises(ValueError):
+        client.check("", "dataset.write")
+    with pytest.raises(ValueError):
+        client.check("p", "")
+    with pytest.raises(ValueError):
         client.require_project("key", "", "dataset.write")
     with pytest.raises(ValueError):
         client.check("p", "a", user="alice", uid=5)

@@ -12,6 +12,9 @@ ACTIONS = {"read": "project.view", "write": "experiment.run", "execute": "experi
 
 def ask(provider_project, handler, action):
     """The agent's answer for this request; raises what the person should see."""
+    if not provider_project:
+        handler.log.error("tenantd: c.TenantIdentityProvider.project is not set")
+        raise HTTPError(503, "You were not denied: this server is not set up.")
     token = tenantd.bearer_token({"HTTP_AUTHORIZATION": handler.request.headers.get("Authorization", "")})
     if token is None:
         return None

@@ -65,7 +65,8 @@ class Client:
     ) -> Answer:
         """Whose credential is this? With a project ("tenant/project" or an id) and an action the answer
         covers them. ``source`` is the client's address, for allowlists."""
-        if action is not None and project is None:
+        # Half a question would be answered with a yes to something else than was meant.
+        if action and not project:
             raise ValueError("an action needs a project")
         parameters = _drop_none(
             credential=credential, project=project, action=action, service=service, source=source
@@ -82,6 +83,8 @@ class Client:
         """May this person (by name or uid; without either, this process) do that, by role alone?"""
         if user is not None and uid is not None:
             raise ValueError("give a user or a uid")
+        if not project or not action:
+            raise ValueError("a project and an action are needed")
         return Answer.read(
             self._call("CheckAccess", _drop_none(user=user, uid=uid, project=project, action=action))
         )
