@@ -148,6 +148,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	login_authorize(book, d, &request, 3000000, NOW, &verdict);
 	check_verdict(&request, &verdict);
+	/* A uid that nobody has lets nobody in, by whatever name. */
+	request.origin.uid = 1;
+	login_authorize(book, d, &request, 3000000, NOW, &verdict);
+	FUZZ_CHECK(verdict.reason != REASON_ALLOWED);
+	request.origin.uid = LOGIN_UID_UNSAID;
 	request.again = true;
 	login_authorize(book, d, &request, 3000000, NOW, &verdict);
 	check_verdict(&request, &verdict);
