@@ -107,9 +107,8 @@ static bool are_records(const uint8_t *block)
 					return false;
 			if (head.name_length)
 				return false;
-		} else if (head.id < NSS_MAP_ID_FIRST || head.id > NSS_MAP_ID_LAST)
-			return false;
-		else if (head.kind == NSS_MAP_PERSON ? !is_person(block + at, size) : !is_group(block + at, size))
+		} else if (head.id < NSS_MAP_ID_FIRST || head.id > NSS_MAP_ID_LAST ||
+			   !(head.kind == NSS_MAP_PERSON ? is_person(block + at, size) : is_group(block + at, size)))
 			return false;
 		at += size;
 	}

@@ -98,7 +98,7 @@ enum pack_result pack_group(const struct map_view *view, const struct map_record
 	text = (char *)(list + count + 1);
 	pack_copy(text, size - pad - (count + 1) * sizeof(char *), record->at + sizeof(g), length);
 	memcpy(text + length, "\0" PACK_PASSWORD, sizeof("\0" PACK_PASSWORD));
-	if (count) {
+	if (names) {
 		char *at = text + length + 1 + sizeof(PACK_PASSWORD);
 
 		memcpy(at, names, bytes);

@@ -190,7 +190,7 @@ char *map_family_name(const struct map_family *family, uint32_t level, char out[
 	const char *host = family->gid == HOST_SUDO_GID ? HOST_SUDO_GROUP : HOST_USERS_GROUP;
 	const char *name = family->tenant ? family->tenant->slug : host;
 
-	if (family->project)
+	if (family->tenant && family->project)
 		return group_text(family->tenant->slug, family->project->slug, level, out);
 	put_text(out, name, strnlen(name, NSS_MAP_NAME_MAX));
 	return out;

@@ -393,7 +393,7 @@ int server_listen_path(struct server *server, const char *path, enum server_sock
 		return -ENOMEM;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	/* What a killed agent left behind; nothing else may stand there. */
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)unlink(path);

@@ -67,8 +67,8 @@ static void serve_agent(struct directory *directory, int ready)
 	struct problem problem;
 	struct config *config;
 	struct server *server;
-	struct audit *audit;
-	sd_event *event;
+	struct audit *audit = NULL;
+	sd_event *event = NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (config_parse("agent.yaml", "", 0, &config, &problem) < 0 || sd_event_new(&event) < 0 ||

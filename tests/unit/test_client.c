@@ -174,7 +174,8 @@ static void no_breakage_is_an_answer(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct tenant_answer *untouched = (struct tenant_answer *)&cases, *answer = untouched;
+		char place = 0; /* never read: only its address tells that nothing was written */
+		struct tenant_answer *untouched = (struct tenant_answer *)(void *)&place, *answer = untouched;
 		int r;
 
 		set_up(state);
