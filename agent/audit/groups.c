@@ -7,7 +7,6 @@
  * nothing: no timer runs for it.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "audit/internal.h"
@@ -78,18 +77,15 @@ void audit_groups_destroy(struct audit_groups *groups)
 	free(groups);
 }
 
-static uint64_t hash_part(uint64_t hash, const char *text)
+static uint64_t hash_of(const char *text)
 {
-	uint64_t parts[2] = {hash, hash_text(text ? text : "")};
-
-	return hash_bytes(parts, sizeof(parts));
+	return text && *text ? hash_text(text) : 0;
 }
 
 /* Events with one hash are one group; 0: never grouped. */
 static uint64_t group_hash(const struct audit_event *event)
 {
-	uint64_t parts[3] = {event->kind, event->has_caller ? event->caller_uid : UINT64_MAX, 0};
-	uint64_t hash;
+	uint64_t parts[6] = {event->kind, event->has_caller ? event->caller_uid : UINT64_MAX};
 
 	switch ((int)event->kind) {
 	case AUDIT_CALL_REFUSED:
@@ -102,9 +98,10 @@ static uint64_t group_hash(const struct audit_event *event)
 	default:
 		return 0;
 	}
-	hash = hash_part(hash_bytes(parts, sizeof(parts)), event->credential);
-	hash = hash_part(hash_part(hash, event->service), event->source);
-	return hash | 1U;
+	parts[3] = hash_of(event->credential);
+	parts[4] = hash_of(event->service);
+	parts[5] = hash_of(event->source);
+	return hash_bytes(parts, sizeof(parts)) | 1U;
 }
 
 static void count_one(struct audit_groups *groups, struct group *group, uint64_t count)

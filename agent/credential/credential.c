@@ -8,7 +8,6 @@
 #include "credential/credential.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -50,6 +49,8 @@ static bool is_anything(const char *text, size_t length)
 	return true;
 }
 
+_Static_assert(8 + 4 + API_KEY_ID_CHARS < CREDENTIAL_NAME_SIZE && 4 + API_KEY_ID_CHARS <= ID_MAX_BYTES, "names fit");
+
 static void check_api_key(const struct directory *d, const char *text, size_t length, int64_t now,
 			  struct credential_result *ret)
 {
@@ -64,8 +65,10 @@ static void check_api_key(const struct directory *d, const char *text, size_t le
 		ret->reason = REASON_KEY_MALFORMED; /* no look-up was made: says nothing about what exists */
 		return;
 	}
-	snprintf(id, sizeof(id), "key_%s", parts.id);
-	snprintf(ret->name, sizeof(ret->name), "api-key:%s", id);
+	memcpy(id, "key_", 4);
+	memcpy(id + 4, parts.id, sizeof(parts.id));
+	memcpy(ret->name, "api-key:", 8);
+	memcpy(ret->name + 8, id, 4 + sizeof(parts.id));
 	if (api_key_verifier(text, length, shown) < 0) {
 		ret->reason = REASON_BROKEN;
 		return;
@@ -116,8 +119,9 @@ static bool is_blank(char c)
 void credential_check(const struct directory *d, const char *text, size_t length, int64_t now,
 		      struct credential_result *ret)
 {
-	struct credential_result result = {.type = CREDENTIAL_PASSWORD, .reason = REASON_CREDENTIAL_UNSUPPORTED};
 	unsigned type = 0;
+
+	*ret = (struct credential_result){.reason = REASON_CREDENTIAL_UNSUPPORTED};
 
 	while (length > 0 && is_blank(text[length - 1]))
 		length--;
@@ -128,11 +132,10 @@ void credential_check(const struct directory *d, const char *text, size_t length
 	else
 		while (!kinds[type].has_shape(text, length))
 			type++;
-	result.type = type;
-	snprintf(result.name, sizeof(result.name), "%s", kinds[type].word);
+	ret->type = type;
+	memcpy(ret->name, kinds[type].word, strlen(kinds[type].word)); /* the rest is zero */
 	if (kinds[type].check)
-		kinds[type].check(d, text, length, now, &result);
-	*ret = result;
+		kinds[type].check(d, text, length, now, ret);
 }
 
 const char *credential_hint(enum credential_type type)

@@ -10,9 +10,12 @@
 uint64_t layer_hash_slug(const struct project_record *project)
 {
 	char text[ID_MAX_BYTES + SLUG_MAX_BYTES + 2];
-	int length = snprintf(text, sizeof(text), "%s/%s", project->tenant_id, project->slug);
+	size_t id = strnlen(project->tenant_id, ID_MAX_BYTES), slug = strnlen(project->slug, SLUG_MAX_BYTES);
 
-	return hash_bytes(text, MIN_OF((size_t)length, sizeof(text) - 1));
+	memcpy(text, project->tenant_id, id);
+	text[id] = '/';
+	memcpy(text + id + 1, project->slug, slug);
+	return hash_bytes(text, id + 1 + slug);
 }
 
 /* What a kind of records is found by. */

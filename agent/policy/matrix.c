@@ -158,6 +158,32 @@ enum matrix_answer matrix_project_role(const struct tenant_record *tenant, const
 	return strcmp(action, "host.sudo") == 0 ? MATRIX_HOST : MATRIX_YES;
 }
 
+struct matrix_walk matrix_walk_project(const struct tenant_record *tenant, const char *role)
+{
+	struct matrix_walk walk = {.shipped = find_name(project_roles, PROJECT_ROLE_COUNT, role)};
+
+	if (walk.shipped < 0)
+		walk.own = find_own_role(tenant, role, false);
+	return walk;
+}
+
+const char *matrix_walk_next(struct matrix_walk *walk)
+{
+	while (walk->shipped >= 0 && walk->next < ARRAY_LEN(matrix)) {
+		uint32_t action = walk->next++;
+
+		if (matrix[action].project[walk->shipped] == MATRIX_YES)
+			return actions[action];
+	}
+	while (walk->own && walk->next < walk->own->actions.count) {
+		const char *action = walk->own->actions.items[walk->next++];
+
+		if (strcmp(action, "host.sudo") != 0)
+			return action;
+	}
+	return NULL;
+}
+
 enum matrix_answer matrix_tenant_role(const struct tenant_record *tenant, const char *role, const char *action)
 {
 	const struct matrix_row *row = find_row(action);

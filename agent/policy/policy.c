@@ -169,17 +169,19 @@ static void decide_project(const struct directory *d, const struct policy_reques
 	const struct project_record *project = request->project;
 	const char *action = is_set(request->action) ? request->action : "project.view";
 	const char *role = directory_role(d, user->id, project->id);
-	const char *tenant_role = directory_role(d, user->id, "");
+	const char *tenant_role;
 
 	ret->project = project;
-	ret->role = role ? role : tenant_role;
-	if (!ret->role) {
-		ret->reason = REASON_NOT_A_MEMBER;
-		return;
-	}
+	ret->role = role;
 	/* With no action asked, holding a role in the project is the whole question. */
 	if (role && (!is_set(request->action) || matrix_project_role(ret->tenant, role, action) == MATRIX_YES)) {
 		ret->reason = decide_project_limits(request, project);
+		return;
+	}
+	tenant_role = directory_role(d, user->id, "");
+	ret->role = role ? role : tenant_role;
+	if (!ret->role) {
+		ret->reason = REASON_NOT_A_MEMBER;
 		return;
 	}
 	if (tenant_role && matrix_tenant_role(ret->tenant, tenant_role, action) == MATRIX_YES) {
@@ -255,13 +257,18 @@ bool policy_may_sudo(const struct directory *d, const struct user_record *user)
 
 bool policy_key_warning(const struct directory *d, const struct key_record *key, int64_t now, char *out, size_t size)
 {
-	const struct user_record *user = directory_user(d, key->user_id);
-	const struct tenant_record *tenant = user ? directory_tenant(d, user->tenant_id) : NULL;
-	const struct key_record *successor = is_set(key->successor) ? directory_key(d, key->successor) : NULL;
+	const struct key_record *successor;
+	const struct tenant_record *tenant;
+	const struct user_record *user;
 	char span[48];
 	int64_t left;
 
-	if (!tenant || !key->not_after || now >= key->not_after)
+	if (!key->not_after || now >= key->not_after) /* most keys: nothing to look up */
+		return false;
+	user = directory_user(d, key->user_id);
+	tenant = user ? directory_tenant(d, user->tenant_id) : NULL;
+	successor = is_set(key->successor) ? directory_key(d, key->successor) : NULL;
+	if (!tenant)
 		return false;
 	left = key->not_after - now;
 	/* A rotated key is on its way out whatever the tenant's notice. */

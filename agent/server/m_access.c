@@ -31,27 +31,16 @@ static bool is_in(const struct string_list *list, const char *text)
 	return list->count == 0;
 }
 
-static void put_action(struct json_writer *w, const struct credential_verdict *v, const char *action)
-{
-	if (matrix_project_role(v->tenant, v->role, action) == MATRIX_YES && is_in(&v->key->actions, action))
-		json_put_string(w, NULL, action);
-}
-
 /* What the credential may do in the project by role and scope; what a host decides is asked there. */
 static void put_actions(struct json_writer *w, const struct credential_verdict *v)
 {
-	unsigned count;
-	const char *const *actions = matrix_actions(&count);
-	const struct role_record *own = NULL;
+	struct matrix_walk walk = matrix_walk_project(v->tenant, v->role);
+	const char *action;
 
 	json_begin(w, "actions", '[');
-	for (uint32_t i = 0; i < v->tenant->role_count; i++)
-		if (text_equal(v->tenant->roles[i].name, v->role))
-			own = &v->tenant->roles[i];
-	for (unsigned i = 0; own && i < own->actions.count; i++)
-		put_action(w, v, own->actions.items[i]);
-	for (unsigned i = 0; !own && i < count; i++)
-		put_action(w, v, actions[i]);
+	while ((action = matrix_walk_next(&walk)))
+		if (is_in(&v->key->actions, action))
+			json_put_string(w, NULL, action);
 	json_end(w, ']');
 }
 

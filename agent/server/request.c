@@ -4,13 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define DIGITS_MAX 18 /* any number of so many fits 64 bits */
+#include "base/plain.h"
 
-/* Bytes that end a plain run within a string: the quote, and all that the JSON library has to judge. */
-static inline bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+#define DIGITS_MAX 18 /* any number of so many fits 64 bits */
 
 static char *skip_space(char *p, const char *end)
 {
@@ -19,11 +15,11 @@ static char *skip_space(char *p, const char *end)
 	return p;
 }
 
-/* After the opening quote: the closing one, or NULL. */
+/* After the opening quote: the closing one, or NULL when there is anything before it that the JSON library
+ * has to judge. */
 static char *end_of_string(char *p, const char *end)
 {
-	while (p < end && is_plain((unsigned char)*p))
-		p++;
+	p += plain_length(p, (size_t)(end - p));
 	return p < end && *p == '"' ? p : NULL;
 }
 

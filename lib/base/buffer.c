@@ -74,7 +74,7 @@ static int make_room(struct buffer *buffer, size_t more)
 	return r;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t more)
+char *buffer_reserve_slow(struct buffer *buffer, size_t more)
 {
 	if (make_room(buffer, more) < 0)
 		return NULL;

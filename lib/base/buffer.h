@@ -28,7 +28,15 @@ void buffer_finish(struct buffer *buffer); /* frees; usable again afterwards */
 /* Forgets the content, keeps the memory, clears `failed`. */
 void buffer_clear(struct buffer *buffer);
 /* Makes room for `more` bytes past length and returns where to write them; NULL on failure. */
-char *buffer_reserve(struct buffer *buffer, size_t more);
+char *buffer_reserve_slow(struct buffer *buffer, size_t more);
+static inline _unused_ char *buffer_reserve(struct buffer *buffer, size_t more)
+{
+	/* Most of the time there is room. Neither sum can overflow: length and limit are in memory. */
+	if (!buffer->failed && buffer->capacity - buffer->length > more &&
+	    (buffer->limit == 0 || buffer->length + more <= buffer->limit))
+		return buffer->data + buffer->length;
+	return buffer_reserve_slow(buffer, more);
+}
 /* Drops the first `count` bytes. */
 void buffer_consume(struct buffer *buffer, size_t count);
 int buffer_add(struct buffer *buffer, const void *data, size_t length); /* 0, -ENOMEM, -EMSGSIZE */

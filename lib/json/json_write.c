@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/utf8.h"
 
 #define NUMBER_MAX_CHARS 20 /* of 64 bits, with sign */
@@ -146,11 +147,9 @@ static char *put_escaped(char *p, const char *value, size_t length)
 
 void json_put_string_n(struct json_writer *w, const char *key, const char *value, size_t length)
 {
-	size_t plain = 0, rest;
+	size_t plain = plain_length(value, length), rest;
 	char *p;
 
-	while (plain < length && is_plain((unsigned char)value[plain]))
-		plain++;
 	rest = plain < length ? escaped_length(value + plain, length - plain) : 0;
 	p = start(w, key, 1 + plain + rest + 1);
 	if (!p)

@@ -132,13 +132,53 @@ static void roles_of_a_tenants_own(void **state)
 	assert_int_equal(matrix_group_level(&acme, "billing"), GROUP_LEVEL_ALL);
 }
 
+/* The walk gives what the single question answers with yes, and nothing else. */
+static void assert_walk(const struct tenant_record *tenant, const char *role, const char *const *actions,
+			unsigned count)
+{
+	struct matrix_walk walk = matrix_walk_project(tenant, role);
+	const char *given[64];
+	unsigned n = 0, yes = 0;
+
+	while ((given[n] = matrix_walk_next(&walk))) {
+		assert_int_equal(matrix_project_role(tenant, role, given[n]), MATRIX_YES);
+		for (unsigned i = 0; i < n; i++)
+			assert_string_not_equal(given[i], given[n]);
+		assert_true(++n < ARRAY_LEN(given));
+	}
+	assert_null(matrix_walk_next(&walk));
+	for (unsigned i = 0; i < count; i++)
+		yes += matrix_project_role(tenant, role, actions[i]) == MATRIX_YES;
+	assert_int_equal(n, yes);
+}
+
+static void walks_give_what_is_granted(void **state)
+{
+	static const char *own_actions[] = {"dataset.write", "host.sudo", "label.add"};
+	static const char *viewers[] = {"label.add"};
+	struct role_record roles[] = {
+		{.name = "annotator", .actions = {(const char **)own_actions, ARRAY_LEN(own_actions)}},
+		{.name = "viewer", .actions = {(const char **)viewers, ARRAY_LEN(viewers)}},
+		{.name = "billing", .tenant_wide = true, .actions = {(const char **)own_actions, 1}},
+	};
+	const struct tenant_record tenant = {.roles = roles, .role_count = ARRAY_LEN(roles)};
+	unsigned count;
+	const char *const *actions = matrix_actions(&count);
+
+	for (unsigned i = 0; i < ARRAY_LEN(project_roles); i++)
+		assert_walk(&tenant, project_roles[i], actions, count);
+	assert_walk(&tenant, "annotator", own_actions, ARRAY_LEN(own_actions));
+	assert_walk(&tenant, "billing", actions, count);
+	assert_walk(&tenant, "nonsense", actions, count);
+	assert_walk(NULL, NULL, actions, count);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_role_and_action),
-		cmocka_unit_test(the_list_is_complete),
-		cmocka_unit_test(the_unknown_is_no),
-		cmocka_unit_test(roles_of_a_tenants_own),
+		cmocka_unit_test(every_role_and_action),      cmocka_unit_test(the_list_is_complete),
+		cmocka_unit_test(the_unknown_is_no),          cmocka_unit_test(roles_of_a_tenants_own),
+		cmocka_unit_test(walks_give_what_is_granted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
