@@ -11,7 +11,8 @@ def test_groups_and_environment(host, world):
     lines = login.text.replace("\r", "").splitlines()
     at = lines.index("alice")
     assert lines[at + 1] == "alice"
-    assert set(lines[at + 2].split()) == {"alice", "acme", "acme-vision", "acme-vision-viewer", "acme-vision-editor"}
+    assert set(lines[at + 2].split()) == {"alice", "acme", "acme-vision", "acme-vision-viewer", "acme-vision-editor",
+                                          "tenant-users"}
     environment = dict(line.split("=", 1) for line in lines[at + 3:] if "=" in line)
     assert environment["TENANT"] == "acme"
     assert environment["TENANT_PROJECT"].endswith("vision")
@@ -34,7 +35,7 @@ def test_home_is_made_and_private(host, world):
 def test_owner_is_in_the_groups_of_all_roles_and_of_sudo(host, world):
     groups = set(host.run("id", "-Gn", "olivia").out.split())
     assert groups == {"olivia", "acme", "acme-vision", "acme-vision-viewer", "acme-vision-editor", "acme-vision-owner",
-                      "tenant-sudo"}
+                      "tenant-users", "tenant-sudo"}
 
 
 def sessions(host, user, service="sshd"):
