@@ -59,12 +59,16 @@ def test_pam_stack_as_packaged(host):
         text = host.read(f"/etc/pam.d/common-{stage}")
         line = [li for li in text.splitlines() if "pam_tenant.so" in li and not li.startswith("#")]
         assert len(line) == 1, text
-        # A denial ends the stack, and nothing but user_unknown lets the next module decide.
+        # A denial ends the stack, and nothing but user_unknown lets the next module decide; where the module cannot be
+        # loaded local accounts go on, and in account a guard stops everybody else.
         control = re.search(r"\[(.*)\]", line[0])[1].split()
         # (In session it also skips pam_mkhomedir, which is for our people alone.)
-        unknown = "user_unknown=1" if stage.startswith("session") else "user_unknown=ignore"
+        unknown = "user_unknown=ignore" if stage in ("auth", "password") else "user_unknown=1"
         assert "default=die" in control and unknown in control, line
-        assert not [c for c in control if c.endswith("=ignore") and not c.startswith("user_unknown")], line
+        passes = [c.split("=")[0] for c in control if c.endswith("=ignore")]
+        assert set(passes) <= {"user_unknown", "module_unknown"}, line
+    account = [li for li in host.read("/etc/pam.d/common-account").splitlines() if li and not li.startswith("#")]
+    assert re.match(r"account\s+\[success=ignore default=die\]\s+pam_succeed_if.so quiet uid < 1879048192$", account[1])
 
 
 def test_local_passwords_change_as_before(host):

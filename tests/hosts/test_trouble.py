@@ -7,6 +7,7 @@ import time
 import pytest
 
 from hostlib import client
+from hostlib.world import LOCAL_PASSWORD
 
 
 def main_pid(host):
@@ -30,6 +31,22 @@ def _healthy(host):
     host.sh("systemctl kill --kill-whom=main --signal=SIGCONT tenantd.service; systemctl reset-failed; "
             "systemctl start tenantd.socket tenantd.service", check=False)
     assert host.wait_until(lambda: agent_runs(host), 20)
+
+
+def test_module_that_cannot_be_loaded_locks_out_nobody_but_our_people(host, world):
+    host.sh("mv /usr/lib/*/libtenant.so.1 /root/")
+    try:
+        assert host.run("su", "-s", "/bin/sh", "nobody", "-c", "id -un").out.strip() == "nobody"
+        local_and_root_come_in(host, world)
+        assert client.ssh(host, "local1", method="password", secret=LOCAL_PASSWORD).code == 0
+        host.sh(f"echo 'local1:{LOCAL_PASSWORD}' | chpasswd")
+        assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code != 0
+        assert client.ssh(host, "alice", secret=world.alice.secret).code != 0
+        assert host.run("su", "alice", "-c", "id -un", check=False).code != 0
+    finally:
+        host.sh("mv /root/libtenant.so.1 /usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || "
+                "echo $(uname -m)-linux-gnu)/")
+    assert client.ssh(host, "alice", secret=world.alice.secret).code == 0
 
 
 def test_killed_agent_comes_back_by_itself(host):
