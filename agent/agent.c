@@ -448,10 +448,10 @@ static void load_directory(struct agent *agent)
 	struct problem problem = {0};
 	int result = source_file_load(agent->source, &picture, &problem);
 
-	if (result >= 0) {
+	if (result >= 0)
 		take_picture(agent, picture);
+	if (result == SOURCE_FILE_LOADED)
 		return;
-	}
 	if (!problem.text[0]) {
 		problem_at(&problem, agent->config->directory_path, 0, 0);
 		problem_set(&problem, -result, "%s",

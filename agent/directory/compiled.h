@@ -21,10 +21,16 @@ int compiled_write(const struct unit *unit, struct buffer *ret);
 int compiled_read(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
 		  struct unit **ret);
 
+/* For a record of what was accepted: takes the form of another release, too, where it has the same layout. */
+int compiled_read_last(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
+		       struct unit **ret);
+
 /* The sealed file of a source in `directory`. */
 int compiled_store(const char *directory, const struct seal_key *key, const struct unit *unit);
 /* -ENOENT, -EBADMSG or errno: parse the source instead. The file must be root's or our own. */
 int compiled_load(const char *directory, const struct seal_key *key, const char *name,
 		  const uint8_t source_hash[SHA256_BYTES], struct unit **ret);
+int compiled_load_last(const char *directory, const struct seal_key *key, const char *name,
+		       const uint8_t source_hash[SHA256_BYTES], struct unit **ret); /* like compiled_read_last */
 /* Removes the forms of sources that are not among these units. */
 void compiled_sweep(const char *directory, struct unit *const *units, uint32_t count);

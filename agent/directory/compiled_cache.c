@@ -46,8 +46,11 @@ int compiled_store(const char *directory, const struct seal_key *key, const stru
 	return r;
 }
 
-int compiled_load(const char *directory, const struct seal_key *key, const char *name,
-		  const uint8_t source_hash[SHA256_BYTES], struct unit **ret)
+typedef int (*read_fn)(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
+		       struct unit **ret);
+
+static int load(const char *directory, const struct seal_key *key, const char *name,
+		const uint8_t source_hash[SHA256_BYTES], read_fn read_form, struct unit **ret)
 {
 	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT, sealed = BUFFER_INIT;
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -63,7 +66,19 @@ int compiled_load(const char *directory, const struct seal_key *key, const char 
 	if (r < 0)
 		return r;
 	buffer_finish(&sealed); /* large: gone before the unit comes */
-	return compiled_read(name, source_hash, plain.data, plain.length, ret);
+	return read_form(name, source_hash, plain.data, plain.length, ret);
+}
+
+int compiled_load(const char *directory, const struct seal_key *key, const char *name,
+		  const uint8_t source_hash[SHA256_BYTES], struct unit **ret)
+{
+	return load(directory, key, name, source_hash, compiled_read, ret);
+}
+
+int compiled_load_last(const char *directory, const struct seal_key *key, const char *name,
+		       const uint8_t source_hash[SHA256_BYTES], struct unit **ret)
+{
+	return load(directory, key, name, source_hash, compiled_read_last, ret);
 }
 
 void compiled_sweep(const char *directory, struct unit *const *units, uint32_t count)

@@ -9,6 +9,7 @@
 
 #include "directory/unit.h"
 
+/* Another layout of the form, or another meaning of a number in it, takes another magic. */
 #define COMPILED_MAGIC "TNTUNIT1"
 #define COMPILED_MAGIC_BYTES 8
 #define COMPILED_BUILD_BYTES 16 /* TENANTD_VERSION: another release may judge sources by other rules */

@@ -14,6 +14,7 @@ struct reader {
 	struct unit *unit;
 	const char *texts;
 	uint32_t text_bytes;
+	bool any_build;
 	bool bad, memory;
 };
 
@@ -231,7 +232,8 @@ static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES],
 
 	strncpy(build, TENANTD_VERSION, sizeof(build) - 1);
 	if (!hash || memcmp(magic, COMPILED_MAGIC, COMPILED_MAGIC_BYTES) != 0 ||
-	    memcmp(made_by, build, sizeof(build)) != 0 || memcmp(hash, source_hash, SHA256_BYTES) != 0)
+	    (!r->any_build && memcmp(made_by, build, sizeof(build)) != 0) ||
+	    memcmp(hash, source_hash, SHA256_BYTES) != 0)
 		return -EBADMSG;
 	memcpy(r->unit->source_hash, hash, SHA256_BYTES);
 	r->unit->source_bytes = get_u64(r);
@@ -287,11 +289,11 @@ static int get_places(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT]
 	return r->bad || r->left > 0 ? -EBADMSG : 0;
 }
 
-int compiled_read(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
-		  struct unit **ret)
+static int read_form(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
+		     bool any_build, struct unit **ret)
 {
 	_cleanup_(unit_unrefp) struct unit *unit = NULL;
-	struct reader reader = {.data = data, .left = length};
+	struct reader reader = {.data = data, .left = length, .any_build = any_build};
 	uint32_t counts[RECORD_KIND_COUNT];
 	int r = unit_new(name, &unit);
 
@@ -313,4 +315,16 @@ int compiled_read(const char *name, const uint8_t source_hash[SHA256_BYTES], con
 		return r;
 	*ret = TAKE_PTR(unit);
 	return 0;
+}
+
+int compiled_read(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
+		  struct unit **ret)
+{
+	return read_form(name, source_hash, data, length, false, ret);
+}
+
+int compiled_read_last(const char *name, const uint8_t source_hash[SHA256_BYTES], const void *data, size_t length,
+		       struct unit **ret)
+{
+	return read_form(name, source_hash, data, length, true, ret);
 }

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "crypto/digest_stream.h"
 #include "directory/compiled.h"
+#include "directory/last_good.h"
 #include "directory/unit.h"
 #include "directory/yaml_load.h"
 
@@ -46,6 +47,7 @@ struct directory_files {
 	uint32_t count;
 	struct directory *picture;
 	bool read_large; /* since memory was given back last */
+	bool recorded;   /* the entries, as what was accepted last */
 };
 
 int directory_files_new(const struct directory_files_options *options, struct directory_files **ret)
@@ -384,6 +386,44 @@ static int build(struct directory_files *files, const struct entry *entries, uin
 	return FILES_CHANGED;
 }
 
+static bool is_large(const struct entry *entry)
+{
+	return entry->unit->source_bytes >= CACHED_BYTES_MIN;
+}
+
+/* The entries as last_good.h wants them. Borrows; the array itself is the caller's. */
+static int describe(const struct directory_files *files, struct last_good_file **ret, uint8_t digest[SHA256_BYTES])
+{
+	struct last_good_file *all = calloc((size_t)files->count + 1, sizeof(*all));
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < files->count; i++)
+		all[i] = (struct last_good_file){.path = files->entries[i].path,
+						 .unit = files->entries[i].unit,
+						 .apart = is_large(&files->entries[i])};
+	r = last_good_digest(all, files->count, digest);
+	if (r < 0)
+		free(all);
+	else
+		*ret = all;
+	return r;
+}
+
+/* Before anybody acts on the new picture: a record of another set would bring back what this one took away. */
+static void drop_other_record(struct directory_files *files)
+{
+	_cleanup_(freep) struct last_good_file *all = NULL;
+	uint8_t digest[SHA256_BYTES];
+
+	if (!files->cache_dir)
+		return;
+	files->recorded = describe(files, &all, digest) == 0 && last_good_is(files->cache_dir, digest);
+	if (!files->recorded)
+		directory_files_forget(files);
+}
+
 int directory_files_refresh(struct directory_files *files, struct problem *problem)
 {
 	_cleanup_(names_free) char **names = NULL;
@@ -413,7 +453,49 @@ int directory_files_refresh(struct directory_files *files, struct problem *probl
 	entries_free(files->entries, files->count);
 	files->entries = entries;
 	files->count = count;
+	if (r == FILES_CHANGED)
+		drop_other_record(files);
 	return r;
+}
+
+void directory_files_forget(struct directory_files *files)
+{
+	/* Should it fail, the folder takes no writes at all, and there is nothing that could be done. */
+	if (files->cache_dir)
+		(void)last_good_forget(files->cache_dir);
+	files->recorded = false;
+}
+
+int directory_files_fall_back(struct directory_files *files)
+{
+	struct last_good_file *last;
+	struct problem problem = {0};
+	struct entry *entries;
+	uint32_t count;
+	int r = files->cache_dir ? last_good_load(files->cache_dir, &files->seal_key, files->path, &last, &count)
+				 : -ENOENT;
+
+	if (r < 0)
+		return r;
+	entries = calloc(count, sizeof(*entries));
+	for (uint32_t i = 0; entries && i < count; i++)
+		/* Without an identity: every file is read again at the next look. */
+		entries[i] = (struct entry){.path = TAKE_PTR(last[i].path),
+					    .unit = TAKE_PTR(last[i].unit),
+					    .fresh = true,
+					    .stored = last[i].apart};
+	last_good_free(last, count);
+	r = entries ? build(files, entries, count, &problem) : -ENOMEM;
+	if (r < 0) {
+		if (entries)
+			entries_free(entries, count);
+		return r == -EINVAL ? -EBADMSG : r; /* another release's rules */
+	}
+	entries_free(files->entries, files->count);
+	files->entries = entries;
+	files->count = count;
+	files->recorded = true;
+	return 0;
 }
 
 struct directory *directory_files_picture(struct directory_files *files)
@@ -421,22 +503,34 @@ struct directory *directory_files_picture(struct directory_files *files)
 	return files->picture;
 }
 
+static void record(struct directory_files *files)
+{
+	_cleanup_(freep) struct last_good_file *all = NULL;
+	uint8_t digest[SHA256_BYTES];
+
+	files->recorded = describe(files, &all, digest) == 0 &&
+			  last_good_store(files->cache_dir, &files->seal_key, all, files->count, digest) == 0;
+}
+
 void directory_files_compile(struct directory_files *files)
 {
 	_cleanup_(freep) struct unit **units = calloc((size_t)files->count + 1, sizeof(*units));
-	bool wrote = false;
+	bool wrote = false, complete = files->count > 0;
 
 	for (uint32_t i = 0; units && i < files->count; i++)
 		units[i] = files->entries[i].unit;
 	for (uint32_t i = 0; units && files->cache_dir && i < files->count; i++) {
 		struct entry *entry = &files->entries[i];
 
-		if (entry->stored || entry->unit->source_bytes < CACHED_BYTES_MIN)
+		if (entry->stored || !is_large(entry))
 			continue;
 		/* A cache: when it cannot be written the next start takes longer, and that is all. */
 		entry->stored = compiled_store(files->cache_dir, &files->seal_key, entry->unit) == 0;
 		wrote = files->read_large = true;
+		complete &= entry->stored;
 	}
+	if (complete && units && files->cache_dir && !files->recorded)
+		record(files);
 	if (wrote)
 		compiled_sweep(files->cache_dir, units, files->count);
 	if (files->read_large)

@@ -33,8 +33,15 @@ enum { FILES_SAME = 0, FILES_CHANGED = 1 };
 int directory_files_refresh(struct directory_files *files, struct problem *problem);
 /* The picture of the last good refresh; NULL: none yet. Borrowed. */
 struct directory *directory_files_picture(struct directory_files *files);
-/* Stores compiled forms of large files that have none and removes what is not needed any more. */
+/* Stores the record of what was accepted (last_good.h) and compiled forms of large files, where they are not there
+ * yet, and removes what is not needed any more. A refresh that gives a new picture has removed the record of
+ * the one before. */
 void directory_files_compile(struct directory_files *files);
+/* Before there is a picture: takes the set that was accepted last, whatever the files hold now. 0; -ENOENT: there is
+ * no record; -EBADMSG: none that can be used; or errno. */
+int directory_files_fall_back(struct directory_files *files);
+/* There shall be nothing to fall back on. */
+void directory_files_forget(struct directory_files *files);
 
 /* The files of the last refresh, by number; the last good content of each. NULL past the end. */
 const char *directory_files_path(const struct directory_files *files, uint32_t number);

@@ -26,6 +26,7 @@
 #define PAUSE_USEC (10 * USEC_PER_MSEC)   /* between two looks, so a burst of changes costs few of them */
 #define LATER_USEC (500 * USEC_PER_MSEC)  /* a file that was created and not closed yet */
 #define SETTLE_USEC (150 * USEC_PER_MSEC) /* before a problem is told */
+#define STORE_USEC (1 * USEC_PER_SEC)     /* between two times that compiled forms are stored: each is synced */
 #define POLL_USEC (2 * USEC_PER_SEC)      /* where there is nothing to watch */
 #define NEVER UINT64_MAX
 #define STACK_BYTES (1024U * 1024)
@@ -45,8 +46,9 @@ struct source_file {
 
 	pthread_mutex_t lock; /* for all below */
 	bool stop, asked;
-	bool loaded; /* source_file_load read files: their compiled forms are to be stored */
-	bool told;   /* something lies here for the main thread */
+	bool loaded;    /* source_file_load read files: their compiled forms are to be stored */
+	bool fell_back; /* source_file_load could not: when it can be done, it must be told */
+	bool told;      /* something lies here for the main thread */
 	struct directory *picture;
 	struct problem problem;
 	bool failed;
@@ -88,7 +90,16 @@ struct plan {
 	bool asked;      /* somebody waits for the outcome */
 	uint64_t failed; /* since when looks fail and nobody was told; 0: they do not */
 	bool broken;     /* a problem was told last: success must be told even when nothing changed */
+	uint64_t store;  /* when to store what was accepted; NEVER */
+	uint64_t stored; /* when it was stored last */
 };
+
+/* At once, but not for each of many changes in a row. */
+static void plan_store(struct plan *plan)
+{
+	if (plan->store == NEVER)
+		plan->store = plan->stored ? plan->stored + STORE_USEC : 0;
+}
 
 static void look(struct source_file *source, struct plan *plan)
 {
@@ -115,8 +126,17 @@ static void look(struct source_file *source, struct plan *plan)
 		plan->failed = 0;
 	}
 	if (r == FILES_CHANGED)
-		directory_files_compile(source->files); /* the picture is on its way already */
+		plan_store(plan); /* the picture is on its way already */
 	pthread_mutex_unlock(&source->files_lock);
+}
+
+static void store(struct source_file *source, struct plan *plan)
+{
+	pthread_mutex_lock(&source->files_lock);
+	directory_files_compile(source->files);
+	pthread_mutex_unlock(&source->files_lock);
+	plan->stored = clock_boottime_usec();
+	plan->store = NEVER;
 }
 
 static void plan_look(struct plan *plan, uint64_t delay)
@@ -139,13 +159,12 @@ static bool take_wishes(struct source_file *source, struct plan *plan)
 	loaded = source->loaded;
 	if (source->asked)
 		plan->asked = true;
-	source->asked = source->loaded = false;
+	if (source->fell_back)
+		plan->broken = true;
+	source->asked = source->loaded = source->fell_back = false;
 	pthread_mutex_unlock(&source->lock);
-	if (loaded && !stop) {
-		pthread_mutex_lock(&source->files_lock);
-		directory_files_compile(source->files);
-		pthread_mutex_unlock(&source->files_lock);
-	}
+	if (loaded)
+		plan_store(plan);
 	if (plan->asked)
 		plan_look(plan, 0);
 	return stop;
@@ -179,18 +198,21 @@ static int wait_until(uint64_t due, bool complete)
 static void *run(void *argument)
 {
 	struct source_file *source = argument;
-	struct plan plan = {.due = NEVER};
+	struct plan plan = {.due = NEVER, .store = NEVER};
 	struct pollfd fds[2] = {{.fd = source->wake_fd, .events = POLLIN},
 				{.fd = watch_fd(source->watch), .events = POLLIN}};
 
 	for (;;) {
 		bool complete = watch_complete(source->watch);
-		int n = poll(fds, ARRAY_LEN(fds), wait_until(plan.due, complete));
+		int n = poll(fds, ARRAY_LEN(fds), wait_until(MIN_OF(plan.due, plan.store), complete));
 
 		if (n < 0 && errno != EINTR)
 			return NULL; /* not for valid descriptors */
-		if (n > 0 && fds[0].revents && take_wishes(source, &plan))
+		if (n > 0 && fds[0].revents && take_wishes(source, &plan)) {
+			if (plan.store != NEVER)
+				store(source, &plan);
 			return NULL;
+		}
 		if (n > 0 && fds[1].revents)
 			take_news(source, &plan);
 		if (n == 0 && !complete) {
@@ -199,6 +221,8 @@ static void *run(void *argument)
 		}
 		if (plan.due <= clock_boottime_usec())
 			look(source, &plan);
+		if (plan.store <= clock_boottime_usec())
+			store(source, &plan);
 	}
 }
 
@@ -308,22 +332,30 @@ void source_file_destroy(struct source_file *source)
 int source_file_load(struct source_file *source, struct directory **ret, struct problem *problem)
 {
 	struct directory *picture;
+	bool fell_back = false;
 	int r;
 
 	pthread_mutex_lock(&source->files_lock);
 	r = directory_files_refresh(source->files, problem);
+	if (r == -ENOENT)
+		directory_files_forget(source->files);
+	else if (r < 0)
+		fell_back = directory_files_fall_back(source->files) == 0;
 	picture = directory_files_picture(source->files);
-	if (r >= 0)
+	if (r >= 0 || fell_back)
 		directory_ref(picture);
 	pthread_mutex_unlock(&source->files_lock);
-	if (r < 0)
+	if (r < 0 && !problem->text[0])
+		problem_set(problem, -r, "cannot load it: %s", strerrordesc_np(-r));
+	if (r < 0 && !fell_back)
 		return r == -EAGAIN ? -EINVAL : r;
 	pthread_mutex_lock(&source->lock);
-	source->loaded = true;
+	source->loaded = !fell_back;
+	source->fell_back = fell_back;
 	pthread_mutex_unlock(&source->lock);
 	post(source->wake_fd);
 	*ret = picture;
-	return 0;
+	return fell_back ? SOURCE_FILE_FELL_BACK : SOURCE_FILE_LOADED;
 }
 
 void source_file_reload(struct source_file *source)

@@ -64,8 +64,23 @@ def test_broken_edit_names_its_place_and_changes_nothing(host, fresh_directory):
 
 
 def test_restart_with_a_broken_file(host, fresh_directory):
-    """No directory to decide by: sign-in says broken (not denied), names stay, and mending the file is enough."""
+    """A killed agent comes back with the last good directory, says so, and takes the mended file by itself."""
     host.write("/etc/tenantd/directory.yaml", "version: 1\nusers: [", 0o640, "root:tenantd")
+    host.run("systemctl", "kill", "--signal=KILL", "tenantd.service")
+    host.run("systemctl", "restart", "tenantd.service")
+    assert host.run("getent", "passwd", "alice").code == 0
+    assert client.ssh(host, "alice", secret=fresh_directory.alice.secret).allowed
+    status = host.run("tenantctl", "status", check=False)
+    assert status.code == 1 and "directory.yaml:2" in status.out, status
+    assert host.journal(TENANTD_EVENT="directory-refused")
+    host.write("/etc/tenantd/directory.yaml", fresh_directory.directory(), 0o640, "root:tenantd")
+    assert host.wait_until(lambda: host.run("tenantctl", "status", check=False).code == 0, 5)
+    assert client.ssh(host, "alice", secret=fresh_directory.alice.secret).allowed
+
+
+def test_restart_without_a_file(host, fresh_directory):
+    """Who takes the file away and restarts wants no directory: sign-in says broken (not denied), names stay."""
+    host.run("rm", "/etc/tenantd/directory.yaml")
     host.run("systemctl", "restart", "tenantd.service")
     assert host.run("getent", "passwd", "alice").code == 0
     login = client.ssh(host, "alice", secret=fresh_directory.alice.secret)

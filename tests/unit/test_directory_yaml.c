@@ -188,7 +188,7 @@ static const struct {
 	 "f:3:16: \"verifier\" is not \"sha256:\" and 64 hex digits (`tenantctl"},
 	{"keys:\n  - {revoked: {at: 1970-01-01, reason: x}}\n", "f:3:20: \"at\" is not after 1970-01-01T00:00:00Z"},
 	{"keys:\n  - {not_after: 1970-01-01T00:00:00Z}\n", "f:3:17: \"not_after\" is not after 1970-01-01T00:00:00Z"},
-	{"keys:\n  - {not_before: 1969-12-31T23:59:59Z}\n", "f:3:18: \"not_before\" is not after 1970-01-01T00:00:00Z"},
+	{"keys:\n  - {not_before: 1969-12-31T23:59:59Z}\n", "f:3:18: \"not_before\" is not a time"},
 	{"keys:\n  - {created: 1970-01-01}\n", "f:3:15: \"created\" is not after 1970-01-01T00:00:00Z"},
 	{"users:\n  - {sessions_valid_from: 1970-01-01}\n",
 	 "f:3:27: \"sessions_valid_from\" is not after 1970-01-01T00:00:00Z"},

@@ -361,7 +361,10 @@ static void damage_all(const char *folder)
 
 		if (fd < 0)
 			continue;
-		assert_int_equal(pread(fd, &c, 1, 500), 1);
+		if (pread(fd, &c, 1, 500) != 1) { /* the record of small files */
+			close(fd);
+			continue;
+		}
 		c ^= 4;
 		assert_int_equal(pwrite(fd, &c, 1, 500), 1);
 		close(fd);
