@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from hostlib import client
 
 UNITS = ("tenantd.socket", "tenantd-userdb.socket", "tenantd.service")
 
@@ -131,3 +132,25 @@ def test_no_system_call_for_a_lookup(host):
     asked = [line for line in between if not re.match(
         r'newfstatat\(.*nsswitch|socket\(AF_UNIX|connect\(.*nscd|close\(|brk|mmap|munmap', line)]
     assert not asked, asked[:20]
+
+
+def test_a_name_brings_nobody_into_another_uid(host, world):
+    """A local entry before ours (or an older map) gives alice's name another's uid: alice's right is not theirs."""
+    before = host.run("cat", "/etc/passwd").out
+    line = f"alice:x:{world.olivia.uid}:{world.olivia.uid}::/home/olivia:/bin/bash"
+    host.sh(f"echo '{line}' >> /etc/passwd")
+    try:
+        mark = host.cursor()
+        for login in (client.ssh(host, "alice", "id -u", secret=world.alice.secret),
+                      client.ssh(host, "alice", "id -u", method="key", key=world.alice.ssh_key)):
+            assert not login.allowed and str(world.olivia.uid) not in login.text, login
+        events = host.journal(TENANTD_EVENT="login-broken", after=mark)
+        assert len(events) >= 2, events
+        for event in events:
+            assert event["TENANT_DETAIL"] == (f"the system gives alice the uid {world.olivia.uid}, "
+                                              f"the directory {world.alice.uid}")
+    finally:
+        host.sh("sed -i '/^alice:/d' /etc/passwd")
+    assert host.run("cat", "/etc/passwd").out == before
+    login = client.ssh(host, "alice", "id -u", secret=world.alice.secret)
+    assert login.allowed and str(world.alice.uid) in login.text, login
