@@ -30,6 +30,7 @@ static const struct ctl_verb verbs[] = {
 	{"revoke-key", directory_revoke_key_verb, "end a key now"},
 	{"add-host", directory_add_host_verb, "let hosts serve a project"},
 	{"add-host-rule", directory_add_host_verb, "the same as add-host"},
+	{"remove-host", directory_remove_host_verb, "let hosts serve a project no more"},
 };
 
 static const char intro[] =

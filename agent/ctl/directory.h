@@ -70,3 +70,4 @@ int directory_add_key_verb(struct ctl *ctl, int argc, char **argv);
 int directory_rotate_key_verb(struct ctl *ctl, int argc, char **argv);
 int directory_revoke_key_verb(struct ctl *ctl, int argc, char **argv);
 int directory_add_host_verb(struct ctl *ctl, int argc, char **argv);
+int directory_remove_host_verb(struct ctl *ctl, int argc, char **argv);

@@ -49,6 +49,6 @@ char *edit_item_prefix(const struct edit *edit, size_t item_start);
 /* Makes a map that stood for `old` stand for `now`. (edit_map.c) */
 int edit_map_update(struct edit *edit, const struct edit_node *map, const struct edit_pairs *old,
 		    const struct edit_pairs *now, struct problem *problem);
-/* Makes a host's rules those of `now`; rules are never removed. (edit_map.c) */
+/* Makes a host's rules those of `now`: they may differ, more may follow, or one may be gone. (edit_rules.c) */
 int edit_rules_update(struct edit *edit, const struct edit_node *host, const struct host_record *old,
 		      const struct host_record *now, struct problem *problem);

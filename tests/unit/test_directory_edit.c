@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "directory/edit.h"
 #include "directory/edit_tree.h"
 #include "directory/unit.h"
@@ -270,6 +271,58 @@ static void test_host_rules(void **state)
 	end(&s);
 }
 
+/* One host, its rules for the projects a, b, c; the one for `gone` is removed. */
+static const struct {
+	const char *text, *wanted;
+	uint32_t gone;
+} rule_removals[] = {
+	{"serves: [{project: a}, {project: b}, {project: c}] # x\n", "serves: [{project: b}, {project: c}] # x\n", 0},
+	{"serves: [{project: a}, {project: b}, {project: c}]\n", "serves: [{project: a}, {project: c}]\n", 1},
+	{"serves: [{project: a}, {project: b}, {project: c}]\n", "serves: [{project: a}, {project: b}]\n", 2},
+	{"serves: [{project: a}]\n", "serves: []\n", 0},
+	{"serves:\n      - {project: a}\n      # of b\n      - project: b\n        sudo: [owner]\n      - {project: "
+	 "c}\n",
+	 "serves:\n      - {project: a}\n      # of b\n      - {project: c}\n", 1},
+	{"serves: # all\n      - {project: a}\n# end\n", "serves: [] # all\n# end\n", 0},
+	{"serves:\n    - project: a\n      login:\n      - owner\n\n    - project: b\n",
+	 "serves:\n\n    - project: b\n", 0},
+	/* left alone */
+	{"serves:\n      - {project: a} # why\n      - {project: b}\n", NULL, 0},
+	{"serves: [{project: a}, # first\n      {project: b}]\n", NULL, 0},
+	{"serves:\n      -\n        project: a\n", NULL, 0},
+	{"serves :\n      - {project: a}\n", NULL, 0},
+};
+
+static void test_remove_rule(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rule_removals); i++) {
+		_cleanup_(buffer_finish) struct buffer whole = BUFFER_INIT, wanted = BUFFER_INIT;
+		struct host_rule rules[3];
+		struct host_record host;
+		struct session s;
+		char *text = NULL;
+
+		buffer_printf(&whole, "version: 1\nhosts:\n  - name: h\n    %s", rule_removals[i].text);
+		buffer_printf(&wanted, "version: 1\nhosts:\n  - name: h\n    %s",
+			      rule_removals[i].wanted ? rule_removals[i].wanted : "");
+		begin(&s, buffer_text(&whole));
+		host = s.unit->records.hosts[0];
+		memcpy(rules, host.rules, host.rule_count * sizeof(*rules));
+		memmove(&rules[rule_removals[i].gone], &rules[rule_removals[i].gone + 1],
+			(host.rule_count - rule_removals[i].gone - 1) * sizeof(*rules));
+		host.rules = rules;
+		host.rule_count--;
+		if (edit_update(s.edit, RECORD_HOST, 0, &host, &s.problem) == 0)
+			text = finish(&s);
+		if ((text == NULL) != (rule_removals[i].wanted == NULL) ||
+		    (text && strcmp(text, buffer_text(&wanted)) != 0))
+			fail_msg("removal %zu gives:\n%s\nwanted:\n%s\n%s", i, text ? text : "(refused)",
+				 buffer_text(&wanted), s.problem.text);
+		free(text);
+		end(&s);
+	}
+}
+
 static void test_remove(void **state)
 {
 	struct session s;
@@ -477,11 +530,17 @@ static void test_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_append),     cmocka_unit_test(test_quoting),
-		cmocka_unit_test(test_updates),    cmocka_unit_test(test_host_rules),
-		cmocka_unit_test(test_remove),     cmocka_unit_test(test_update_and_append),
-		cmocka_unit_test(test_append_two), cmocka_unit_test(test_bad_record),
-		cmocka_unit_test(test_write),      cmocka_unit_test(test_link_is_kept),
+		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_quoting),
+		cmocka_unit_test(test_updates),
+		cmocka_unit_test(test_host_rules),
+		cmocka_unit_test(test_remove_rule),
+		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_update_and_append),
+		cmocka_unit_test(test_append_two),
+		cmocka_unit_test(test_bad_record),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_link_is_kept),
 		cmocka_unit_test(test_lock),
 	};
 
