@@ -466,12 +466,64 @@ void directory_files_forget(struct directory_files *files)
 	files->recorded = false;
 }
 
+/* The set of the record, but of each file what it says now where that can be read by itself, and without those
+ * that were removed: a key revoked while no agent ran must not come back because another file is broken. NULL: out
+ * of memory, or nothing is newer. */
+static struct entry *take_newer(struct directory_files *files, const struct entry *last, uint32_t count,
+				uint32_t *ret_count)
+{
+	struct entry *entries = calloc(count, sizeof(*entries));
+	uint32_t used = 0;
+	bool newer = false;
+
+	for (uint32_t i = 0; entries && i < count; i++) {
+		struct entry *entry = &entries[used];
+		struct problem ignored = {0};
+		int r;
+
+		entry->path = strdup(last[i].path);
+		r = entry->path ? load_file(files, entry, &ignored) : -ENOMEM;
+		if (r == -ENOMEM || r == -ENOENT) {
+			free(TAKE_PTR(entry->path));
+			newer |= r == -ENOENT;
+			if (r == -ENOENT)
+				continue;
+			newer = false;
+			break;
+		}
+		if (r < 0) {
+			unit_unref(entry->unit);
+			*entry = (struct entry){.path = entry->path,
+						.unit = unit_ref(last[i].unit),
+						.fresh = true,
+						.stored = last[i].stored};
+		} else {
+			newer |= memcmp(entry->unit->source_hash, last[i].unit->source_hash, SHA256_BYTES) != 0;
+		}
+		used++;
+	}
+	if (!newer || used == 0) {
+		if (entries)
+			entries_free(entries, used);
+		return NULL;
+	}
+	*ret_count = used;
+	return entries;
+}
+
+static void put_entries(struct directory_files *files, struct entry *entries, uint32_t count)
+{
+	entries_free(files->entries, files->count);
+	files->entries = entries;
+	files->count = count;
+}
+
 int directory_files_fall_back(struct directory_files *files)
 {
 	struct last_good_file *last;
 	struct problem problem = {0};
-	struct entry *entries;
-	uint32_t count;
+	struct entry *entries, *newer;
+	uint32_t count, newer_count = 0;
 	int r = files->cache_dir ? last_good_load(files->cache_dir, &files->seal_key, files->path, &last, &count)
 				 : -ENOENT;
 
@@ -485,15 +537,24 @@ int directory_files_fall_back(struct directory_files *files)
 					    .fresh = true,
 					    .stored = last[i].apart};
 	last_good_free(last, count);
-	r = entries ? build(files, entries, count, &problem) : -ENOMEM;
+	if (!entries)
+		return -ENOMEM;
+	newer = take_newer(files, entries, count, &newer_count);
+	if (newer && build(files, newer, newer_count, &problem) >= 0) {
+		entries_free(entries, count);
+		put_entries(files, newer, newer_count);
+		drop_other_record(files);
+		directory_files_compile(files);
+		return 0;
+	}
+	if (newer) /* they do not fit together */
+		entries_free(newer, newer_count);
+	r = build(files, entries, count, &problem);
 	if (r < 0) {
-		if (entries)
-			entries_free(entries, count);
+		entries_free(entries, count);
 		return r == -EINVAL ? -EBADMSG : r; /* another release's rules */
 	}
-	entries_free(files->entries, files->count);
-	files->entries = entries;
-	files->count = count;
+	put_entries(files, entries, count);
 	files->recorded = true;
 	return 0;
 }

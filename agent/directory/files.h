@@ -37,8 +37,9 @@ struct directory *directory_files_picture(struct directory_files *files);
  * yet, and removes what is not needed any more. A refresh that gives a new picture has removed the record of
  * the one before. */
 void directory_files_compile(struct directory_files *files);
-/* Before there is a picture: takes the set that was accepted last, whatever the files hold now. 0; -ENOENT: there is
- * no record; -EBADMSG: none that can be used; or errno. */
+/* Before there is a picture, when the files do not load: takes the set that was accepted last, with what has become
+ * of each file that is in order by itself, where that fits together. 0; -ENOENT: there is no record; -EBADMSG: none
+ * that can be used; or errno. */
 int directory_files_fall_back(struct directory_files *files);
 /* There shall be nothing to fall back on. */
 void directory_files_forget(struct directory_files *files);

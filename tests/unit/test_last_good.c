@@ -235,6 +235,34 @@ static void test_revocation_stays(void **state)
 	close_world(&w);
 }
 
+/* Suspended while no agent ran, and then another file broke: the first counts. */
+static void test_revocation_while_stopped(void **state)
+{
+	_cleanup_(freep) char *suspended = NULL;
+	struct directory *d;
+	struct world w;
+	_cleanup_(freep) char *wide = NULL;
+
+	open_world(&w);
+	wide = replaced(sample_directory, "next: 1879048300", "next: 1879050000");
+	suspended = replaced(wide, "login: bob", "login: bob, status: suspended, status_reason: gone");
+	write_user(&w, 1);
+	write_user(&w, 2);
+	accept_files(&w);
+	write_file(w.path, suspended);
+	write_drop_in(&w, 1, BROKEN);
+	write_drop_in(&w, 2, "version: 1\n");
+	for (unsigned i = 0; i < 2; i++) { /* and so at the next start, from what was kept of the first */
+		assert_result(fall_back(&w, &d), 0);
+		assert_int_equal(directory_user_by_login(d, "bob")->status, USER_SUSPENDED);
+		assert_non_null(directory_user_by_login(d, "p1"));
+		assert_null(directory_user_by_login(d, "p2"));
+		directory_unref(d);
+		write_file(w.path, BROKEN);
+	}
+	close_world(&w);
+}
+
 /* Killed between accepting and storing, or with a full disk: nothing is better than something older. */
 static void test_nothing_older(void **state)
 {
@@ -459,17 +487,12 @@ static void test_other_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_untrusted_file),
-		cmocka_unit_test(test_revocation_stays),
-		cmocka_unit_test(test_nothing_older),
-		cmocka_unit_test(test_removed_on_purpose),
-		cmocka_unit_test(test_without_cache),
-		cmocka_unit_test(test_few_files),
-		cmocka_unit_test(test_large_apart),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_sealed_nonsense),
-		cmocka_unit_test(test_other_build),
+		cmocka_unit_test(test_restart),          cmocka_unit_test(test_untrusted_file),
+		cmocka_unit_test(test_revocation_stays), cmocka_unit_test(test_revocation_while_stopped),
+		cmocka_unit_test(test_nothing_older),    cmocka_unit_test(test_removed_on_purpose),
+		cmocka_unit_test(test_without_cache),    cmocka_unit_test(test_few_files),
+		cmocka_unit_test(test_large_apart),      cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_sealed_nonsense),  cmocka_unit_test(test_other_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
