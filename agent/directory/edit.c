@@ -55,11 +55,9 @@ void edit_unlock(const char *path, int lock)
 	close(lock);
 }
 
-int edit_open(const char *path, struct unit *unit, struct edit **ret, struct problem *problem)
+static int new_edit(const char *path, struct unit *unit, struct edit **ret)
 {
 	_cleanup_(edit_freep) struct edit *edit = calloc(1, sizeof(*edit));
-	uint8_t hash[SHA256_BYTES];
-	int r;
 
 	if (!edit)
 		return -ENOMEM;
@@ -67,6 +65,43 @@ int edit_open(const char *path, struct unit *unit, struct edit **ret, struct pro
 	if (!edit->path)
 		return -ENOMEM;
 	edit->unit = unit_ref(unit);
+	*ret = TAKE_PTR(edit);
+	return 0;
+}
+
+/* What the old text ends its lines with; and that it ends its last one. */
+static int finish_old(struct edit *edit)
+{
+	if (!buffer_text(&edit->old))
+		return -ENOMEM;
+	edit->newline = strstr(buffer_text(&edit->old), "\r\n") ? "\r\n" : "\n";
+	if (edit->old.length == 0 || edit->old.data[edit->old.length - 1] != '\n')
+		buffer_add_text(&edit->old, edit->newline);
+	return edit->old.failed ? -ENOMEM : 0;
+}
+
+int edit_open_text(const char *name, const void *data, size_t length, struct unit *unit, struct edit **ret)
+{
+	_cleanup_(edit_freep) struct edit *edit = NULL;
+	int r = new_edit(name, unit, &edit);
+
+	if (r == 0)
+		r = buffer_add(&edit->old, data, length);
+	if (r == 0)
+		r = finish_old(edit);
+	if (r == 0)
+		*ret = TAKE_PTR(edit);
+	return r;
+}
+
+int edit_open(const char *path, struct unit *unit, struct edit **ret, struct problem *problem)
+{
+	_cleanup_(edit_freep) struct edit *edit = NULL;
+	uint8_t hash[SHA256_BYTES];
+	int r = new_edit(path, unit, &edit);
+
+	if (r < 0)
+		return r;
 	r = file_read(AT_FDCWD, path, YAML_BYTES_MAX, FILE_TRUST_ANY, 0, &edit->old, &edit->st);
 	if (r == 0)
 		r = sha256(edit->old.data ? edit->old.data : "", edit->old.length, hash);
@@ -79,15 +114,10 @@ int edit_open(const char *path, struct unit *unit, struct edit **ret, struct pro
 		problem_remedy(problem, "try again");
 		return problem_set(problem, ESTALE, "somebody else changed the file meanwhile");
 	}
-	if (!buffer_text(&edit->old))
-		return -ENOMEM;
-	edit->newline = strstr(buffer_text(&edit->old), "\r\n") ? "\r\n" : "\n";
-	if (edit->old.length == 0 || edit->old.data[edit->old.length - 1] != '\n')
-		buffer_add_text(&edit->old, edit->newline);
-	if (edit->old.failed)
-		return -ENOMEM;
-	*ret = TAKE_PTR(edit);
-	return 0;
+	r = finish_old(edit);
+	if (r == 0)
+		*ret = TAKE_PTR(edit);
+	return r;
 }
 
 void edit_free(struct edit *edit)

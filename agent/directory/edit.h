@@ -25,6 +25,8 @@ void edit_unlock(const char *path, int lock);
 
 /* `unit` is what was loaded from the file. -ESTALE: the file changed since. */
 int edit_open(const char *path, struct unit *unit, struct edit **ret, struct problem *problem);
+/* The same on a text in memory that `unit` was loaded from; edit_write is not for it. */
+int edit_open_text(const char *name, const void *data, size_t length, struct unit *unit, struct edit **ret);
 void edit_free(struct edit *edit); /* takes NULL */
 DEFINE_CLEANUP(struct edit, edit_free)
 
