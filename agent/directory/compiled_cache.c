@@ -31,18 +31,18 @@ static const char *cache_name(const uint8_t hash[SHA256_BYTES], char out[NAME_SI
 
 int compiled_store(const char *directory, const struct seal_key *key, const struct unit *unit)
 {
-	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT, sealed = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT;
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[NAME_SIZE];
 	int r;
 
 	if (dirfd < 0)
 		return -errno;
-	r = compiled_write(unit, &plain);
+	r = compiled_write(unit, &form);
 	if (r == 0)
-		r = seal(key, PURPOSE, plain.data, plain.length, &sealed);
+		r = seal_in_place(key, PURPOSE, &form); /* large: one copy of it is enough */
 	if (r == 0)
-		r = file_replace(dirfd, cache_name(unit->source_hash, name), sealed.data, sealed.length, 0600, NULL);
+		r = file_replace(dirfd, cache_name(unit->source_hash, name), form.data, form.length, 0600, NULL);
 	return r;
 }
 

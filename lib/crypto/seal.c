@@ -93,17 +93,12 @@ static int update(EVP_CIPHER_CTX *context, uint8_t *out, const uint8_t *in, size
 	return 0;
 }
 
-int seal(const struct seal_key *key, const char *purpose, const void *data, size_t length, struct buffer *ret)
+/* `out` has room for the sealed form; `data` may lie where its middle goes. */
+static int seal_into(const struct seal_key *key, const char *purpose, const uint8_t *data, size_t length, uint8_t *out)
 {
 	_cleanup_(EVP_CIPHER_CTX_freep) EVP_CIPHER_CTX *context = NULL;
-	uint8_t *out;
 	int r, n;
 
-	if (length > PTRDIFF_MAX / 2)
-		return -ENOMEM;
-	out = (uint8_t *)buffer_reserve(ret, HEADER_BYTES + length + TAG_BYTES);
-	if (!out)
-		return -ENOMEM;
 	memcpy(out, MAGIC, MAGIC_BYTES);
 	r = random_bytes(out + MAGIC_BYTES, SALT_BYTES + NONCE_BYTES);
 	if (r < 0)
@@ -118,8 +113,39 @@ int seal(const struct seal_key *key, const char *purpose, const void *data, size
 	if (EVP_CipherFinal_ex(context, out, &n) != 1 || n != 0 ||
 	    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, (int)TAG_BYTES, out) != 1)
 		return -EIO;
-	ret->length += HEADER_BYTES + length + TAG_BYTES;
 	return 0;
+}
+
+int seal(const struct seal_key *key, const char *purpose, const void *data, size_t length, struct buffer *ret)
+{
+	uint8_t *out;
+	int r;
+
+	if (length > PTRDIFF_MAX / 2)
+		return -ENOMEM;
+	out = (uint8_t *)buffer_reserve(ret, HEADER_BYTES + length + TAG_BYTES);
+	if (!out)
+		return -ENOMEM;
+	r = seal_into(key, purpose, data, length, out);
+	if (r == 0)
+		ret->length += HEADER_BYTES + length + TAG_BYTES;
+	return r;
+}
+
+int seal_in_place(const struct seal_key *key, const char *purpose, struct buffer *buffer)
+{
+	size_t length = buffer->length;
+	uint8_t *all;
+	int r;
+
+	if (buffer->failed || !buffer_reserve(buffer, HEADER_BYTES + TAG_BYTES))
+		return -ENOMEM;
+	all = (uint8_t *)buffer->data;
+	memmove(all + HEADER_BYTES, all, length);
+	r = seal_into(key, purpose, all + HEADER_BYTES, length, all);
+	if (r == 0)
+		buffer->length = HEADER_BYTES + length + TAG_BYTES;
+	return r;
 }
 
 int unseal(const struct seal_key *key, const char *purpose, const void *data, size_t length, struct buffer *ret)

@@ -19,5 +19,8 @@ struct seal_key {
 };
 /* Appends the sealed form to `ret`. 0, -ENOMEM, -EIO. */
 int seal(const struct seal_key *key, const char *purpose, const void *data, size_t length, struct buffer *ret);
+/* Turns what the buffer holds into its sealed form, without a second copy of it. The same results; what it holds after
+ * a failure is of no use. */
+int seal_in_place(const struct seal_key *key, const char *purpose, struct buffer *buffer);
 /* Appends the plain form. -EBADMSG: not sealed by this key for this purpose, or changed. */
 int unseal(const struct seal_key *key, const char *purpose, const void *data, size_t length, struct buffer *ret);

@@ -225,6 +225,32 @@ static void seals(void **state)
 	}
 }
 
+static void seals_in_place(void **state)
+{
+
+	for (size_t length = 0; length < 5000; length += length < 40 ? 1 : 1237) {
+		_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT, plain = BUFFER_INIT, opened = BUFFER_INIT;
+
+		for (size_t i = 0; i < length; i++) {
+			buffer_add_char(&form, (char)(i * 7));
+			buffer_add_char(&plain, (char)(i * 7));
+		}
+		assert_result(seal_in_place(&host_key, "cache", &form), 0);
+		assert_int_equal(form.length, length + 8 + 16 + 12 + 16);
+		assert_result(unseal(&host_key, "cache", form.data, form.length, &opened), 0);
+		assert_int_equal(opened.length, length);
+		assert_true(length == 0 || memcmp(opened.data, plain.data, length) == 0);
+		form.data[form.length / 2] ^= 1;
+		assert_result(unseal(&host_key, "cache", form.data, form.length, &opened), -EBADMSG);
+	}
+	{
+		_cleanup_(buffer_finish) struct buffer small = {.limit = 20};
+
+		buffer_add_text(&small, "no room");
+		assert_result(seal_in_place(&host_key, "cache", &small), -ENOMEM);
+	}
+}
+
 static void unseal_refusals(void **state)
 {
 	_cleanup_(buffer_finish) struct buffer sealed = BUFFER_INIT, out = {.wipe = true};
@@ -284,9 +310,10 @@ static void known_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests),      cmocka_unit_test(base64),          cmocka_unit_test(keys_parse),
-		cmocka_unit_test(keys_changed), cmocka_unit_test(keys_made),       cmocka_unit_test(random_digits),
-		cmocka_unit_test(seals),        cmocka_unit_test(unseal_refusals), cmocka_unit_test(known_file),
+		cmocka_unit_test(digests),      cmocka_unit_test(base64),         cmocka_unit_test(keys_parse),
+		cmocka_unit_test(keys_changed), cmocka_unit_test(keys_made),      cmocka_unit_test(random_digits),
+		cmocka_unit_test(seals),        cmocka_unit_test(seals_in_place), cmocka_unit_test(unseal_refusals),
+		cmocka_unit_test(known_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
