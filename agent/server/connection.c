@@ -257,10 +257,8 @@ static void receive(struct connection *c)
 		connection_kill(c);
 	if (done < input.length)
 		secret_wipe(input.data + done, input.length - done);
-	if (c->dead)
-		return;
-	note_partial(c);
-	connection_settle(c);
+	if (!c->dead)
+		note_partial(c);
 }
 
 void connection_ready(struct connection *c, uint32_t events)

@@ -259,6 +259,19 @@ static void run_timers(struct server *server)
 	}
 }
 
+/* The connection that an event is about; NULL: a listener's or the loop's. */
+static struct connection *connection_of(struct server *server, const struct epoll_event *event)
+{
+	const struct listener *listener = event->data.ptr;
+
+	if (event->data.ptr == server ||
+	    (listener >= server->listeners && listener < server->listeners + LISTENERS_MAX))
+		return NULL;
+	return event->data.ptr;
+}
+
+/* First all that is asked is worked out, then the answers leave: each would wake its client, which would take the
+ * processor from us and find the others' answers not there yet. */
 int server_step(struct server *server, int timeout_msec)
 {
 	struct epoll_event events[READY_PER_WAKEUP];
@@ -268,15 +281,22 @@ int server_step(struct server *server, int timeout_msec)
 		return errno == EINTR ? 0 : -errno;
 	server->working = true;
 	for (int i = 0; i < count; i++) {
-		struct listener *listener = events[i].data.ptr;
-		struct connection *connection = events[i].data.ptr;
+		struct connection *connection = connection_of(server, &events[i]);
 
-		if (events[i].data.ptr == server)
+		if (connection) {
+			if (!connection->dead)
+				connection_ready(connection, events[i].events);
+		} else if (events[i].data.ptr == server) {
 			server->loop_is_due = true;
-		else if (listener >= server->listeners && listener < server->listeners + LISTENERS_MAX)
-			accept_some(server, listener);
-		else if (!connection->dead)
-			connection_ready(connection, events[i].events);
+		} else {
+			accept_some(server, events[i].data.ptr);
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		struct connection *connection = connection_of(server, &events[i]);
+
+		if (connection && !connection->dead)
+			connection_settle(connection);
 	}
 	if (server->queue)
 		run_queue(server);
