@@ -46,7 +46,7 @@ static unsigned depth_of(json_t *value)
 	return deepest + 1;
 }
 
-/* jansson's own parser is the judge of ours: the same texts, equal values. */
+/* json_read takes what jansson takes and gives equal values. */
 static void compare_with_jansson(const char *data, size_t size, const json_t *ours)
 {
 	_cleanup_(json_decrefp) json_t *theirs = NULL;
