@@ -163,14 +163,12 @@ def world_password(who):
     return world.LOCAL_PASSWORD if who == "local" else world.ROOT_PASSWORD
 
 
-CELLS = [(way, who) for way in WAYS for who in PEOPLE]
+CELLS = [(way, who) for way in WAYS for who in PEOPLE if UP[way][PEOPLE.index(who)] != "-"]
 
 
 @pytest.mark.parametrize("way,who", CELLS, ids=[f"{way}-{who}" for way, who in CELLS])
 def test_matrix(host, world, state, way, who, request):
     expected = STATES[state][way][PEOPLE.index(who)]
-    if expected == "-":
-        pytest.skip("does not apply")
     if way == "cron":
         name = {"right": "alice", "wrong-role": "vera", "other-tenant": "gina", "local": "local1", "root": "root"}[who]
         assert request.getfixturevalue("cron_ran")[name] == expected
