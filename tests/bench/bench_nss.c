@@ -109,21 +109,45 @@ static bool our_initgroups(struct keys *keys)
 	return get_initgroups(next_name(keys), 0, &start, &group_size, &group_list, 0, &error) == NSS_STATUS_SUCCESS &&
 	       start >= 16;
 }
-static bool floor_pwnam(struct keys *keys)
+static bool copy_pwnam(struct keys *keys)
 {
-	return floor_person_by_name(people_floor, next_name(keys), buffer) > 0;
+	return floor_copy_by_name(people_floor, next_name(keys), buffer);
 }
-static bool floor_pwuid(struct keys *keys)
+static bool copy_pwuid(struct keys *keys)
 {
-	return floor_person_by_uid(people_floor, next_id(keys), buffer) > 0;
+	return floor_copy_by_uid(people_floor, next_id(keys), buffer);
 }
-static bool floor_small(struct keys *keys)
+static bool copy_small(struct keys *keys)
 {
-	return floor_group_by_name(small_floor, next_name(keys), buffer) > 0;
+	return floor_copy_group(small_floor, next_name(keys), buffer);
 }
-static bool floor_large(struct keys *keys)
+static bool copy_large(struct keys *keys)
 {
-	return floor_group_by_name(large_floor, next_name(keys), buffer) > 0;
+	return floor_copy_group(large_floor, next_name(keys), buffer);
+}
+static bool give_pwnam(struct keys *keys)
+{
+	struct passwd pw;
+
+	return floor_give_by_name(people_floor, next_name(keys), &pw, buffer);
+}
+static bool give_pwuid(struct keys *keys)
+{
+	struct passwd pw;
+
+	return floor_give_by_uid(people_floor, next_id(keys), &pw, buffer);
+}
+static bool give_small(struct keys *keys)
+{
+	struct group gr;
+
+	return floor_give_group(small_floor, next_name(keys), &gr, buffer);
+}
+static bool give_large(struct keys *keys)
+{
+	struct group gr;
+
+	return floor_give_group(large_floor, next_name(keys), &gr, buffer);
 }
 static bool nscd_pwnam(struct keys *keys)
 {
@@ -194,33 +218,38 @@ static struct keys group_keys(uint32_t projects, uint32_t count, unsigned level,
 	return keys;
 }
 
-/* Ours, the floor and nscd in turns. */
-static double compare(uint32_t people, const char *what, lookup_fn ours, lookup_fn under, lookup_fn beside,
-		      struct keys *keys, bool hit)
+/* Ours, both floors and nscd in turns. */
+static void compare(uint32_t people, const char *what, lookup_fn ours, lookup_fn copy, lookup_fn give, lookup_fn beside,
+		    struct keys *keys, bool hit)
 {
-	double our[ROUNDS], floor[ROUNDS], nscd[ROUNDS], ratio[ROUNDS];
-	struct keys floor_keys = *keys;
+	double our[ROUNDS], copied[ROUNDS], given[ROUNDS], nscd[ROUNDS], to_copied[ROUNDS], to_given[ROUNDS];
+	struct keys copy_keys = *keys, give_keys = *keys;
 
 	for (uint32_t i = 0; i < keys->count && i < KEYS_MAX; i += BATCH) { /* every page mapped, every block checked */
 		run(ours, keys, hit);
-		run(under, &floor_keys, hit);
+		run(copy, &copy_keys, hit);
+		run(give, &give_keys, hit);
 	}
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		floor[i] = run(under, &floor_keys, hit);
+		copied[i] = run(copy, &copy_keys, hit);
 		our[i] = run(ours, keys, hit);
+		given[i] = run(give, &give_keys, hit);
 		nscd[i] = have_nscd && beside ? run(beside, NULL, true) : 0;
-		ratio[i] = our[i] / floor[i];
+		to_copied[i] = our[i] / copied[i];
+		to_given[i] = our[i] / given[i];
 	}
-	double o = measure_median(our, ROUNDS), f = measure_median(floor, ROUNDS), n = measure_median(nscd, ROUNDS),
-	       r = measure_median(ratio, ROUNDS);
+	double o = measure_median(our, ROUNDS), c = measure_median(copied, ROUNDS), g = measure_median(given, ROUNDS),
+	       n = measure_median(nscd, ROUNDS), oc = measure_median(to_copied, ROUNDS),
+	       og = measure_median(to_given, ROUNDS);
 
+	printf("| %u | %s | %.0f | %.0f | %.2f | %.0f | %.2f | ", people, what, o, c, oc, g, og);
 	if (n > 0)
-		printf("| %u | %s | %.0f | %.0f | %.2f | %.0f |\n", people, what, o, f, r, n);
+		printf("%.0f |\n", n);
 	else
-		printf("| %u | %s | %.0f | %.0f | %.2f | – |\n", people, what, o, f, r);
+		printf("– |\n");
 	fflush(stdout);
-	fprintf(stderr, "nss\t%u\t%s\t%.1f\tns\tfloor\t%.1f\tratio\t%.2f\tnscd\t%.1f\n", people, what, o, f, r, n);
-	return o;
+	fprintf(stderr, "nss\t%u\t%s\t%.1f\tns\tcopy\t%.1f\tratio\t%.2f\tgive\t%.1f\tratio\t%.2f\tnscd\t%.1f\n", people,
+		what, o, c, oc, g, og, n);
 }
 
 /* initgroups beside a look-up of the same people. */
@@ -239,8 +268,8 @@ static void compare_initgroups(uint32_t people, const char *what, struct keys *k
 	double g = measure_median(groups, ROUNDS), s = measure_median(single, ROUNDS),
 	       r = measure_median(ratio, ROUNDS);
 
-	printf("| %u | initgroups_dyn, 16 groups, %s (floor: getpwnam_r) | %.0f | %.0f | %.2f | – |\n", people, what, g,
-	       s, r);
+	printf("| %u | initgroups_dyn, 16 groups, %s (floor: getpwnam_r) | %.0f | %.0f | %.2f | – | – | – |\n", people,
+	       what, g, s, r);
 	fprintf(stderr, "nss\t%u\tinitgroups_dyn %s\t%.1f\tns\tgetpwnam_r\t%.1f\tratio\t%.2f\n", people, what, g, s, r);
 }
 
@@ -308,8 +337,9 @@ static void compare_threads(uint32_t people)
 	}
 	gain = measure_median(gains, THREAD_ROUNDS);
 	cpu_gain = measure_median(cpu_gains, THREAD_ROUNDS);
-	printf("| %u | two threads × one, by CPU time | %.2f | – | – | – |\n", people, cpu_gain);
-	printf("| %u | two threads × one, by the clock (other load counts) | %.2f | – | – | – |\n", people, gain);
+	printf("| %u | two threads × one, by CPU time | %.2f | – | – | – | – | – |\n", people, cpu_gain);
+	printf("| %u | two threads × one, by the clock (other load counts) | %.2f | – | – | – | – | – |\n", people,
+	       gain);
 	fprintf(stderr, "nss\t%u\ttwo threads\t%.2f\tx\tclock\t%.2f\n", people, cpu_gain, gain);
 	for (unsigned k = 0; k < 2; k++)
 		free_keys(&workers[k].keys);
@@ -343,7 +373,7 @@ static void count_syscalls(uint32_t people)
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
 		fail("a system call on the way");
-	printf("| %u | system calls in 4480 look-ups of all kinds (seccomp) | 0 | – | – | – |\n", people);
+	printf("| %u | system calls in 4480 look-ups of all kinds (seccomp) | 0 | – | – | – | – | – |\n", people);
 	free_keys(&keys);
 	free_keys(&misses);
 }
@@ -374,34 +404,43 @@ static void bench(uint32_t people)
 
 	struct row {
 		const char *what;
-		lookup_fn ours, floor, nscd;
+		lookup_fn ours, copy, give, nscd;
 		struct keys keys;
 		bool hit;
 	} rows[] = {
-		{"getpwnam_r hit, hot", our_pwnam, floor_pwnam, nscd_pwnam, person_keys(people, HOT, true), true},
-		{"getpwnam_r hit, all", our_pwnam, floor_pwnam, nscd_pwnam, person_keys(people, many, true), true},
-		{"getpwnam_r miss, hot", our_pwnam, floor_pwnam, nscd_pwnam, person_keys(people, HOT, false), false},
-		{"getpwnam_r miss, all", our_pwnam, floor_pwnam, nscd_pwnam, person_keys(people, many, false), false},
-		{"getpwuid_r hit, hot", our_pwuid, floor_pwuid, nscd_pwnam, person_keys(people, HOT, true), true},
-		{"getpwuid_r hit, all", our_pwuid, floor_pwuid, nscd_pwnam, person_keys(people, many, true), true},
-		{"getpwuid_r miss, hot", our_pwuid, floor_pwuid, nscd_pwnam, person_keys(people, HOT, false), false},
-		{"getpwuid_r miss, all", our_pwuid, floor_pwuid, nscd_pwnam, person_keys(people, many, false), false},
-		{"getgrnam_r hit, 5 members, hot", our_grnam, floor_small, nscd_grnam,
+		{"getpwnam_r hit, hot", our_pwnam, copy_pwnam, give_pwnam, nscd_pwnam, person_keys(people, HOT, true),
+		 true},
+		{"getpwnam_r hit, all", our_pwnam, copy_pwnam, give_pwnam, nscd_pwnam, person_keys(people, many, true),
+		 true},
+		{"getpwnam_r miss, hot", our_pwnam, copy_pwnam, give_pwnam, nscd_pwnam, person_keys(people, HOT, false),
+		 false},
+		{"getpwnam_r miss, all", our_pwnam, copy_pwnam, give_pwnam, nscd_pwnam,
+		 person_keys(people, many, false), false},
+		{"getpwuid_r hit, hot", our_pwuid, copy_pwuid, give_pwuid, nscd_pwnam, person_keys(people, HOT, true),
+		 true},
+		{"getpwuid_r hit, all", our_pwuid, copy_pwuid, give_pwuid, nscd_pwnam, person_keys(people, many, true),
+		 true},
+		{"getpwuid_r miss, hot", our_pwuid, copy_pwuid, give_pwuid, nscd_pwnam, person_keys(people, HOT, false),
+		 false},
+		{"getpwuid_r miss, all", our_pwuid, copy_pwuid, give_pwuid, nscd_pwnam,
+		 person_keys(people, many, false), false},
+		{"getgrnam_r hit, 5 members, hot", our_grnam, copy_small, give_small, nscd_grnam,
 		 group_keys(projects, HOT, GROUP_LEVEL_OWNER, true), true},
-		{"getgrnam_r hit, 5 members, all", our_grnam, floor_small, nscd_grnam,
+		{"getgrnam_r hit, 5 members, all", our_grnam, copy_small, give_small, nscd_grnam,
 		 group_keys(projects, many_groups, GROUP_LEVEL_OWNER, true), true},
-		{"getgrnam_r hit, 50 members, hot", our_grnam, floor_large, NULL,
+		{"getgrnam_r hit, 50 members, hot", our_grnam, copy_large, give_large, NULL,
 		 group_keys(projects, HOT, GROUP_LEVEL_EDITOR, true), true},
-		{"getgrnam_r hit, 50 members, all", our_grnam, floor_large, NULL,
+		{"getgrnam_r hit, 50 members, all", our_grnam, copy_large, give_large, NULL,
 		 group_keys(projects, many_groups, GROUP_LEVEL_EDITOR, true), true},
-		{"getgrnam_r miss, hot", our_grnam, floor_small, nscd_grnam,
+		{"getgrnam_r miss, hot", our_grnam, copy_small, give_small, nscd_grnam,
 		 group_keys(projects, HOT, GROUP_LEVEL_OWNER, false), false},
-		{"getgrnam_r miss, all", our_grnam, floor_small, nscd_grnam,
+		{"getgrnam_r miss, all", our_grnam, copy_small, give_small, nscd_grnam,
 		 group_keys(projects, many_groups, GROUP_LEVEL_OWNER, false), false},
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		compare(people, rows[i].what, rows[i].ours, rows[i].floor, rows[i].nscd, &rows[i].keys, rows[i].hit);
+		compare(people, rows[i].what, rows[i].ours, rows[i].copy, rows[i].give, rows[i].nscd, &rows[i].keys,
+			rows[i].hit);
 		free_keys(&rows[i].keys);
 	}
 	keys = person_keys(people, HOT, true);
@@ -438,8 +477,9 @@ int main(int argc, char **argv)
 	get_initgroups = dlsym(module, "_nss_tenant_initgroups_dyn");
 	if (!get_pwnam || !get_pwuid || !get_grnam || !get_initgroups)
 		fail("the module lacks entry points");
-	printf("| people | look-up | ours, ns | bare hash-compare-copy, ns | ratio (median of pairs) | nscd hit, ns |\n"
-	       "|---|---|---|---|---|---|\n");
+	printf("| people | look-up | ours, ns | bare hash-compare-copy, ns | ratio (median of pairs) | the same and "
+	       "struct passwd or group filled, ns | ratio | nscd hit, ns |\n"
+	       "|---|---|---|---|---|---|---|---|\n");
 	for (int i = 1; i < argc; i++)
 		bench((uint32_t)strtoul(argv[i], NULL, 10));
 	for (unsigned i = 0; argc < 2 && i < ARRAY_LEN(sizes); i++)

@@ -13,9 +13,9 @@ struct record {
 	uint32_t id;
 	uint16_t name_length;
 	uint16_t text_size;
-	uint16_t names; /* members */
+	uint16_t names; /* members; of a person gecos, home and shell */
 	uint16_t padding;
-	char text[]; /* and, for groups, where each member's name starts: uint16_t, after the text */
+	char text[]; /* and where each of the names starts: uint16_t, after the text */
 };
 struct slot {
 	uint32_t tag;
@@ -121,13 +121,17 @@ struct floor *floor_build(const struct directory *d, uint32_t people, uint32_t p
 		char text[128];
 		const struct user_record *user;
 		size_t at, size;
+		uint16_t starts[3];
 
 		world_login(i, text);
 		user = directory_user_by_login(d, text);
+		starts[0] = (uint16_t)(strlen(user->login) + 1);
+		starts[1] = (uint16_t)(starts[0] + strlen(user->name) + 1);
+		starts[2] = (uint16_t)(starts[1] + strlen(user->home) + 1);
 		size = (size_t)snprintf(text, sizeof(text), "%s%c%s%c%s%c%s", user->login, 0, user->name, 0, user->home,
 					0, user->shell) +
 		       1;
-		at = add(floor, user->uid, strlen(user->login), text, size, NULL, 0);
+		at = add(floor, user->uid, strlen(user->login), text, size, starts, 3);
 		put(&floor->names, map_hash_name(SEED, user->login, strlen(user->login)), at);
 		put(&floor->uids, map_hash_id(SEED, user->uid), at);
 	}
@@ -161,17 +165,7 @@ static inline const struct record *find_name(const struct floor *floor, const st
 	return NULL;
 }
 
-size_t floor_person_by_name(const struct floor *floor, const char *name, char *out)
-{
-	const struct record *record = find_name(floor, &floor->names, name);
-
-	if (!record)
-		return 0;
-	memcpy(out, record->text, record->text_size);
-	return record->text_size;
-}
-
-size_t floor_person_by_uid(const struct floor *floor, uint32_t uid, char *out)
+static inline const struct record *find_uid(const struct floor *floor, uint32_t uid)
 {
 	uint64_t hash = map_hash_id(SEED, uid);
 
@@ -182,28 +176,95 @@ size_t floor_person_by_uid(const struct floor *floor, uint32_t uid, char *out)
 			continue;
 		record = (const struct record *)(const void *)(floor->memory +
 							       (size_t)(floor->uids.slots[i].at - 1) * 4);
-		if (record->id == uid) {
-			memcpy(out, record->text, record->text_size);
-			return record->text_size;
-		}
+		if (record->id == uid)
+			return record;
 	}
-	return 0;
+	return NULL;
 }
 
-size_t floor_group_by_name(const struct floor *floor, const char *name, char *out)
+static inline const uint16_t *starts_of(const struct record *record)
 {
-	const struct record *record = find_name(floor, &floor->groups, name);
-	const char **list = (const char **)(void *)out;
-	const uint16_t *starts;
-	char *text;
+	return (const uint16_t *)(const void *)(record->text + ((record->text_size + 1U) & ~1U));
+}
 
+static inline bool copy_person(const struct record *record, char *out)
+{
 	if (!record)
-		return 0;
-	text = (char *)(list + record->names + 1);
-	starts = (const uint16_t *)(const void *)(record->text + ((record->text_size + 1U) & ~1U));
+		return false;
+	memcpy(out, record->text, record->text_size);
+	return true;
+}
+
+static inline bool give_person(const struct record *record, struct passwd *pw, char *out)
+{
+	const uint16_t *starts;
+
+	if (!copy_person(record, out))
+		return false;
+	memcpy(out + record->text_size, "x", 2);
+	starts = starts_of(record);
+	pw->pw_name = out;
+	pw->pw_passwd = out + record->text_size;
+	pw->pw_uid = record->id;
+	pw->pw_gid = record->id;
+	pw->pw_gecos = out + starts[0];
+	pw->pw_dir = out + starts[1];
+	pw->pw_shell = out + starts[2];
+	return true;
+}
+
+/* The text, and the pointers to the members' names before it; returns the text. */
+static inline char *copy_group(const struct record *record, char *out)
+{
+	char **list = (char **)(void *)out, *text = (char *)(list + record->names + 1);
+	const uint16_t *starts = starts_of(record);
+
 	memcpy(text, record->text, record->text_size);
 	for (unsigned i = 0; i < record->names; i++)
 		list[i] = text + starts[i];
 	list[record->names] = NULL;
-	return record->text_size;
+	return text;
+}
+
+bool floor_copy_by_name(const struct floor *floor, const char *name, char *out)
+{
+	return copy_person(find_name(floor, &floor->names, name), out);
+}
+
+bool floor_copy_by_uid(const struct floor *floor, uint32_t uid, char *out)
+{
+	return copy_person(find_uid(floor, uid), out);
+}
+
+bool floor_copy_group(const struct floor *floor, const char *name, char *out)
+{
+	const struct record *record = find_name(floor, &floor->groups, name);
+
+	return record && copy_group(record, out);
+}
+
+bool floor_give_by_name(const struct floor *floor, const char *name, struct passwd *pw, char *out)
+{
+	return give_person(find_name(floor, &floor->names, name), pw, out);
+}
+
+bool floor_give_by_uid(const struct floor *floor, uint32_t uid, struct passwd *pw, char *out)
+{
+	return give_person(find_uid(floor, uid), pw, out);
+}
+
+bool floor_give_group(const struct floor *floor, const char *name, struct group *gr, char *out)
+{
+	const struct record *record = find_name(floor, &floor->groups, name);
+	char *text;
+
+	if (!record)
+		return false;
+	text = copy_group(record, out);
+	memcpy(text + record->text_size, "x", 2);
+	gr->gr_name = text;
+	gr->gr_passwd = text + record->text_size;
+	gr->gr_gid = record->id;
+	gr->gr_mem = (char **)(void *)out;
+	return true;
 }
