@@ -19,13 +19,20 @@
 #include "directory/records.h"
 #include "session/process.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP_FILE_MAX (4U * 1024U * 1024U)
 #define DEPTH_MAX 16U
 #define PROCESSES_MAX 2048U /* looked at in one go; more of them are no less there */
 #define HOST_PROCESSES_MAX (4U * 1024U * 1024U)
 #define ROUNDS_MAX 64U /* of looking again for what was left, or forked meanwhile */
 #define POLL_MSEC 100U
+
+/* Where the second version of cgroups is mounted: alone, or beside the first. */
+static const char *const cgroup_roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+/* The session's scope; both "" where it has none that can be looked into. */
+struct place {
+	char scope[256], folder[320];
+};
 
 struct processes {
 	pid_t *pids;
@@ -229,26 +236,21 @@ static int list_descendants(const struct helper_request *request, struct process
 }
 
 /* The processes of the session, now. */
-static int list_session(const struct helper_request *request, const char *scope, struct processes *list)
+static int list_session(const struct helper_request *request, const struct place *place, struct processes *list)
 {
-	char path[512];
-
 	list->count = 0;
-	if (!scope[0])
-		return list_descendants(request, list);
-	snprintf(path, sizeof(path), CGROUP_ROOT "%s", scope);
-	return list_cgroup(path, list, 0);
+	return place->scope[0] ? list_cgroup(place->folder, list, 0) : list_descendants(request, list);
 }
 
 /* Is the process still one of the session? Its number may be somebody else's since it was listed. */
-static bool is_of_session(const struct helper_request *request, const char *scope, pid_t pid)
+static bool is_of_session(const struct helper_request *request, const struct place *place, pid_t pid)
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
 	struct relation relation;
 	const char *cgroup;
 	char name[64];
 
-	if (!scope[0]) {
+	if (!place->scope[0]) {
 		snprintf(name, sizeof(name), "%d", pid);
 		return read_relation(name, &relation) && relation.uid == request->uid;
 	}
@@ -259,10 +261,10 @@ static bool is_of_session(const struct helper_request *request, const char *scop
 	if (!cgroup)
 		return false;
 	cgroup += *cgroup == '\n' ? 4 : 3;
-	return strncmp(cgroup, scope, strlen(scope)) == 0 && strchr("/\n", cgroup[strlen(scope)]);
+	return strncmp(cgroup, place->scope, strlen(place->scope)) == 0 && strchr("/\n", cgroup[strlen(place->scope)]);
 }
 
-static void signal_all(const struct helper_request *request, const char *scope, const struct processes *list,
+static void signal_all(const struct helper_request *request, const struct place *place, const struct processes *list,
 		       int signal_number)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -272,7 +274,7 @@ static void signal_all(const struct helper_request *request, const char *scope, 
 			continue;
 		pidfd = (int)syscall(SYS_pidfd_open, list->pids[i], 0);
 		/* Looked at after the descriptor is held, so the signal reaches what was looked at. */
-		if (pidfd >= 0 && is_of_session(request, scope, list->pids[i]))
+		if (pidfd >= 0 && is_of_session(request, place, list->pids[i]))
 			(void)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 	}
 }
@@ -285,13 +287,13 @@ static void sleep_msec(unsigned milliseconds)
 }
 
 /* The kernel ends a cgroup in one go, so nothing can fork away. False: it cannot (before 5.14). */
-static bool kill_cgroup(const char *scope)
+static bool kill_cgroup(const struct place *place)
 {
 	char path[512];
 	int fd;
 	bool done;
 
-	snprintf(path, sizeof(path), CGROUP_ROOT "%s/cgroup.kill", scope);
+	snprintf(path, sizeof(path), "%s/cgroup.kill", place->folder);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -300,29 +302,44 @@ static bool kill_cgroup(const char *scope)
 	return done;
 }
 
-static int end(const struct helper_request *request, const char *scope, struct processes *list)
+static int end(const struct helper_request *request, const struct place *place, struct processes *list)
 {
-	int result = list_session(request, scope, list);
+	int result = list_session(request, place, list);
 
 	if (result < 0)
 		return result == -ENOENT ? 0 : result; /* the scope went by itself */
-	signal_all(request, scope, list, SIGHUP);
-	signal_all(request, scope, list, SIGCONT);
+	signal_all(request, place, list, SIGHUP);
+	signal_all(request, place, list, SIGCONT);
 	for (unsigned waited = 0; list->count > 0 && waited < END_GRACE_SECONDS * 1000; waited += POLL_MSEC) {
 		sleep_msec(POLL_MSEC);
-		result = list_session(request, scope, list);
+		result = list_session(request, place, list);
 		if (result < 0)
 			return result == -ENOENT ? 0 : result;
 	}
 	for (unsigned round = 0; list->count > 0 && round < ROUNDS_MAX; round++) {
-		if (!scope[0] || !kill_cgroup(scope))
-			signal_all(request, scope, list, SIGKILL);
+		if (!place->scope[0] || !kill_cgroup(place))
+			signal_all(request, place, list, SIGKILL);
 		sleep_msec(POLL_MSEC);
-		result = list_session(request, scope, list);
+		result = list_session(request, place, list);
 		if (result < 0)
 			return result == -ENOENT ? 0 : result;
 	}
 	return list->count > 0 ? -EBUSY : 0;
+}
+
+/* Where nobody can look into the scope (another way of mounting cgroups) the leader's descendants are the session:
+ * a folder that is not there must not pass for one that went. */
+static void find_folder(struct place *place)
+{
+	char file[360];
+
+	for (size_t i = 0; i < ARRAY_LEN(cgroup_roots); i++) {
+		snprintf(place->folder, sizeof(place->folder), "%s%s", cgroup_roots[i], place->scope);
+		snprintf(file, sizeof(file), "%s/cgroup.procs", place->folder);
+		if (access(file, R_OK) == 0)
+			return;
+	}
+	*place = (struct place){0};
 }
 
 int end_session_run(const struct helper_request *request)
@@ -331,7 +348,8 @@ int end_session_run(const struct helper_request *request)
 	_cleanup_(freep) pid_t *pids = calloc(PROCESSES_MAX, sizeof(pid_t));
 	_cleanup_(closep) int pidfd = -1;
 	struct processes list = {.pids = pids};
-	char path[64], scope[256] = "";
+	struct place place = {0};
+	char path[64];
 	const char *cgroup;
 	int result = end_session_check(request);
 
@@ -351,7 +369,7 @@ int end_session_run(const struct helper_request *request)
 	if (result < 0)
 		return result;
 	cgroup = buffer_text(&text);
-	if (!cgroup || !end_session_scope(cgroup, request->uid, scope, sizeof(scope)))
-		scope[0] = '\0';
-	return end(request, scope, &list);
+	if (cgroup && end_session_scope(cgroup, request->uid, place.scope, sizeof(place.scope)))
+		find_folder(&place);
+	return end(request, &place, &list);
 }

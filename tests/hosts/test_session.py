@@ -63,6 +63,22 @@ def test_session_ends_with_its_leader_and_not_by_pams_word(host, world):
     held.close()
 
 
+def test_session_of_many_stubborn_processes_ends(host, world):
+    many = "trap '' HUP; i=0; while [ $i -lt 2500 ]; do sleep 1000 & i=$((i+1)); done"
+    held = client.Held(host, "uma", world.uma.ssh_key, first=many)
+    other = client.Held(host, "alice", world.alice.ssh_key)
+    [session] = sessions(host, "uma")
+    host.run("setpriv", f"--reuid={world.uma.uid}", "--clear-groups", "tenantctl", "sessions", "end", session["session"])
+    # Somebody else's is none of hers.
+    assert host.run("setpriv", f"--reuid={world.uma.uid}", "--clear-groups", "tenantctl", "sessions", "end",
+                    sessions(host, "alice")[0]["session"], check=False).code == 1
+    assert host.wait_until(lambda: not sessions(host, "uma"), 20)
+    assert host.wait_until(lambda: host.run("pgrep", "-u", str(world.uma.uid), "sleep", check=False).code == 1, 20)
+    assert other.alive()
+    held.close()
+    other.close()
+
+
 def test_sessions_are_found_again_by_the_next_agent(host, world):
     held = client.Held(host, "uma", world.uma.ssh_key)
     before = sessions(host, "uma")
