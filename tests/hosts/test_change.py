@@ -71,7 +71,7 @@ def test_restart_with_a_broken_file(host, fresh_directory):
     assert host.run("getent", "passwd", "alice").code == 0
     assert client.ssh(host, "alice", secret=fresh_directory.alice.secret).allowed
     status = host.run("tenantctl", "status", check=False)
-    assert status.code == 1 and "directory.yaml:2" in status.out, status
+    assert status.code == 1 and "directory.yaml:3" in status.out, status
     assert host.journal(TENANTD_EVENT="directory-refused")
     host.write("/etc/tenantd/directory.yaml", fresh_directory.directory(), 0o640, "root:tenantd")
     assert host.wait_until(lambda: host.run("tenantctl", "status", check=False).code == 0, 5)
