@@ -32,9 +32,11 @@ cc_has = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null &
 
 CFLAGS   ?= -O2 -g
 CPPFLAGS += -Iinclude -Ilib -Iagent -D_GNU_SOURCE -DTENANTD_VERSION='"$(VERSION)"'
-BASE_CFLAGS := -std=gnu17 -fPIC -fvisibility=hidden -fno-strict-aliasing -fno-common $(WARNINGS) \
+# Sections for each function, so that a library that is loaded at every login carries nothing that it does not call.
+BASE_CFLAGS := -std=gnu17 -fPIC -fvisibility=hidden -fno-strict-aliasing -fno-common -ffunction-sections \
+               -fdata-sections $(WARNINGS) \
                $(if $(DEV),$(WARNINGS_DEV)) $(PKG_CFLAGS)
-BASE_LDFLAGS := -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs
+BASE_LDFLAGS := -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,-O1,--gc-sections
 
 ifneq ($(HARDENING),0)
 BASE_CFLAGS += -fstack-protector-strong $(call cc_has,-fstack-clash-protection) $(call cc_has,-fcf-protection=full) \
