@@ -68,7 +68,8 @@ def test_session_of_many_stubborn_processes_ends(host, world):
     held = client.Held(host, "uma", world.uma.ssh_key, first=many)
     other = client.Held(host, "alice", world.alice.ssh_key)
     [session] = sessions(host, "uma")
-    host.run("setpriv", f"--reuid={world.uma.uid}", "--clear-groups", "tenantctl", "sessions", "end", session["session"])
+    host.run("setpriv", f"--reuid={world.uma.uid}", "--clear-groups", "tenantctl", "sessions", "end",
+             session["session"])
     # Somebody else's is none of hers.
     assert host.run("setpriv", f"--reuid={world.uma.uid}", "--clear-groups", "tenantctl", "sessions", "end",
                     sessions(host, "alice")[0]["session"], check=False).code == 1
