@@ -6,9 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -293,6 +295,36 @@ static void test_nothing_older(void **state)
 	close_world(&w);
 }
 
+static void test_full_disk(void **state)
+{
+	struct rlimit usual, none;
+	struct directory_files *files;
+	struct problem problem = {0};
+	struct world w;
+
+	open_world(&w);
+	assert_result(directory_files_new(&w.options, &files), 0);
+	assert_int_equal(directory_files_refresh(files, &problem), FILES_CHANGED);
+	directory_files_compile(files);
+	assert_int_equal(access(w.record, F_OK), 0);
+	write_user(&w, 1);
+	assert_int_equal(directory_files_refresh(files, &problem), FILES_CHANGED);
+	/* No file takes a byte, as on a full disk. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = usual.rlim_max};
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	directory_files_compile(files);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+	assert_int_equal(count_files(w.cache), 0);
+	assert_result(fall_back(&w, NULL), -ENOENT);
+	/* and as soon as there is room */
+	directory_files_compile(files);
+	assert_result(fall_back(&w, NULL), 0);
+	directory_files_free(files);
+	close_world(&w);
+}
+
 static void test_removed_on_purpose(void **state)
 {
 	struct problem problem;
@@ -487,12 +519,19 @@ static void test_other_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_restart),          cmocka_unit_test(test_untrusted_file),
-		cmocka_unit_test(test_revocation_stays), cmocka_unit_test(test_revocation_while_stopped),
-		cmocka_unit_test(test_nothing_older),    cmocka_unit_test(test_removed_on_purpose),
-		cmocka_unit_test(test_without_cache),    cmocka_unit_test(test_few_files),
-		cmocka_unit_test(test_large_apart),      cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_sealed_nonsense),  cmocka_unit_test(test_other_build),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_untrusted_file),
+		cmocka_unit_test(test_revocation_stays),
+		cmocka_unit_test(test_revocation_while_stopped),
+		cmocka_unit_test(test_nothing_older),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_removed_on_purpose),
+		cmocka_unit_test(test_without_cache),
+		cmocka_unit_test(test_few_files),
+		cmocka_unit_test(test_large_apart),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_sealed_nonsense),
+		cmocka_unit_test(test_other_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
