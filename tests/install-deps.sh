@@ -8,7 +8,7 @@ set -eu
 build="gcc make pkg-config libc6-dev libsystemd-dev libjansson-dev libyaml-dev libssl-dev libpam0g-dev"
 packages="debhelper dh-nss dh-python dpkg-dev fakeroot python3 lintian"
 hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest"
-check="clang libclang-rt-14-dev libcmocka-dev libsubid-dev"
+check="clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db"
 lint="clang clang-tidy clang-format cppcheck shellcheck"
 bench="nscd strace"
 
