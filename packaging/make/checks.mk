@@ -24,9 +24,14 @@ fuzz: ## run every fuzz target with libFuzzer for FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 .PHONY: fuzz
 
-bench: all $(BENCH_BIN) ## measure against the budgets (as root)
+bench: ## install what measuring needs, build, and measure against the budgets (as root)
+	tests/install-deps.sh bench
+	$(MAKE) all bench-programs
 	tests/bench/run.sh $(O)
 .PHONY: bench
+
+bench-programs: $(BENCH_BIN)
+.PHONY: bench-programs
 
 lint: all ## include directions, exports, NEEDED, clang-tidy, cppcheck, formatting, shell, python
 	tests/lint/run.sh $(O)

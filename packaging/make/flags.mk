@@ -8,7 +8,7 @@ PACKAGES_TEST := cmocka:1.1.5:libcmocka-dev
 need_package = $(if $(shell $(PKG_CONFIG) --exists '$(word 1,$(1)) >= $(word 2,$(1))' && echo yes),,\
   $(error $(word 1,$(1)) >= $(word 2,$(1)) is missing: apt-get install $(word 3,$(1))))
 
-ifneq ($(filter-out help clean distclean deps check demo deb .ci,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean distclean deps check bench demo deb .ci,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error pkg-config is missing: apt-get install pkg-config)
 endif

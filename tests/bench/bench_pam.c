@@ -234,7 +234,7 @@ static void tidy_up(pid_t agent)
 	static const char *const names[] = {"login-tenant",   "login-permit",   "other",           "common-auth",
 					    "common-account", "common-session", "common-password", "directory.yaml",
 					    "seal.key",       "agent.yaml",     "nss.map",         "agent.sock",
-					    "userdb.sock"};
+					    "userdb.sock",    "directory.last"};
 	char path[160];
 
 	if (agent > 0) {

@@ -342,6 +342,8 @@ int main(void)
 	snprintf(echo_path, sizeof(echo_path), "%s/echo", folder);
 	snprintf(sessions, sizeof(sessions), "%s/sessions", folder);
 	job.ready = ready[1];
+	printf("| call | agent | floor | ratio | budget |\n|---|---|---|---|---|\n");
+	fflush(stdout);
 	agent = start(run_agent, &job, ready);
 
 	snprintf(call, sizeof(call),

@@ -41,9 +41,17 @@ for bench in tests/bench/bench_*.sh "$objects"/tests/bench/bench_*; do
 	fi
 	echo "== $name" >&2
 	printf '\n## %s\n\n' "$name" >>"$table"
-	if ! "$bench" 2> >(tee -a "$numbers" >&2) | tee -a "$table"; then
+	lines=$BUILD/bench-$name.txt
+	"$bench" 2> >(tee -a "$numbers" >&2) | tee "$lines"
+	ended=${PIPESTATUS[0]}
+	# What is no Markdown table stands as it is.
+	case $(head -c 1 "$lines") in
+	'|') cat "$lines" ;;
+	*) echo "~~~" && cat "$lines" && echo "~~~" ;;
+	esac >>"$table"
+	if [ "$ended" != 0 ]; then
 		echo "bench $name failed" >&2
-		echo "(failed)" >>"$table"
+		printf '\n(failed)\n' >>"$table"
 		failed=1
 	fi
 done
