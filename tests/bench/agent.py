@@ -123,7 +123,13 @@ class Agent:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(60)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+                print("bench_agent: does not end:", task.name, (task / "syscall").read_text(), file=sys.stderr)
+            self.process.kill()
+            raise
 
     def call(self, method, more=False):
         peer = socket.socket(socket.AF_UNIX)
