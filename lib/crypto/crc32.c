@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/digest.h"
 
+#include <endian.h>
+#include <pthread.h>
+#include <string.h>
+
 /* Of each byte: eight steps of division by the polynomial 0xEDB88320. */
 static const uint32_t table[256] = {
 	0x00000000, 0x77073096, 0xEE0E612C, 0x990951BA, 0x076DC419, 0x706AF48F, 0xE963A535, 0x9E6495A3, 0x0EDB8832,
@@ -34,12 +38,37 @@ static const uint32_t table[256] = {
 	0xB40BBE37, 0xC30C8EA1, 0x5A05DF1B, 0x2D02EF8D,
 };
 
+/* Of each byte with one, two or three zero bytes after it, so that four bytes are one step. */
+static uint32_t further[3][256];
+static pthread_once_t further_once = PTHREAD_ONCE_INIT;
+
+static void fill_further(void)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		uint32_t crc = table[i];
+
+		for (unsigned zeros = 0; zeros < 3; zeros++) {
+			crc = table[crc & 0xFF] ^ crc >> 8;
+			further[zeros][i] = crc;
+		}
+	}
+}
+
 uint32_t crc32_ieee(const void *data, size_t length)
 {
 	const uint8_t *p = data;
 	uint32_t crc = 0xFFFFFFFF;
 
-	for (size_t i = 0; i < length; i++)
-		crc = crc >> 8 ^ table[(crc ^ p[i]) & 0xFF];
+	(void)pthread_once(&further_once, fill_further);
+	for (; length >= 4; length -= 4, p += 4) {
+		uint32_t word;
+
+		memcpy(&word, p, sizeof(word));
+		crc ^= le32toh(word);
+		crc = further[2][crc & 0xFF] ^ further[1][crc >> 8 & 0xFF] ^ further[0][crc >> 16 & 0xFF] ^
+		      table[crc >> 24];
+	}
+	for (; length > 0; length--)
+		crc = table[(crc ^ *p++) & 0xFF] ^ crc >> 8;
 	return ~crc;
 }
