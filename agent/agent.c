@@ -541,8 +541,8 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 			return -ENOMEM;
 	}
 	result = load_config(agent, &agent->config, problem);
-	if (result < 0)
-		return result;
+	if (result < 0 || !agent->config) /* the second half is for those who cannot see into load_config */
+		return result < 0 ? result : -EINVAL;
 	log_set_level(agent->config->log_level);
 	result = sd_event_new(&agent->event);
 	if (result >= 0)
