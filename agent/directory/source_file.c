@@ -26,8 +26,10 @@
 #define PAUSE_USEC (10 * USEC_PER_MSEC)   /* between two looks, so a burst of changes costs few of them */
 #define LATER_USEC (500 * USEC_PER_MSEC)  /* a file that was created and not closed yet */
 #define SETTLE_USEC (150 * USEC_PER_MSEC) /* before a problem is told */
-#define STORE_USEC (1 * USEC_PER_SEC)     /* between two times that compiled forms are stored: each is synced */
-#define POLL_USEC (2 * USEC_PER_SEC)      /* where there is nothing to watch */
+/* Between two times that compiled forms are stored, each synced: so many times what the last one took. */
+#define STORE_SHARE 10
+#define STORE_PAUSE_MAX (1 * USEC_PER_SEC)
+#define POLL_USEC (2 * USEC_PER_SEC) /* where there is nothing to watch */
 #define NEVER UINT64_MAX
 #define STACK_BYTES (1024U * 1024)
 
@@ -91,14 +93,15 @@ struct plan {
 	uint64_t failed; /* since when looks fail and nobody was told; 0: they do not */
 	bool broken;     /* a problem was told last: success must be told even when nothing changed */
 	uint64_t store;  /* when to store what was accepted; NEVER */
-	uint64_t stored; /* when it was stored last */
+	uint64_t stored; /* when it was stored last … */
+	uint64_t pause;  /* … and how long to leave the disk alone then */
 };
 
 /* At once, but not for each of many changes in a row. */
 static void plan_store(struct plan *plan)
 {
 	if (plan->store == NEVER)
-		plan->store = plan->stored ? plan->stored + STORE_USEC : 0;
+		plan->store = plan->stored ? plan->stored + plan->pause : 0;
 }
 
 static void look(struct source_file *source, struct plan *plan)
@@ -127,15 +130,20 @@ static void look(struct source_file *source, struct plan *plan)
 	}
 	if (r == FILES_CHANGED)
 		plan_store(plan); /* the picture is on its way already */
+	else if (r < 0 && plan->store != NEVER)
+		plan->store = 0; /* what the files hold now is no good: a start would need what waits to be stored */
 	pthread_mutex_unlock(&source->files_lock);
 }
 
 static void store(struct source_file *source, struct plan *plan)
 {
+	uint64_t before = clock_boottime_usec();
+
 	pthread_mutex_lock(&source->files_lock);
 	directory_files_compile(source->files);
 	pthread_mutex_unlock(&source->files_lock);
 	plan->stored = clock_boottime_usec();
+	plan->pause = MIN_OF(STORE_SHARE * (plan->stored - before), STORE_PAUSE_MAX);
 	plan->store = NEVER;
 }
 

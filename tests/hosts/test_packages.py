@@ -63,12 +63,12 @@ def test_pam_stack_as_packaged(host):
         # loaded local accounts go on, and in account a guard stops everybody else.
         control = re.search(r"\[(.*)\]", line[0])[1].split()
         # (In session it also skips pam_mkhomedir, which is for our people alone.)
-        unknown = "user_unknown=ignore" if stage in ("auth", "password") else "user_unknown=1"
+        unknown = "user_unknown=1" if stage.startswith("session") else "user_unknown=ignore"
         assert "default=die" in control and unknown in control, line
         passes = [c.split("=")[0] for c in control if c.endswith("=ignore")]
         assert set(passes) <= {"user_unknown", "module_unknown"}, line
     account = [li for li in host.read("/etc/pam.d/common-account").splitlines() if li and not li.startswith("#")]
-    assert re.match(r"account\s+\[success=ignore default=die\]\s+pam_succeed_if.so quiet uid < 1879048192$", account[1])
+    assert re.match(r"account\s+\[success=die default=ignore\]\s+pam_succeed_if.so quiet uid >= 1879048192 uid <= 2147483646$", account[1])
 
 
 def test_local_passwords_change_as_before(host):
