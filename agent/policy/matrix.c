@@ -167,18 +167,27 @@ struct matrix_walk matrix_walk_project(const struct tenant_record *tenant, const
 	return walk;
 }
 
+struct matrix_walk matrix_walk_tenant(const struct tenant_record *tenant, const char *role)
+{
+	struct matrix_walk walk = {.shipped = find_name(tenant_roles, TENANT_ROLE_COUNT, role), .tenant_wide = true};
+
+	if (walk.shipped < 0)
+		walk.own = find_own_role(tenant, role, true);
+	return walk;
+}
+
 const char *matrix_walk_next(struct matrix_walk *walk)
 {
 	while (walk->shipped >= 0 && walk->next < ARRAY_LEN(matrix)) {
 		uint32_t action = walk->next++;
 
-		if (matrix[action].project[walk->shipped] == MATRIX_YES)
+		if ((walk->tenant_wide ? matrix[action].tenant : matrix[action].project)[walk->shipped] == MATRIX_YES)
 			return actions[action];
 	}
 	while (walk->own && walk->next < walk->own->actions.count) {
 		const char *action = walk->own->actions.items[walk->next++];
 
-		if (strcmp(action, "host.sudo") != 0)
+		if (walk->tenant_wide ? !matrix_action_is_host(action) : strcmp(action, "host.sudo") != 0)
 			return action;
 	}
 	return NULL;

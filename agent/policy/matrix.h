@@ -25,14 +25,16 @@ const char *const *matrix_actions(unsigned *ret_count);
  * always means the shipped role; tenant roles never give host.*. */
 enum matrix_answer { MATRIX_NO, MATRIX_YES, MATRIX_HOST };
 enum matrix_answer matrix_project_role(const struct tenant_record *tenant, const char *role, const char *action);
-/* What a project role gives without asking the host (MATRIX_YES), one action after the other, in the order of
- * the table or of the tenant's own role; NULL at the end. */
+/* What a role gives without asking the host (MATRIX_YES), one action after the other, in the order of the
+ * table or of the tenant's own role; NULL at the end. `role` NULL: nothing. */
 struct matrix_walk {
 	const struct role_record *own;
 	int shipped;
+	bool tenant_wide;
 	uint32_t next;
 };
 struct matrix_walk matrix_walk_project(const struct tenant_record *tenant, const char *role);
+struct matrix_walk matrix_walk_tenant(const struct tenant_record *tenant, const char *role);
 const char *matrix_walk_next(struct matrix_walk *walk);
 enum matrix_answer matrix_tenant_role(const struct tenant_record *tenant, const char *role, const char *action);
 /* Whose Unix groups the role's holders get; GROUP_LEVEL_ALL for none beyond membership. */

@@ -32,14 +32,19 @@ static bool is_in(const struct string_list *list, const char *text)
 }
 
 /* What the credential may do in the project by role and scope; what a host decides is asked there. */
-static void put_actions(struct json_writer *w, const struct credential_verdict *v)
+static void put_actions(struct json_writer *w, const struct directory *d, const struct credential_verdict *v)
 {
-	struct matrix_walk walk = matrix_walk_project(v->tenant, v->role);
-	const char *action;
+	const char *role = directory_role(d, v->user->id, v->project->id), *action;
+	struct matrix_walk walk = matrix_walk_project(v->tenant, role);
 
 	json_begin(w, "actions", '[');
 	while ((action = matrix_walk_next(&walk)))
 		if (is_in(&v->key->actions, action))
+			json_put_string(w, NULL, action);
+	walk = matrix_walk_tenant(v->tenant, directory_role(d, v->user->id, ""));
+	while ((action = matrix_walk_next(&walk)))
+		if (is_in(&v->key->actions, action) &&
+		    (!role || matrix_project_role(v->tenant, role, action) != MATRIX_YES))
 			json_put_string(w, NULL, action);
 	json_end(w, ']');
 }
@@ -81,7 +86,7 @@ int m_verify_credential(struct call *call)
 	}
 	if (verdict.reason == REASON_ALLOWED) {
 		if (verdict.project && verdict.role && verdict.tenant && verdict.key)
-			put_actions(w, &verdict);
+			put_actions(w, d, &verdict);
 		json_put_string_if(w, "warning", verdict.warning);
 	}
 	return call_reply_end(call, false);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/text.h"
 #include "policy/matrix.h"
 
 static const struct tenant_record nobody;
@@ -152,6 +153,21 @@ static void assert_walk(const struct tenant_record *tenant, const char *role, co
 	assert_int_equal(n, yes);
 }
 
+/* As assert_walk, of a role in the tenant: and nothing of the host's among it. */
+static void assert_tenant_walk(const struct tenant_record *tenant, const char *role, unsigned expected)
+{
+	struct matrix_walk walk = matrix_walk_tenant(tenant, role);
+	const char *action;
+	unsigned n = 0;
+
+	while ((action = matrix_walk_next(&walk))) {
+		assert_int_equal(matrix_tenant_role(tenant, role, action), MATRIX_YES);
+		assert_false(text_starts(action, "host."));
+		n++;
+	}
+	assert_int_equal(n, expected);
+}
+
 static void walks_give_what_is_granted(void **state)
 {
 	static const char *own_actions[] = {"dataset.write", "host.sudo", "label.add"};
@@ -171,6 +187,16 @@ static void walks_give_what_is_granted(void **state)
 	assert_walk(&tenant, "billing", actions, count);
 	assert_walk(&tenant, "nonsense", actions, count);
 	assert_walk(NULL, NULL, actions, count);
+	for (unsigned i = 0; i < ARRAY_LEN(tenant_roles); i++) {
+		unsigned yes = 0;
+
+		for (unsigned k = 0; k < count; k++)
+			yes += matrix_tenant_role(&tenant, tenant_roles[i], actions[k]) == MATRIX_YES;
+		assert_tenant_walk(&tenant, tenant_roles[i], yes);
+	}
+	assert_tenant_walk(&tenant, "billing", 1);
+	assert_tenant_walk(&tenant, "annotator", 0);
+	assert_tenant_walk(&tenant, NULL, 0);
 }
 
 int main(void)

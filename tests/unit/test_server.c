@@ -25,7 +25,7 @@
 #define INVALID "org.varlink.service.InvalidParameter"
 
 static struct server_fixture fixture, empty;
-static struct fixture_key alice_key, bot_key;
+static struct fixture_key alice_key, bot_key, adam_key;
 
 static int start(void **state)
 {
@@ -35,7 +35,8 @@ static int start(void **state)
 	alice_key = fixture_key(API_KEY_PERSON, "usr_alice", "laptop", "");
 	bot_key = fixture_key(API_KEY_SERVICE, "usr_bot", "ci",
 			      "scopes: {actions: [dataset.write], projects: [prj_vision]}\n");
-	assert_true(asprintf(&yaml, "%skeys:\n%s%s", fixture_yaml, alice_key.yaml, bot_key.yaml) > 0);
+	adam_key = fixture_key(API_KEY_PERSON, "usr_adam", "desk", "");
+	assert_true(asprintf(&yaml, "%skeys:\n%s%s%s", fixture_yaml, alice_key.yaml, bot_key.yaml, adam_key.yaml) > 0);
 	server_fixture_start(&fixture, yaml, "");
 	server_fixture_start(&empty, NULL, "");
 	free(yaml);
@@ -156,7 +157,7 @@ static void credentials_are_verified_for_those_who_may(void **state)
 {
 	json_t *reply =
 		verify(SERVER_SERVICE_UID, alice_key.text, ",\"project\":\"acme/vision\",\"action\":\"dataset.write\"");
-	char wrong[sizeof(alice_key.text)];
+	char wrong[sizeof(alice_key.text)], *actions;
 
 	(void)state;
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
@@ -173,6 +174,17 @@ static void credentials_are_verified_for_those_who_may(void **state)
 	json_decref(reply);
 	reply = verify(0, bot_key.text, ",\"project\":\"acme/vision\",\"action\":\"experiment.run\"");
 	assert_string_equal(member_text(reply, "decision.reason"), "key-scope-action");
+	json_decref(reply);
+
+	/* A role in the tenant gives its own actions in a project, and none of those that a project's role would. */
+	reply = verify(0, adam_key.text, ",\"project\":\"acme/vision\",\"action\":\"member.manage\"");
+	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+	actions = json_dumps(json_object_get(json_object_get(reply, "parameters"), "actions"), JSON_COMPACT);
+	assert_non_null(actions);
+	assert_non_null(strstr(actions, "\"member.manage\""));
+	assert_null(strstr(actions, "host."));
+	assert_null(strstr(actions, "dataset.write"));
+	free(actions);
 	json_decref(reply);
 
 	/* Anybody about their own, nobody about others'. */
