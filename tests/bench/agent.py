@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -111,14 +112,27 @@ class Agent:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(600)
+        self.ready = threading.Event()
+        threading.Thread(target=self.read_notices, daemon=True).start()
+
+    def read_notices(self):
+        """All of them, as systemd would: an agent whose notices nobody reads waits for room in the socket."""
+        while True:
+            try:
+                notice = self.notify.recv(4096)
+            except TimeoutError:
+                continue
+            if b"READY=1" in notice:
+                self.ready.set()
 
     def start(self):
         """Milliseconds to READY=1."""
         environment = os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "30000000"}
         before = time.monotonic()
+        self.ready.clear()
         self.process = subprocess.Popen([binary(), "--config", self.folder / "agent.yaml"], env=environment)
-        while b"READY=1" not in self.notify.recv(4096):
-            pass
+        if not self.ready.wait(600):
+            raise RuntimeError("the agent did not get ready")
         return (time.monotonic() - before) * 1000
 
     def stop(self):
