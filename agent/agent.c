@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "audit/session_event.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -330,23 +331,13 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 static void on_session_ended(void *context, const struct session *session, const char *why)
 {
 	struct agent *agent = context;
+	struct audit_event event = session_event(AUDIT_SESSION_CLOSED, session);
 
-	audit_write(agent->audit, &(struct audit_event){
-					  .kind = AUDIT_SESSION_CLOSED,
-					  .tenant = session->tenant,
-					  .project = session->project,
-					  .role = session->role,
-					  .user = session->login,
-					  .user_id = session->user_id,
-					  .uid = session->uid,
-					  .has_uid = true,
-					  .service = session->service,
-					  .source = session->source,
-					  .terminal = session->terminal,
-					  .host_session = session->id,
-					  .credential = session->credential,
-					  .detail = why,
-				  });
+	event.source = session->source;
+	event.terminal = session->terminal;
+	event.credential = session->credential;
+	event.detail = why;
+	audit_write(agent->audit, &event);
 	if (agent->server)
 		server_publish(agent->server, &(struct server_event){
 						      .event = "session-closed",

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/session_event.h"
 #include "base/text.h"
 #include "login/services.h"
 #include "server/call.h"
@@ -89,23 +90,14 @@ static void put_environment(struct json_writer *w, const struct login_verdict *v
 
 static void audit_open(const struct call *call, const struct session *session, const struct login_verdict *verdict)
 {
-	audit_write(call->parts->audit, &(struct audit_event){
-						.kind = AUDIT_SESSION_OPENED,
-						.reason = REASON_ALLOWED,
-						.tenant = session->tenant,
-						.project = session->project,
-						.role = session->role,
-						.user = session->login,
-						.user_id = session->user_id,
-						.uid = session->uid,
-						.has_uid = true,
-						.service = session->service,
-						.source = session->source,
-						.terminal = session->terminal,
-						.host_session = session->id,
-						.credential = verdict->credential,
-						.directory_generation = directory_generation(call->parts->directory),
-					});
+	struct audit_event event = session_event(AUDIT_SESSION_OPENED, session);
+
+	event.reason = REASON_ALLOWED;
+	event.source = session->source;
+	event.terminal = session->terminal;
+	event.credential = verdict->credential;
+	event.directory_generation = directory_generation(call->parts->directory);
+	audit_write(call->parts->audit, &event);
 	server_publish(call->server, &(struct server_event){
 					     .event = "session-opened",
 					     .user = session->login,
@@ -300,23 +292,14 @@ static const struct json_field end_fields[] = {
 
 static void report_end(const struct call *call, const struct session *session, const char *reason)
 {
-	audit_write(call->parts->audit, &(struct audit_event){
-						.kind = AUDIT_SERVICE_EVENT,
-						.action = "session.end",
-						.tenant = session->tenant,
-						.project = session->project,
-						.role = session->role,
-						.user = session->login,
-						.user_id = session->user_id,
-						.uid = session->uid,
-						.has_uid = true,
-						.service = session->service,
-						.host_session = session->id,
-						.detail = reason,
-						.caller_pid = (uint32_t)call->connection->peer.pid,
-						.caller_uid = call_uid(call),
-						.has_caller = true,
-					});
+	struct audit_event event = session_event(AUDIT_SERVICE_EVENT, session);
+
+	event.action = "session.end";
+	event.detail = reason;
+	event.caller_pid = (uint32_t)call->connection->peer.pid;
+	event.caller_uid = call_uid(call);
+	event.has_caller = true;
+	audit_write(call->parts->audit, &event);
 	server_publish(call->server, &(struct server_event){
 					     .event = "session-ended",
 					     .user = session->login,

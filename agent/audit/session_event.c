@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "audit/session_event.h"
+
+struct audit_event session_event(enum audit_kind kind, const struct session *session)
+{
+	return (struct audit_event){
+		.kind = kind,
+		.tenant = session->tenant,
+		.project = session->project,
+		.role = session->role,
+		.user = session->login,
+		.user_id = session->user_id,
+		.uid = session->uid,
+		.has_uid = true,
+		.service = session->service,
+		.host_session = session->id,
+	};
+}
