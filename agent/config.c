@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
-#include "config_yaml.h"
+#include "yaml/yaml_tree.h"
 
 #define CONFIG_FILE_MAX (256U * 1024U)
 #define DROP_INS_MAX 64U
@@ -32,27 +32,27 @@ struct loading {
 
 struct option {
 	const char *name;
-	int (*set)(struct loading *l, const struct option *option, const struct config_node *value);
+	int (*set)(struct loading *l, const struct option *option, const struct yaml_node *value);
 	size_t offset;
 	const struct option *members; /* of a mapping */
 	size_t count;
 };
 
-static int fault(struct loading *l, const struct config_node *node, const char *what, const char *remedy)
+static int fault(struct loading *l, const struct yaml_node *node, const char *what, const char *remedy)
 {
 	problem_at(l->problem, l->file, node->line, node->column);
 	problem_remedy(l->problem, "%s", remedy);
 	return problem_set(l->problem, EINVAL, "%s", what);
 }
 
-static int set_mapping(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_mapping(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
 	const char *names[32];
 	size_t i;
 
-	if (value->kind != CONFIG_MAPPING)
+	if (value->kind != YAML_TREE_MAPPING)
 		return fault(l, value, "a mapping of keys is expected here", "write `key: value` lines");
-	for (const struct config_node *key = value->first; key; key = key->next) {
+	for (const struct yaml_node *key = value->first; key; key = key->next) {
 		const struct option *found = NULL;
 		const char *near;
 		int result;
@@ -93,18 +93,18 @@ static int keep_text(struct loading *l, const char *text, const char **ret)
 	return 0;
 }
 
-static int set_path(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_path(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
-	if (value->kind != CONFIG_SCALAR || !text_is_safe_path(value->text))
+	if (value->kind != YAML_TREE_SCALAR || !text_is_safe_path(value->text))
 		return fault(l, value, "an absolute path is expected here", "begin it with '/', without '..' or '//'");
 	return keep_text(l, value->text, target(l, option));
 }
 
-static int set_host_name(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_host_name(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
 	const char *c;
 
-	if (value->kind != CONFIG_SCALAR)
+	if (value->kind != YAML_TREE_SCALAR)
 		return fault(l, value, "a host name is expected here", "write it as plain text");
 	for (c = value->text; *c; c++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", *c))
@@ -114,18 +114,18 @@ static int set_host_name(struct loading *l, const struct option *option, const s
 	return keep_text(l, value->text, target(l, option));
 }
 
-static int set_bool(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_bool(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
-	if (value->kind != CONFIG_SCALAR || !value->plain || parse_bool(value->text, target(l, option)) < 0)
+	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_bool(value->text, target(l, option)) < 0)
 		return fault(l, value, "true or false is expected here", "write true or false");
 	return 0;
 }
 
-static int set_connections(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_connections(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
 	uint32_t number;
 
-	if (value->kind != CONFIG_SCALAR || !value->plain || parse_u32(value->text, &number) < 0)
+	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_u32(value->text, &number) < 0)
 		return fault(l, value, "a number is expected here", "write digits only");
 	if (number < CONNECTIONS_LEAST / 8 || number > CONNECTIONS_MOST)
 		return fault(l, value, "the number is out of range", "at least 8, at most 65536");
@@ -139,9 +139,9 @@ static const struct {
 } levels[] = {
 	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
-static int set_level(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_level(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
-	for (size_t i = 0; value->kind == CONFIG_SCALAR && i < ARRAY_LEN(levels); i++) {
+	for (size_t i = 0; value->kind == YAML_TREE_SCALAR && i < ARRAY_LEN(levels); i++) {
 		if (text_equal(value->text, levels[i].name)) {
 			*(int *)target(l, option) = levels[i].level;
 			return 0;
@@ -152,18 +152,18 @@ static int set_level(struct loading *l, const struct option *option, const struc
 
 static const char *const may_words[] = {"verify", "check", "sessions", "subscribe", "emit", "metrics", "ssh-keys"};
 
-static int read_may(struct loading *l, const struct config_node *value, unsigned *ret)
+static int read_may(struct loading *l, const struct yaml_node *value, unsigned *ret)
 {
 	unsigned may = 0;
 
-	if (value->kind != CONFIG_SEQUENCE || !value->first)
+	if (value->kind != YAML_TREE_SEQUENCE || !value->first)
 		return fault(l, value, "a list of rights is expected here",
 			     "any of verify, check, sessions, subscribe, emit, metrics, ssh-keys");
-	for (const struct config_node *item = value->first; item; item = item->next) {
+	for (const struct yaml_node *item = value->first; item; item = item->next) {
 		size_t i = 0;
 		const char *near = NULL;
 
-		if (item->kind != CONFIG_SCALAR)
+		if (item->kind != YAML_TREE_SCALAR)
 			return fault(l, item, "a right is a word", "write a list of words");
 		while (i < ARRAY_LEN(may_words) && !text_equal(item->text, may_words[i]))
 			i++;
@@ -185,20 +185,20 @@ static int read_may(struct loading *l, const struct config_node *value, unsigned
 	return 0;
 }
 
-static int read_service_key(struct loading *l, const struct config_node *key, struct config_service *service)
+static int read_service_key(struct loading *l, const struct yaml_node *key, struct config_service *service)
 {
 	static const char *const names[] = {"name", "user", "uid", "may"};
-	const struct config_node *value = key->value;
+	const struct yaml_node *value = key->value;
 	const char *near;
 
 	if (text_equal(key->text, "name")) {
-		if (value->kind != CONFIG_SCALAR || !text_is_word(value->text))
+		if (value->kind != YAML_TREE_SCALAR || !text_is_word(value->text))
 			return fault(l, value, "not a service name",
 				     "letters, digits, '.', '_' and '-', a letter first");
 		return keep_text(l, value->text, &service->name);
 	}
 	if (text_equal(key->text, "user")) {
-		if (value->kind != CONFIG_SCALAR || !text_is_passwd_field(value->text) || !value->text[0] ||
+		if (value->kind != YAML_TREE_SCALAR || !text_is_passwd_field(value->text) || !value->text[0] ||
 		    strlen(value->text) > NAME_MAX_BYTES || text_equal(value->text, "root") ||
 		    service->uid != CONFIG_UID_NONE)
 			return fault(l, value, "not the name of a service account",
@@ -206,7 +206,7 @@ static int read_service_key(struct loading *l, const struct config_node *key, st
 		return keep_text(l, value->text, &service->user);
 	}
 	if (text_equal(key->text, "uid")) {
-		if (value->kind != CONFIG_SCALAR || !value->plain || service->user ||
+		if (value->kind != YAML_TREE_SCALAR || !value->plain || service->user ||
 		    parse_u32(value->text, &service->uid) < 0 || service->uid == 0 || service->uid == CONFIG_UID_NONE) {
 			service->uid = CONFIG_UID_NONE;
 			return fault(l, value, "not the uid of a service account",
@@ -225,16 +225,16 @@ static int read_service_key(struct loading *l, const struct config_node *key, st
 	return problem_set(l->problem, EINVAL, "unknown key '%s'", key->text);
 }
 
-static int add_service(struct loading *l, const struct config_node *item)
+static int add_service(struct loading *l, const struct yaml_node *item)
 {
 	struct config_service service = {.uid = CONFIG_UID_NONE};
 	struct config *config = l->config;
 	struct config_service *grown;
 
-	if (item->kind != CONFIG_MAPPING)
+	if (item->kind != YAML_TREE_MAPPING)
 		return fault(l, item, "a service is a mapping",
 			     "for example {name: hub, user: jupyterhub, may: [verify]}");
-	for (const struct config_node *key = item->first; key; key = key->next) {
+	for (const struct yaml_node *key = item->first; key; key = key->next) {
 		int result = read_service_key(l, key, &service);
 		if (result < 0)
 			return result;
@@ -259,16 +259,16 @@ static int add_service(struct loading *l, const struct config_node *item)
 	return 0;
 }
 
-static int set_services(struct loading *l, const struct option *option, const struct config_node *value)
+static int set_services(struct loading *l, const struct option *option, const struct yaml_node *value)
 {
-	if (value->kind != CONFIG_SEQUENCE)
+	if (value->kind != YAML_TREE_SEQUENCE)
 		return fault(l, value, "a list of services is expected here", "begin each with '- name: …'");
-	for (const struct config_node *item = value->first; item; item = item->next) {
+	for (const struct yaml_node *item = value->first; item; item = item->next) {
 		int result;
 
-		for (const struct config_node *other = value->first; other != item; other = other->next) {
-			const struct config_node *a = other->kind == CONFIG_MAPPING ? other->first : NULL;
-			const struct config_node *b = item->kind == CONFIG_MAPPING ? item->first : NULL;
+		for (const struct yaml_node *other = value->first; other != item; other = other->next) {
+			const struct yaml_node *a = other->kind == YAML_TREE_MAPPING ? other->first : NULL;
+			const struct yaml_node *b = item->kind == YAML_TREE_MAPPING ? item->first : NULL;
 
 			while (a && !text_equal(a->text, "name"))
 				a = a->next;
@@ -323,8 +323,8 @@ static void add_fingerprint(struct config *config, uint64_t part)
 
 static int merge_text(struct loading *l, const char *data, size_t length)
 {
-	struct config_node *root;
-	int result = config_yaml_read(&l->config->arena, l->file, data, length, &root, l->problem);
+	struct yaml_node *root;
+	int result = yaml_tree_read(&l->config->arena, l->file, data, length, &root, l->problem);
 
 	add_fingerprint(l->config, hash_text(l->file));
 	add_fingerprint(l->config, hash_bytes(data, length));

@@ -5,12 +5,13 @@
 #   tests/install-deps.sh [build|check|lint|bench|demo]...     default: build check
 set -eu
 
-build="build-essential gcc make pkg-config libc6-dev libsystemd-dev libjansson-dev libyaml-dev libssl-dev libpam0g-dev"
+build="build-essential gcc make pkg-config libc6-dev libsystemd-dev libjansson-dev libyaml-dev libssl-dev libpam0g-dev
+libcurl4-openssl-dev libzstd-dev libjose-dev libpq-dev libmicrohttpd-dev libcrypt-dev"
 packages="debhelper dh-nss dh-python dpkg-dev fakeroot python3 lintian"
 hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest"
-check="clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db"
+check="postgresql openssl clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db"
 lint="clang clang-tidy clang-format cppcheck shellcheck"
-bench="nscd strace python3"
+bench="nscd strace python3 postgresql"
 
 wanted=
 [ $# -gt 0 ] || set -- build check

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "ctl/agent_call.h"
 #include "ctl/verbs.h"
-#include "directory/records.h"
+#include "records/records.h"
 
 #define DEADLINE_SECONDS 2
 #define PASSWD_BYTES 4096

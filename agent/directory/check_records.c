@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 
 #define SUGGEST_MAX 512U /* how many ids are looked through for a suggestion */
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/problem.h"
-#include "directory/records.h"
+#include "records/records.h"
 
 /* One source's records and the arena that owns them. Reference-counted (atomic). */
 struct unit;
@@ -69,7 +69,7 @@ uint64_t directory_generation(const struct directory *d);
  * came, went or changed. `before` may be NULL. Costs in proportion to the change where `after` was
  * built from `before`. */
 enum change_kind { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_UPDATED };
-enum record_kind { RECORD_TENANT, RECORD_PROJECT, RECORD_USER, RECORD_MEMBER, RECORD_KEY, RECORD_HOST };
+
 /* `old_record`/`new_record` point to the record of that kind, or are NULL. */
 typedef void (*directory_change_fn)(void *context, enum record_kind kind, enum change_kind change,
 				    const void *old_record, const void *new_record);

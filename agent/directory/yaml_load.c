@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 #include "directory/yaml_schema.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 
 #define TENANT_SLUG_MAX 16U /* so that <tenant>-<project>-viewer stays short */
 #define DEFAULT_SHELL "/bin/bash"

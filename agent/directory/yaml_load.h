@@ -7,7 +7,7 @@
 #pragma once
 
 #include "directory/directory.h"
-#include "directory/yaml_reader.h"
+#include "yaml/yaml_reader.h"
 
 /* `name` stands in messages. 0; -EINVAL with the problem; -ENOMEM; or what `source` returned. */
 int directory_yaml_load(const char *name, yaml_source_fn source, void *context, struct unit **ret,

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "directory/yaml_schema.h"
-#include "policy/hours.h"
-#include "policy/matrix.h"
+#include "records/hours.h"
+#include "records/matrix.h"
 
 #define VERIFIER_PREFIX "sha256:"
 #define SSH_KEY_BYTES_MAX 4096 /* decoded */

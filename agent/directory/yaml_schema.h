@@ -6,7 +6,7 @@
 #pragma once
 
 #include "directory/unit.h"
-#include "directory/yaml_reader.h"
+#include "yaml/yaml_reader.h"
 
 #define LIST_ITEMS_MAX 4096U
 #define FIELDS_MAX 20U /* keys of one mapping */

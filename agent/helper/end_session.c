@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/macros.h"
 #include "base/parse.h"
-#include "directory/records.h"
+#include "records/records.h"
 #include "session/process.h"
 
 #define CGROUP_FILE_MAX (4U * 1024U * 1024U)

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "directory/layer.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 
 static_assert(GROUP_LEVEL_COUNT - 1 <= NSS_MAP_RUN_LAST, "a run holds a project");
 static_assert(MANAGED_ID_FIRST == NSS_MAP_ID_FIRST && MANAGED_ID_LAST == NSS_MAP_ID_LAST, "one range of ids");

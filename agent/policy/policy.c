@@ -9,8 +9,8 @@
 
 #include "base/macros.h"
 #include "base/text.h"
-#include "policy/hours.h"
-#include "policy/matrix.h"
+#include "records/hours.h"
+#include "records/matrix.h"
 
 #define SECONDS_PER_DAY 86400
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 #include "server/call.h"
 #include "server/internal.h"
 

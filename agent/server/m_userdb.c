@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 #include "server/call.h"
 #include "server/internal.h"
 #include "server/userdb_groups.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/matrix.h"
+#include "records/matrix.h"
 #include "policy/policy.h"
 
 static const char *const suffixes[GROUP_LEVEL_COUNT] = {

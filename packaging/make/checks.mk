@@ -8,15 +8,15 @@ check: ## install what the tests need and run all of them (as root)
 	tests/run-all.sh
 .PHONY: check
 
-programs: $(UNIT_BIN) $(REPLAY_BIN) $(BENCH_BIN) ## build the tests, fuzz targets and benches without running them
+programs: $(UNIT_BIN) $(CONTROL_UNIT_BIN) $(REPLAY_BIN) $(CONTROL_REPLAY_BIN) $(BENCH_BIN) ## build the tests, fuzz targets and benches without running them
 .PHONY: programs
 
-unit: $(UNIT_BIN) ## run the unit tests of this build
-	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+unit: $(UNIT_BIN) $(CONTROL_UNIT_BIN) ## run the unit tests of this build
+	@for t in $(UNIT_BIN) $(CONTROL_UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 .PHONY: unit
 
-replay: $(REPLAY_BIN) ## feed every corpus file to its fuzz target
-	@for t in $(REPLAY_BIN); do $$t tests/fuzz/corpus/$$(basename $$t | sed s/^fuzz_//) || exit 1; done
+replay: $(REPLAY_BIN) $(CONTROL_REPLAY_BIN) ## feed every corpus file to its fuzz target
+	@for t in $(REPLAY_BIN) $(CONTROL_REPLAY_BIN); do $$t tests/fuzz/corpus/$$(basename $$t | sed s/^fuzz_//) || exit 1; done
 .PHONY: replay
 
 FUZZ_SECONDS ?= 60
@@ -41,6 +41,10 @@ deb: ## build the Debian packages into build/deb
 	packaging/build-deb.sh
 .PHONY: deb
 
-demo: ## a throwaway host with two tenants and real ssh logins (as root)
-	tests/hosts/demo.sh $(if $(KEEP),--keep)
+demo: ## a throwaway fleet: a control plane and two hosts, real sign-ins, a revocation (as root)
+	tests/hosts/demo.sh fleet $(if $(KEEP),--keep)
 .PHONY: demo
+
+demo-host: ## one throwaway host with two tenants and no control plane (as root)
+	tests/hosts/demo.sh host $(if $(KEEP),--keep)
+.PHONY: demo-host

@@ -2,13 +2,14 @@
 
 # package:minimum:Debian package that brings it
 PACKAGES := libsystemd:252:libsystemd-dev jansson:2.14:libjansson-dev yaml-0.1:0.2.5:libyaml-dev \
-            libcrypto:3.0:libssl-dev
+            libcrypto:3.0:libssl-dev jose:11:libjose-dev libzstd:1.5:libzstd-dev libcurl:7.88:libcurl4-openssl-dev \
+            libpq:15:libpq-dev libmicrohttpd:0.9.75:libmicrohttpd-dev libxcrypt:4.4:libcrypt-dev
 PACKAGES_TEST := cmocka:1.1.5:libcmocka-dev
 
 need_package = $(if $(shell $(PKG_CONFIG) --exists '$(word 1,$(1)) >= $(word 2,$(1))' && echo yes),,\
   $(error $(word 1,$(1)) >= $(word 2,$(1)) is missing: apt-get install $(word 3,$(1))))
 
-ifneq ($(filter-out help clean distclean deps check bench demo deb .ci,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean distclean deps check bench demo demo-host deb .ci,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error pkg-config is missing: apt-get install pkg-config)
 endif
@@ -21,7 +22,8 @@ endif
 pkg_names  := $(foreach p,$(PACKAGES),$(word 1,$(subst :,$(space),$(p))))
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(pkg_names) 2>/dev/null)
 JSON_LIBS    := -ljansson
-AGENT_LIBS   := -lsystemd -ljansson -lyaml -lcrypto -lpthread
+AGENT_LIBS   := -lsystemd -lcurl -ljose -ljansson -lyaml -lzstd -lcrypto -lpthread
+CONTROL_LIBS := -lmicrohttpd -lpq -lcrypt $(AGENT_LIBS)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla -Wcast-qual -Wredundant-decls \
@@ -31,7 +33,8 @@ WARNINGS_DEV := -Werror
 cc_has = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
 
 CFLAGS   ?= -O2 -g
-CPPFLAGS += -Iinclude -Ilib -Iagent -D_GNU_SOURCE -DTENANTD_VERSION='"$(VERSION)"'
+# The control plane's own headers are named from the root ("control_plane/…"), so the agent's never stand in for them.
+CPPFLAGS += -Iinclude -Ilib -Iagent -I. -D_GNU_SOURCE -DTENANTD_VERSION='"$(VERSION)"'
 # Sections for each function, so that a library that is loaded at every login carries nothing that it does not call.
 BASE_CFLAGS := -std=gnu17 -fPIC -fvisibility=hidden -fno-strict-aliasing -fno-common -ffunction-sections \
                -fdata-sections $(WARNINGS) \

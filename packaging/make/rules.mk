@@ -6,9 +6,10 @@ LIB_A    := $(O)/lib.a
 CLIENT_A := $(O)/client.a
 AGENT_A  := $(O)/agent.a
 PAM_A    := $(O)/pam.a
+CONTROL_A := $(O)/control.a
 
 DELIVERABLES := $(O)/libtenant.so.1 $(O)/pam_tenant.so $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so \
-                $(O)/tenantd $(O)/tenantd-helper $(O)/tenantctl
+                $(O)/tenantd $(O)/tenantd-helper $(O)/tenantctl $(O)/tenant-control
 
 all: $(DELIVERABLES) ## build everything (default)
 .PHONY: all
@@ -29,7 +30,8 @@ $(LIB_A): $(call objects,$(LIB_SRC))
 $(CLIENT_A): $(call objects,$(CLIENT_SRC))
 $(AGENT_A): $(call objects,$(AGENT_SRC))
 $(PAM_A): $(call objects,$(PAM_SRC))
-$(LIB_A) $(CLIENT_A) $(AGENT_A) $(PAM_A):
+$(CONTROL_A): $(call objects,$(CONTROL_SRC))
+$(LIB_A) $(CLIENT_A) $(AGENT_A) $(PAM_A) $(CONTROL_A):
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
@@ -61,6 +63,22 @@ $(O)/tenantd-helper: $(O)/agent/helper/main.o $(AGENT_A) $(LIB_A)
 $(O)/tenantctl: $(call objects,$(CTL_SRC)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
+# The migrations and the API's description are compiled in: the program brings the database it was written for.
+$(O)/generated/%_text.h:
+	@mkdir -p $(@D)
+	@{ echo 'static const char $*_text[] ='; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+$(O)/generated/openapi_text.h: docs/openapi.yaml
+$(O)/generated/migrations.h: $(CONTROL_SQL)
+	@mkdir -p $(@D)
+	@{ for file in $(CONTROL_SQL); do echo "{\"$$(basename $$file .sql)\","; \
+	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$file; echo '},'; done; } > $@
+$(O)/control_plane/%.o: CPPFLAGS += -I$(O)/generated
+$(O)/control_plane/db/migrate.o: $(O)/generated/migrations.h
+$(O)/control_plane/api/description.o: $(O)/generated/openapi_text.h
+
+$(O)/tenant-control: $(O)/control_plane/main.o $(CONTROL_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(CONTROL_LIBS)
+
 # Unit tests, fuzz targets (with a main that replays files) and benches: one program a file.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(UNIT_TESTS))
 $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON)) $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
@@ -70,6 +88,11 @@ PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
 $(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid
 $(PAM_TESTS): UNIT_LIBS += -lpam
 $(PAM_TESTS): $(call objects,$(call sources,tests/fakes/pam)) | $(O)/pam_tenant.so
+
+CONTROL_UNIT_BIN := $(patsubst %.c,$(O)/%,$(CONTROL_UNIT_TESTS))
+$(CONTROL_UNIT_BIN): $(O)/%: $(O)/%.o $(call objects,$(CONTROL_TEST_COMMON)) $(CONTROL_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(CONTROL_LIBS)
+$(O)/tests/unit/control/%.o: CPPFLAGS += -I$(O)/generated
 
 # These have the NSS module inside, with a place of the map of their own.
 NSS_A := $(O)/nss.a
@@ -88,13 +111,21 @@ REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
 $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(AGENT_LIBS) -lpam -ldl
 
+CONTROL_REPLAY_BIN := $(patsubst %.c,$(O)/%,$(CONTROL_FUZZ_TARGETS))
+$(CONTROL_REPLAY_BIN): $(O)/%: $(O)/%.o $(O)/tests/fuzz/replay.o $(CONTROL_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CONTROL_LIBS)
+
 # The same targets with libFuzzer's own main, for tests/fuzz/run.sh, which also sets the flags this needs:
 # CC=clang SANITIZE=address,undefined,fuzzer-no-link.
 FUZZER_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzzers/%,$(FUZZ_TARGETS))
 $(FUZZER_BIN): $(O)/fuzzers/%: $(O)/tests/fuzz/%.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(AGENT_LIBS) -lpam -ldl
-fuzzers: $(FUZZER_BIN)
+CONTROL_FUZZER_BIN := $(patsubst tests/fuzz/control/%.c,$(O)/fuzzers/%,$(CONTROL_FUZZ_TARGETS))
+$(CONTROL_FUZZER_BIN): $(O)/fuzzers/%: $(O)/tests/fuzz/control/%.o $(CONTROL_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -fsanitize=fuzzer $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CONTROL_LIBS)
+fuzzers: $(FUZZER_BIN) $(CONTROL_FUZZER_BIN)
 .PHONY: fuzzers
 
 BENCH_BIN := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(BENCHES))

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "crypto/digest.h"
-#include "directory/records.h"
+#include "records/records.h"
 
 #define BLOCK_SPARE 4096U
 #define BLOCK_COUNT (GEN_TENANT_PEOPLE + BLOCK_SPARE)

@@ -24,6 +24,12 @@ LIBRARIES = {
     "pam": r"security/",
     "cmocka": r"cmocka\.h",
     "subid": r"shadow/subid\.h",
+    "jose": r"jose/",
+    "zstd": r"zstd(_errors)?\.h",
+    "curl": r"curl/",
+    "pq": r"libpq-fe\.h",
+    "microhttpd": r"microhttpd\.h",
+    "crypt": r"crypt\.h",
 }
 
 # Folder: (folders it may include beside itself, libraries it may use). The longest matching folder counts.
@@ -31,7 +37,12 @@ RULES = {
     "include/tenant": ((), ()),
     "lib/base": ((), ()),
     "lib/json": (("lib/base",), ("jansson",)),
+    "lib/yaml": (("lib/base", "lib/crypto"), ("yaml",)),
     "lib/crypto": (("lib/base",), ("openssl",)),
+    "lib/jose": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "jose", "openssl")),
+    "lib/records": (("lib/base", "lib/json", "lib/crypto"), ("jansson",)),
+    "lib/feed": (("lib/base", "lib/json", "lib/crypto", "lib/records"), ("jansson", "zstd")),
+    "lib/http": (("lib/base",), ("curl",)),
     "lib/varlink": (("lib/base", "lib/json"), ("jansson",)),
     "lib/client": (("lib/base", "lib/json", "lib/varlink", "include/tenant"), ("jansson",)),
     "nss_module": (("include/tenant/nss_map.h",), ("subid",)),
@@ -39,15 +50,42 @@ RULES = {
     "agent": (("agent", "lib", "include/tenant"), ("jansson", "yaml", "systemd")),
     "agent/directory": (("agent", "lib"), ("yaml", "systemd")),
     # These decide. They know neither sockets nor files, so that each decision can be tested by itself.
-    "agent/policy": (("agent/directory", "lib/base"), ()),
-    "agent/credential": (("agent/directory", "agent/policy", "lib/base", "lib/crypto"), ()),
+    "agent/policy": (("agent/directory", "lib/base", "lib/records"), ()),
+    "agent/credential": (
+        ("agent/directory", "agent/policy", "lib/base", "lib/crypto", "lib/jose", "lib/records"),
+        (),
+    ),
     "agent/login": (
-        ("agent/directory", "agent/policy", "agent/credential", "agent/audit", "lib/base", "lib/crypto"),
+        ("agent/directory", "agent/policy", "agent/credential", "agent/audit", "lib/base", "lib/crypto", "lib/records"),
         (),
     ),
     "agent/session": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "systemd")),
+    "control_plane": (
+        (
+            "control_plane",
+            "include",
+            "lib/base",
+            "lib/json",
+            "lib/yaml",
+            "lib/crypto",
+            "lib/jose",
+            "lib/records",
+            "lib/feed",
+            "lib/http",
+        ),
+        ("jansson", "systemd"),
+    ),
+    "control_plane/http": (
+        ("control_plane", "lib/base", "lib/json", "lib/crypto"),
+        ("jansson", "microhttpd"),
+    ),
+    "control_plane/db": (("lib/base", "lib/json", "lib/crypto"), ("pq",)),
+    "control_plane/auth": (
+        ("control_plane", "lib/base", "lib/json", "lib/crypto", "lib/jose", "lib/records"),
+        ("jansson", "crypt", "openssl"),
+    ),
     "docs": (("include/tenant",), ("pam",)),
-    "tests": (("agent", "docs", "lib", "include", "pam_module", "nss_module", "tests"), tuple(LIBRARIES)),
+    "tests": (("agent", "control_plane", "docs", "lib", "include", "pam_module", "nss_module", "tests"), tuple(LIBRARIES)),
 }
 
 SOCKETS = r"sys/socket\.h|sys/un\.h|sys/epoll\.h|netinet/tcp\.h|netdb\.h"
@@ -60,8 +98,8 @@ FORBIDDEN = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
-SEARCH = ("include", "lib", "agent")
-GENERATED = ("agent_interface.h", "event_catalog.h")
+SEARCH = ("include", "lib", "agent", "")
+GENERATED = ("agent_interface.h", "event_catalog.h", "openapi_text.h", "migrations.h")
 
 
 def folder_rule(path, table):

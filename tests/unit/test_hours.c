@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 #include "base/parse.h"
-#include "policy/hours.h"
+#include "records/hours.h"
 
 static void accepted_and_refused(void **state)
 {

@@ -8,7 +8,7 @@
 
 #include "base/macros.h"
 #include "base/text.h"
-#include "policy/matrix.h"
+#include "records/matrix.h"
 
 static const struct tenant_record nobody;
 

@@ -33,7 +33,7 @@ struct cidr_list {
 /* Unix groups of a project are its gid and the three after it. */
 enum group_level { GROUP_LEVEL_ALL, GROUP_LEVEL_VIEWER, GROUP_LEVEL_EDITOR, GROUP_LEVEL_OWNER, GROUP_LEVEL_COUNT };
 
-/* A role that a tenant defined for itself, beside the shipped ones (policy/matrix.h). */
+/* A role that a tenant defined for itself, beside the shipped ones (records/matrix.h). */
 struct role_record {
 	const char *name;
 	bool tenant_wide;       /* a tenant role, else a project role */
@@ -61,6 +61,8 @@ struct tenant_record {
 	uint32_t max_sessions_per_user; /* on one host; 0: no limit */
 	uint32_t key_warn_days;         /* warn this long before a key ends */
 	struct string_list login_hours; /* "mon-fri 08:00-18:00" in UTC; empty: always */
+	uint32_t stale_offline_sec;     /* of a feed: so long after its head's end … */
+	struct string_list stale_roles; /* … holders of these project roles are still let in; empty: nobody */
 	bool suspended;
 };
 
@@ -107,12 +109,43 @@ struct host_rule {
 	struct string_list services; /* PAM services that may be used; empty: all */
 };
 struct host_record {
-	const char *name; /* exact, or with one '*' at its end; the longest match wins */
+	const char *id, *tenant_id; /* of a feed; "" in a file, where one record speaks for all tenants */
+	const char *name;           /* exact, or with one '*' at its end; the longest match wins */
 	struct host_rule *rules;
 	uint32_t rule_count;
 };
 
-/* The records that came from one place (a file, later a feed), and their lists. */
+/* A public key by which access tokens of the control plane are checked (ES256: P-256, RFC 7518). */
+#define P256_COORDINATE_BYTES 32
+struct token_key_record {
+	const char *id, *tenant_id; /* id: the `kid` of token headers */
+	const char *issuer;
+	uint8_t x[P256_COORDINATE_BYTES], y[P256_COORDINATE_BYTES];
+	int64_t not_after; /* 0: none */
+};
+
+/* A token that ended before its time, or a host that was taken out of service. */
+enum revocation_of { REVOCATION_TOKEN, REVOCATION_HOST };
+struct revocation_record {
+	const char *id, *tenant_id; /* id: the token's `jti`, the host's id */
+	enum revocation_of of;
+	int64_t at, until; /* until: when it can be forgotten; 0: never */
+	const char *reason;
+};
+
+/* In the order in which a snapshot has them. */
+enum record_kind {
+	RECORD_TENANT,
+	RECORD_PROJECT,
+	RECORD_USER,
+	RECORD_MEMBER,
+	RECORD_KEY,
+	RECORD_HOST,
+	RECORD_TOKEN_KEY,
+	RECORD_REVOCATION,
+};
+
+/* The records that came from one place (a file or a feed), and their lists. */
 struct record_set {
 	struct tenant_record *tenants;
 	struct project_record *projects;
@@ -120,5 +153,8 @@ struct record_set {
 	struct member_record *members;
 	struct key_record *keys;
 	struct host_record *hosts;
-	uint32_t tenant_count, project_count, user_count, member_count, key_count, host_count;
+	struct token_key_record *token_keys;
+	struct revocation_record *revocations;
+	uint32_t tenant_count, project_count, user_count, member_count, key_count, host_count, token_key_count,
+		revocation_count;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config_yaml.h"
+#include "yaml/yaml_tree.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,9 +45,9 @@ static int next_event(struct reader *r, yaml_event_t *ret)
 	return problem_set(r->problem, EINVAL, "not YAML: %s", r->parser.problem ? r->parser.problem : "unreadable");
 }
 
-static int new_node(struct reader *r, const yaml_event_t *event, enum config_node_kind kind, struct config_node **ret)
+static int new_node(struct reader *r, const yaml_event_t *event, enum yaml_node_kind kind, struct yaml_node **ret)
 {
-	struct config_node *node;
+	struct yaml_node *node;
 
 	if (++r->nodes > NODES_MAX)
 		return fault(r, &event->start_mark, "the file has too many entries");
@@ -61,18 +61,18 @@ static int new_node(struct reader *r, const yaml_event_t *event, enum config_nod
 	return 0;
 }
 
-static int read_scalar(struct reader *r, const yaml_event_t *event, struct config_node **ret)
+static int read_scalar(struct reader *r, const yaml_event_t *event, struct yaml_node **ret)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	size_t length = event->data.scalar.length;
-	struct config_node *node;
+	struct yaml_node *node;
 	int result;
 
 	if (event->data.scalar.anchor || event->data.scalar.tag)
 		return fault(r, &event->start_mark, "anchors and tags are not used here");
 	if (strlen(text) != length || !text_is_printable(text, length))
 		return fault(r, &event->start_mark, "the text has control characters");
-	result = new_node(r, event, CONFIG_SCALAR, &node);
+	result = new_node(r, event, YAML_TREE_SCALAR, &node);
 	if (result < 0)
 		return result;
 	node->text = arena_strndup(r->arena, text, length);
@@ -83,11 +83,11 @@ static int read_scalar(struct reader *r, const yaml_event_t *event, struct confi
 	return 0;
 }
 
-static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth, struct config_node **ret);
+static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth, struct yaml_node **ret);
 
-static int read_sequence(struct reader *r, struct config_node *sequence, unsigned depth)
+static int read_sequence(struct reader *r, struct yaml_node *sequence, unsigned depth)
 {
-	struct config_node **tail = &sequence->first;
+	struct yaml_node **tail = &sequence->first;
 	int result;
 
 	for (;;) {
@@ -105,17 +105,17 @@ static int read_sequence(struct reader *r, struct config_node *sequence, unsigne
 	}
 }
 
-static bool has_key(const struct config_node *mapping, const struct config_node *key)
+static bool has_key(const struct yaml_node *mapping, const struct yaml_node *key)
 {
-	for (const struct config_node *other = mapping->first; other; other = other->next)
+	for (const struct yaml_node *other = mapping->first; other; other = other->next)
 		if (other != key && text_equal(other->text, key->text))
 			return true;
 	return false;
 }
 
-static int read_mapping(struct reader *r, struct config_node *mapping, unsigned depth)
+static int read_mapping(struct reader *r, struct yaml_node *mapping, unsigned depth)
 {
-	struct config_node **tail = &mapping->first;
+	struct yaml_node **tail = &mapping->first;
 	int result;
 
 	for (;;) {
@@ -147,9 +147,9 @@ static int read_mapping(struct reader *r, struct config_node *mapping, unsigned 
 	}
 }
 
-static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth, struct config_node **ret)
+static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth, struct yaml_node **ret)
 {
-	struct config_node *node;
+	struct yaml_node *node;
 	int result;
 
 	if (depth > DEPTH_MAX)
@@ -160,14 +160,14 @@ static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth
 	case YAML_SEQUENCE_START_EVENT:
 		if (event->data.sequence_start.anchor || event->data.sequence_start.tag)
 			return fault(r, &event->start_mark, "anchors and tags are not used here");
-		result = new_node(r, event, CONFIG_SEQUENCE, &node);
+		result = new_node(r, event, YAML_TREE_SEQUENCE, &node);
 		if (result >= 0)
 			result = read_sequence(r, node, depth);
 		break;
 	case YAML_MAPPING_START_EVENT:
 		if (event->data.mapping_start.anchor || event->data.mapping_start.tag)
 			return fault(r, &event->start_mark, "anchors and tags are not used here");
-		result = new_node(r, event, CONFIG_MAPPING, &node);
+		result = new_node(r, event, YAML_TREE_MAPPING, &node);
 		if (result >= 0)
 			result = read_mapping(r, node, depth);
 		break;
@@ -180,11 +180,11 @@ static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth
 	return 0;
 }
 
-int config_yaml_read(struct arena *arena, const char *file, const char *data, size_t length, struct config_node **ret,
+int yaml_tree_read(struct arena *arena, const char *file, const char *data, size_t length, struct yaml_node **ret,
 		     struct problem *problem)
 {
 	_cleanup_(reader_finish) struct reader r = {.arena = arena, .file = file, .problem = problem};
-	struct config_node *root = NULL;
+	struct yaml_node *root = NULL;
 	int result;
 
 	if (!yaml_parser_initialize(&r.parser))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "directory/yaml_reader.h"
+#include "yaml/yaml_reader.h"
 
 #include <errno.h>
 #include <stdarg.h>

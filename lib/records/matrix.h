@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "directory/directory.h"
+#include "records/records.h"
 
 /* Actions are words such as "project.view"; the shipped ones are listed in matrix.c. */
 bool matrix_knows_action(const char *action);

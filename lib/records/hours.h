@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "directory/records.h"
+#include "records/records.h"
 
 struct hours {
 	uint8_t days;         /* bit 0: Monday */

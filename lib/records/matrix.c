@@ -3,7 +3,7 @@
  * The permission matrix as one table, and the roles that tenants define for themselves beside it.
  * A role nobody knows may nothing; a shipped name always means the shipped role.
  */
-#include "policy/matrix.h"
+#include "records/matrix.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * Login hours, parsed and asked.
  */
-#include "policy/hours.h"
+#include "records/hours.h"
 
 #include <errno.h>
 #include <string.h>

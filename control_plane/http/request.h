@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One request on its way through a handler, and the answer that the handler makes. Handlers run on worker threads and
+ * may block on the database. Nothing here knows libmicrohttpd: command line verbs and tests make requests, too.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "control_plane/auth/principal.h"
+#include "control_plane/db/db.h"
+
+struct app;
+struct route;
+struct change;
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_METHOD_COUNT };
+
+#define REQUEST_PARAMS_MAX 4U
+#define REQUEST_HEADERS_MAX 16U
+
+struct response {
+	unsigned status;
+	const char *content_type;
+	struct buffer body;
+	struct {
+		const char *name; /* literal */
+		const char *value;
+	} headers[REQUEST_HEADERS_MAX];
+	uint32_t header_count;
+	bool secret; /* wipe the body, and never keep it for Idempotency-Key in the clear */
+	/* A stream takes over (feed/stream.h): no body. */
+	struct stream *stream;
+};
+
+struct request {
+	struct app *app;
+	struct arena arena; /* lives as long as the request */
+	char id[33];        /* X-Request-Id, in logs and events */
+	enum http_method method;
+	const char *path;
+	const struct route *route;
+	const char *params[REQUEST_PARAMS_MAX]; /* in the order of the pattern's {…}; percent-decoded, checked by
+						   http/router.c */
+	json_t *query;                          /* object of strings; duplicates were refused */
+	json_t *body;                           /* object; NULL where the route takes none */
+	const char *raw;                        /* the body's bytes; NUL-terminated */
+	size_t raw_length;
+	struct in6_addr source; /* of the client, behind trusted proxies by X-Forwarded-For; v4-mapped where IPv4 */
+	char source_text[46];
+	int64_t now;
+	struct principal principal;
+	/* Set by the gate for routes of a tenant or project. */
+	const char *tenant_id, *project_id;
+	struct db_tx *tx;      /* open in every handler except those of ROUTE_NO_TX; scope set; the frame commits it */
+	struct change *change; /* what this request changes in feeds (feed/change.h); the frame publishes and commits */
+	struct response response;
+	const char *(*header)(const struct request *request, const char *name); /* NULL: not there */
+	void *transport;
+};
+
+/* ---- texts that live as long as the request --------------------------------------------------- */
+const char *request_text(struct request *request, const char *format, ...) _printf_(2, 3);
+const char *request_copy(struct request *request, const char *text);
+/* A member of the query, or NULL. */
+const char *request_query(const struct request *request, const char *name);
+
+/* ---- answers. All return 0, for `return`; the body's reference is taken. ----------------------- */
+int respond_json(struct request *request, unsigned status, json_t *body);
+int respond_empty(struct request *request);                                        /* 204 */
+void respond_header(struct request *request, const char *name, const char *value); /* value is copied */
+/* A single record, with its ETag ("<version>"); If-None-Match gives 304. */
+int respond_record(struct request *request, unsigned status, uint64_t version, json_t *body);
+
+/* Problems (RFC 9457): one const table in http/problems.c says type, title and status of each. */
+enum problem_type {
+	PROBLEM_BAD_REQUEST,
+	PROBLEM_INVALID_FIELD, /* with `field` */
+	PROBLEM_UNAUTHENTICATED,
+	PROBLEM_FORBIDDEN,
+	PROBLEM_NOT_FOUND, /* also what is another tenant's */
+	PROBLEM_METHOD_NOT_ALLOWED,
+	PROBLEM_NOT_ACCEPTABLE,
+	PROBLEM_CONFLICT,
+	PROBLEM_FEED_GAP,
+	PROBLEM_PRECONDITION_FAILED,   /* If-Match */
+	PROBLEM_PRECONDITION_REQUIRED, /* no If-Match where one is needed */
+	PROBLEM_TOO_LARGE,
+	PROBLEM_UNSUPPORTED_MEDIA,
+	PROBLEM_IDEMPOTENCY_MISMATCH, /* the key was used for another request */
+	PROBLEM_TOO_MANY,             /* with Retry-After */
+	PROBLEM_BROKEN,               /* 500: ours */
+	PROBLEM_UNAVAILABLE,          /* 503: database away, draining; with Retry-After */
+	PROBLEM_TYPE_COUNT,
+};
+/* `detail` NULL: none. A handler that responds with a problem has its transaction rolled back. */
+int respond_problem(struct request *request, enum problem_type type, const char *format, ...) _printf_(3, 4);
+int respond_invalid(struct request *request, const char *field, const char *format, ...) _printf_(3, 4);
+int respond_retry(struct request *request, enum problem_type type, uint32_t seconds, const char *format, ...)
+	_printf_(4, 5);
+/* What a negative db result means for the client; -EAGAIN is handed up unchanged (the frame runs the request again). */
+int respond_db(struct request *request, int result, const char *what);
+
+/* If-Match: 0 to go on; 1: a problem was set (return 0 from the handler then). */
+int request_if_match(struct request *request, uint64_t version);
+/* Fills fields like json_fields; 1: respond_invalid was called. */
+struct json_field;
+int request_fields(struct request *request, const struct json_field *fields, size_t count, void *out);
+/* limit (1 … 1000, default 100) and cursor (what `next` said before; "" at the beginning). 1: a problem was set. */
+struct page {
+	uint32_t limit;
+	const char *after; /* the last id of the page before; "" */
+};
+int request_page(struct request *request, struct page *ret);
+/* {"items": […], "next": …}: `last_id` NULL when there is no more. Takes the reference of items. */
+int respond_page(struct request *request, json_t *items, const char *last_id);
