@@ -18,6 +18,8 @@
 struct app;
 struct route;
 struct change;
+struct json_field;
+struct stream;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_METHOD_COUNT };
 
@@ -34,8 +36,7 @@ struct response {
 	} headers[REQUEST_HEADERS_MAX];
 	uint32_t header_count;
 	bool secret; /* wipe the body, and never keep it for Idempotency-Key in the clear */
-	/* A stream takes over (feed/stream.h): no body. */
-	struct stream *stream;
+	struct stream *stream; /* takes over (http/stream.h): no body */
 };
 
 struct request {
@@ -60,9 +61,26 @@ struct request {
 	struct db_tx *tx;      /* open in every handler except those of ROUTE_NO_TX; scope set; the frame commits it */
 	struct change *change; /* what this request changes in feeds (feed/change.h); the frame publishes and commits */
 	struct response response;
+	/* What a handler leaves that must wait for something after its commit (?wait=) instead of sleeping on a worker:
+	 * called `again_ms` after the commit, without a transaction, and again until it returns 0 with the response set.
+	 */
+	int (*again)(struct request *request);
+	uint32_t again_ms;
+	void *again_context;
 	const char *(*header)(const struct request *request, const char *name); /* NULL: not there */
 	void *transport;
 };
+
+/* ---- its life --------------------------------------------------------------------------------- */
+/* An empty request with a fresh id; `request_finish` wipes and frees all that hangs on it. */
+int request_init(struct request *request, struct app *app);
+void request_finish(struct request *request);
+/* Takes the request target apart ("/v1/users?limit=5"): path and query. 1: a problem was set (http/target.c). */
+int request_target(struct request *request, const char *target);
+/* The body by what the route takes: JSON, form, raw, none. 1: a problem was set (http/body.c). */
+int request_parse_body(struct request *request);
+/* A header, by its name in any case; NULL. */
+const char *request_header(const struct request *request, const char *name);
 
 /* ---- texts that live as long as the request --------------------------------------------------- */
 const char *request_text(struct request *request, const char *format, ...) _printf_(2, 3);
@@ -85,19 +103,27 @@ enum problem_type {
 	PROBLEM_FORBIDDEN,
 	PROBLEM_NOT_FOUND, /* also what is another tenant's */
 	PROBLEM_METHOD_NOT_ALLOWED,
-	PROBLEM_NOT_ACCEPTABLE,
 	PROBLEM_CONFLICT,
 	PROBLEM_FEED_GAP,
 	PROBLEM_PRECONDITION_FAILED,   /* If-Match */
 	PROBLEM_PRECONDITION_REQUIRED, /* no If-Match where one is needed */
 	PROBLEM_TOO_LARGE,
+	PROBLEM_URI_TOO_LONG,
+	PROBLEM_HEADERS_TOO_LARGE,
 	PROBLEM_UNSUPPORTED_MEDIA,
 	PROBLEM_IDEMPOTENCY_MISMATCH, /* the key was used for another request */
 	PROBLEM_TOO_MANY,             /* with Retry-After */
 	PROBLEM_BROKEN,               /* 500: ours */
 	PROBLEM_UNAVAILABLE,          /* 503: database away, draining; with Retry-After */
+	PROBLEM_HTTP_VERSION,
 	PROBLEM_TYPE_COUNT,
 };
+struct problem_kind {
+	const char *name; /* the last part of "type": urn:tenantd:problem:<name> */
+	const char *title;
+	unsigned status;
+};
+const struct problem_kind *problem_kind(enum problem_type type);
 /* `detail` NULL: none. A handler that responds with a problem has its transaction rolled back. */
 int respond_problem(struct request *request, enum problem_type type, const char *format, ...) _printf_(3, 4);
 int respond_invalid(struct request *request, const char *field, const char *format, ...) _printf_(3, 4);
@@ -106,10 +132,10 @@ int respond_retry(struct request *request, enum problem_type type, uint32_t seco
 /* What a negative db result means for the client; -EAGAIN is handed up unchanged (the frame runs the request again). */
 int respond_db(struct request *request, int result, const char *what);
 
-/* If-Match: 0 to go on; 1: a problem was set (return 0 from the handler then). */
+/* If-Match: 0 to go on; 1: a problem was set (return 0 from the handler then). PUT and PATCH need one ("*" for any);
+ * the command line does not. */
 int request_if_match(struct request *request, uint64_t version);
 /* Fills fields like json_fields; 1: respond_invalid was called. */
-struct json_field;
 int request_fields(struct request *request, const struct json_field *fields, size_t count, void *out);
 /* limit (1 … 1000, default 100) and cursor (what `next` said before; "" at the beginning). 1: a problem was set. */
 struct page {
