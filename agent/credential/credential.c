@@ -61,7 +61,7 @@ static void check_api_key(const struct directory *d, const char *text, size_t le
 	const struct user_record *user;
 	bool same;
 
-	if (api_key_parse(text, length, &parts) < 0) {
+	if (api_key_parse(text, length, &parts) < 0 || parts.kind == API_KEY_ENROLMENT) {
 		ret->reason = REASON_KEY_MALFORMED; /* no look-up was made: says nothing about what exists */
 		return;
 	}

@@ -11,7 +11,8 @@
 #define RANDOM_BYTES 32
 
 static const char base62_digits[62] = {"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"};
-static const char *const prefixes[] = {[API_KEY_PERSON] = "tnt_pk_", [API_KEY_SERVICE] = "tnt_sk_"};
+static const char *const prefixes[] = {
+	[API_KEY_PERSON] = "tnt_pk_", [API_KEY_SERVICE] = "tnt_sk_", [API_KEY_ENROLMENT] = "tnt_et_"};
 
 static bool is_base62(const char *text, size_t length)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * API keys as text: `tnt_<kind>_<id>_<43 base62 digits of 256 random bits><6 base62 digits of CRC-32>`.
- * kind: "pk" (a person's) or "sk" (a service account's). id: 16 base62 digits, the public part that
- * finds the record. The checksum covers everything before it, so a mistyped or cut key is told apart
- * from a wrong one without a look-up, and secret scanners can match exactly. The verifier is
- * "sha256:" and 64 hex digits over the whole key text: a fast hash is right for 256 random bits.
+ * kind: "pk" (a person's), "sk" (a service account's) or "et" (no key, but the token by which a host enrols).
+ * id: 16 base62 digits, the public part that finds the record. The checksum covers everything before it,
+ * so a mistyped or cut key is told apart from a wrong one without a look-up, and secret scanners can match
+ * exactly. The verifier is "sha256:" and 64 hex digits over the whole key text: a fast hash is right for 256
+ * random bits.
  */
 #pragma once
 
@@ -19,7 +20,7 @@
 #define API_KEY_CHECK_CHARS 6
 #define API_KEY_TEXT_CHARS (4 + 2 + 1 + API_KEY_ID_CHARS + 1 + API_KEY_SECRET_CHARS + API_KEY_CHECK_CHARS)
 
-enum api_key_kind { API_KEY_PERSON, API_KEY_SERVICE };
+enum api_key_kind { API_KEY_PERSON, API_KEY_SERVICE, API_KEY_ENROLMENT };
 
 struct api_key_parts {
 	enum api_key_kind kind;

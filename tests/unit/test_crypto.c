@@ -155,7 +155,8 @@ static void keys_made(void **state)
 	uint8_t a[SHA256_BYTES], b[SHA256_BYTES];
 
 	for (int i = 0; i < 2000; i++) {
-		enum api_key_kind kind = i % 2 ? API_KEY_SERVICE : API_KEY_PERSON;
+		static const enum api_key_kind kinds[] = {API_KEY_PERSON, API_KEY_SERVICE, API_KEY_ENROLMENT};
+		enum api_key_kind kind = kinds[i % 3];
 		struct api_key_parts parts;
 
 		assert_result(api_key_make(kind, text, id), 0);
