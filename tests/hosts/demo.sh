@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# make demo: a throwaway Debian host with two tenants, and real ssh logins. Nothing of this machine changes but
-# the packages that building needs, and build/. As root.
-#   tests/hosts/demo.sh            shows everything and cleans up
-#   tests/hosts/demo.sh --keep     leaves the host running and says how to try it
-#   tests/hosts/demo.sh --ssh USER, --root, --stop     for a host that was left running
+# make demo: a throwaway fleet on this machine: a control plane, two hosts, real sign-ins, a revocation.
+# make demo-host: one host with two tenants and no control plane. Nothing of this machine changes but the packages
+# that building needs, and build/. As root.
+#   tests/hosts/demo.sh fleet|host           shows everything and cleans up
+#   tests/hosts/demo.sh fleet|host --keep    leaves the hosts running and says how to try them
+#   tests/hosts/demo.sh --ssh USER[@HOST], --root [HOST], --stop      for hosts that were left running
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -14,11 +15,11 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 case ${1:-} in
-'' | --keep)
+fleet | host)
 	echo "== what building and booting need"
 	tests/install-deps.sh demo
 	newest=$(find build/deb -name '*.changes' 2>/dev/null | head -n 1)
-	if [ -z "$newest" ] || [ -n "$(find Makefile agent conf docs include lib nss_module packaging pam_module \
+	if [ -z "$newest" ] || [ -n "$(find Makefile agent conf control_plane docs include lib nss_module packaging pam_module \
 		-newer "$newest" -type f -print -quit)" ]; then
 		packaging/build-deb.sh
 	else

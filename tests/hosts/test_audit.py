@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hostlib import client, machine
+from hostlib import client, networks
 
 EVENTS = {
     "login-allowed": "a449604e638b43d598e882c347976330",
@@ -71,7 +71,7 @@ def test_catalog_explains_it(host, eventful, event):
 def test_who_from_where_and_why(host, eventful):
     allowed = eventful["login-allowed"][0]
     assert (allowed["TENANT_USER"], allowed["TENANT"], allowed["TENANT_ROLE"]) == ("alice", "acme", "editor")
-    assert allowed["TENANT_SOURCE"] == f"{machine.INSIDE}.1" and allowed["TENANT_SERVICE"] == "sshd"
+    assert allowed["TENANT_SOURCE"] == f"{networks.INSIDE}.1" and allowed["TENANT_SERVICE"] == "sshd"
     assert allowed["TENANT_CREDENTIAL"].startswith("api-key:")
     reasons = {e["TENANT_USER"]: e["TENANT_REASON"] for e in eventful["login-denied"]}
     assert reasons["alice"] == "key-unknown" and reasons["vera"] == "role-too-low", reasons

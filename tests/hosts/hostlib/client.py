@@ -9,7 +9,7 @@ import time
 
 import pexpect
 
-from . import machine, namespaces
+from . import namespaces, networks
 
 LOGIN_SECONDS = 30
 # What a prompt of ours or of the host's own looks like: anything that ends in a colon, hidden or not.
@@ -56,9 +56,9 @@ def _argv(host, user, command, method, key, source, tty, options):
         argv += ["-tt"]
     for option in options:
         argv += ["-o", option]
-    address = host.address if not source or source.startswith(machine.INSIDE) else f"{machine.OUTSIDE}.2"
+    address = host.address if not source or source.startswith(networks.INSIDE) else host.outside
     if source and ":" in source:
-        address = f"{machine.INSIDE6}2"
+        address = host.address6
     argv += [f"{user}@{address}"]
     if command is not None:
         argv += [command]

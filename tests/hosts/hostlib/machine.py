@@ -10,17 +10,12 @@ import signal
 import subprocess
 import time
 
-from . import cgroups, namespaces, rootfs
+from . import cgroups, namespaces, networks, rootfs
 
 BOOT_SECONDS = 60
 COMMAND_SECONDS = 60
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
                "TERM": "dumb", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
-
-# The cable: the host is .2 on each network, we are .1. `inside` is what allow_from lists in the tests name.
-INSIDE = "10.77.0"
-OUTSIDE = "192.0.2"
-INSIDE6 = "fd77::"
 
 _numbers = itertools.count()
 
@@ -87,17 +82,15 @@ def end_kept(folder, holders):
     """Ends a host that was left running, and the holders of its network."""
     _kill_stray(folder)
     for pid in holders:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        namespaces.end(pid)
     cgroups.remove(folder.name)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 class Machine:
-    def __init__(self, name="worker-1", survive=False):
-        """`survive`: the host goes on when this process ends (make demo KEEP=1)."""
+    def __init__(self, name="worker-1", survive=False, network=None, number=2):
+        """`survive`: the host goes on when this process ends (make demo KEEP=1). `network`: one that it shares with
+        others, as their host `number`; else it has one of its own."""
         self.name = name
         self.survive = survive
         self.folder = rootfs.HOSTS / "run" / f"{os.getpid()}-{next(_numbers)}-{name}"
@@ -107,23 +100,14 @@ class Machine:
         rootfs.overlay([rootfs.base()], self.folder / "upper", self.folder / "work", self.root)
         (self.root / "etc/hostname").write_text(name + "\n")
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n")
-        self.address = f"{INSIDE}.2"
         self._process = None
         self._keeper = None
         self.leader = None
-        self._plug_in()
-
-    def _plug_in(self):
-        self.cable = namespaces.NetworkNamespace(self.survive)
-        self.client = namespaces.NetworkNamespace(self.survive)
-        self.client.run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "host0")
-        self.client.run("ip", "link", "set", "host0", "netns", str(self.cable.pid))
-        for side, link, last in ((self.client, "out0", "1"), (self.cable, "host0", "2")):
-            side.run("ip", "link", "set", "lo", "up")
-            side.run("ip", "link", "set", link, "up")
-            side.run("ip", "address", "add", f"{INSIDE}.{last}/24", "dev", link)
-            side.run("ip", "address", "add", f"{OUTSIDE}.{last}/24", "dev", link)
-            side.run("ip", "-6", "address", "add", f"{INSIDE6}{last}/64", "dev", link, "nodad")
+        self._own_network = None if network else networks.Network(survive)
+        self.network = network or self._own_network
+        self.client = self.network.client
+        self.cable = self.network.plug_in(number)
+        self.address, self.outside, self.address6 = networks.addresses(number)
 
     # --- life
 
@@ -217,7 +201,8 @@ class Machine:
             self._process.kill()
             self._process.wait()
         self.cable.close()
-        self.client.close()
+        if self._own_network:
+            self._own_network.close()
         for _ in range(20):
             if subprocess.run(["umount", str(self.root)], stderr=subprocess.DEVNULL).returncode == 0:
                 break
@@ -271,6 +256,7 @@ class Machine:
     # --- the packages under test
 
     def install(self, debs=None):
+        """What a host of the fleet gets: everything but the control plane."""
         debs = debs or rootfs.packages()
         where = "/var/cache/debs"
         (self.root / where[1:]).mkdir(parents=True, exist_ok=True)

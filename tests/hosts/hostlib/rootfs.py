@@ -24,14 +24,15 @@ SUITE = "bookworm"
 PACKAGES = """
     systemd systemd-sysv dbus libpam-systemd libnss-systemd systemd-userdbd openssh-server openssh-client sudo cron
     login passwd bsdutils libpam-runtime libpam-modules libsubid4 uidmap iproute2 procps adduser ucf python3
-    libjansson4 libyaml-0-2 libssl3 libsystemd0 strace
+    libjansson4 libyaml-0-2 libssl3 libsystemd0 libcurl4 libjose0 libzstd1 libpq5 libmicrohttpd12 libcrypt1 strace
+    postgresql openssl ca-certificates
 """.split()
 
-# Units that only cost time in a container.
+# Units that only cost time in a container, and the database, which a control plane's host starts by itself.
 MASKED = """
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap.service
     console-getty.service getty@.service getty-static.service systemd-firstboot.service
-    systemd-hwdb-update.service
+    systemd-hwdb-update.service postgresql.service postgresql@.service
 """.split()
 
 
@@ -97,9 +98,10 @@ def base():
     return final
 
 
-def packages():
-    """The .deb files under test."""
-    found = sorted(p for p in DEBS.glob("*.deb") if "-dbgsym_" not in p.name)
+def packages(control_plane=False):
+    """The .deb files under test: what a host of the fleet gets, or the control plane's."""
+    found = sorted(p for p in DEBS.glob("*.deb") if "-dbgsym_" not in p.name
+                   and p.name.startswith("tenant-control_") == control_plane)
     if not found:
         raise RuntimeError(f"no packages in {DEBS}: run `make deb` first")
     return found

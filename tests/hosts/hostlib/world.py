@@ -11,7 +11,7 @@ import hashlib
 import os
 import zlib
 
-from . import machine
+from . import networks
 from .client import keypair
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -64,7 +64,7 @@ class World:
         self.folder = folder
         self.people = {}
         self.extra_keys = ""
-        inside = f"{{from: [{machine.INSIDE}.0/24]}}"
+        inside = f"{{from: [{networks.INSIDE}.0/24]}}"
         for login, number, tenant, project, role, more in (
                 ("alice", 16, "acme", "vision", "editor", {}),
                 ("olivia", 17, "acme", "vision", "owner", {}),

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""A fleet: a control plane on PostgreSQL, two hosts, a tenant on each and one on both."""
+import json
+import time
+
+from hostlib import client, fleet, rootfs
+
+from . import stage
+from .stage import expect, headline, show
+
+WORKERS = ("gpu-1", "gpu-2")
+
+
+class Fleet(stage.Demo):
+    def __init__(self, keep):
+        super().__init__(keep)
+        self.fleet = fleet.Fleet(WORKERS, survive=keep)
+        self.hosts = [*self.fleet.workers, self.fleet.control]
+        self.gpu1, self.gpu2 = self.fleet.workers
+        self.open_folder()
+        self.ids = {}
+        self.key_ids = {}
+
+    def api(self, method, path, body=None, expect_status=(200, 201, 204), secret=None):
+        """A call as an operator; `secret` names a member of the answer that is not for the screen."""
+        print(f"   > {method} {path}" + (f"  {json.dumps(body)}" if body else ""), flush=True)
+        answer = self.fleet.operator_call(method, path, body, expect=expect_status)
+        if answer.body:
+            hidden = {**answer.body, **({secret: answer[secret][:24] + "…(shown once; hidden here)"} if secret else {})}
+            text = json.dumps(hidden)
+            show(f"{answer.status} {text if len(text) < 240 else text[:240] + '…'}")
+        else:
+            show(str(answer.status))
+        return answer
+
+    # --- the steps
+
+    def install(self):
+        headline(f"a control plane: PostgreSQL and tenant-control on a stock Debian {rootfs.SUITE}")
+        print("   control# apt-get install ./tenant-control_*.deb; tenant-control init; systemctl enable --now tenant-control")
+        show(self.fleet.install_control().out)
+        expect("it is ready", self.fleet.call("GET", "/readyz").status == 200)
+        headline("two hosts, with the packages and the control plane's certificate")
+        for host in self.fleet.workers:
+            self.fleet.install_worker(host)
+            expect(f"the agent runs on {host.name}",
+                   host.run("systemctl", "is-active", "tenantd.service", check=False).code == 0)
+
+    def add_tenants(self):
+        headline("three tenants: acme for gpu-1, globex for gpu-2, initech for both")
+        for tenant, project in (("acme", "vision"), ("globex", "delta"), ("initech", "reports")):
+            self.ids[tenant] = self.api("POST", "/v1/tenants", {"slug": tenant, "name": tenant.capitalize()})["id"]
+            self.ids[project] = self.api("POST", f"/v1/tenants/{tenant}/projects", {"slug": project})["id"]
+            self.api("POST", f"/v1/tenants/{tenant}/host-rules", {"name": "gpu-*", "serves": [
+                {"project": self.ids[project], "login": ["owner", "editor"], "sudo": ["owner"]}]})
+
+    def add_people(self):
+        headline("people, their roles, and an API key each")
+        for user, tenant, project, role in (("alice", "acme", "vision", "editor"), ("olivia", "acme", "vision", "owner"),
+                                            ("gina", "globex", "delta", "editor"), ("ines", "initech", "reports", "editor")):
+            _, public = client.keypair(self.folder, user)
+            self.ids[user] = self.api("POST", f"/v1/tenants/{tenant}/users", {
+                "login": user, "name": f"{user.capitalize()} Example", "email": f"{user}@{tenant}.example",
+                "ssh_keys": [public]})["id"]
+            self.api("PUT", f"/v1/tenants/{tenant}/projects/{project}/members/{user}", {"role": role})
+            key = self.api("POST", f"/v1/tenants/{tenant}/keys", {"user": self.ids[user], "label": "laptop"}, secret="key")
+            self.keys[user], self.key_ids[user] = key["key"], key["id"]
+
+    def enroll(self):
+        headline("the hosts enrol: each makes a key of its own and follows the feeds of its tenants")
+        for host, tenants in ((self.gpu1, ("acme", "initech")), (self.gpu2, ("globex", "initech"))):
+            token = self.api("POST", "/v1/enrolment-tokens", {"tenants": list(tenants), "host_name": host.name},
+                             secret="token")["token"]
+            print(f"   {host.name}# tenantctl enroll {fleet.URL} -")
+            result = host.run("tenantctl", "enroll", fleet.URL, "-", input=token + "\n", check=False)
+            show(result.out + result.err)
+            expect("enrolled", result.code == 0, result)
+            live = host.wait_until(lambda: host.run("tenantctl", "status", check=False).code == 0)
+            show(host.run("tenantctl", "status", check=False).out)
+            expect("all of its feeds are live", live)
+
+    def sign_in(self):
+        headline("alice of acme signs in on gpu-1 with her API key")
+        login = self.login(self.gpu1, "alice", "id; env | grep ^TENANT | sort", self.keys["alice"])
+        expect("she is let in, with the groups of her role", login.code == 0 and "acme-vision-editor" in login.text, login)
+        headline("... and not on gpu-2, which does not serve acme")
+        login = self.login(self.gpu2, "alice", "id", self.keys["alice"])
+        expect("refused", not login.allowed, login)
+        headline("ines of initech, which both serve")
+        for host in self.fleet.workers:
+            login = self.login(host, "ines", "id -un", ssh_key=client.keypair(self.folder, "ines")[0])
+            expect(f"she is let in on {host.name}", login.code == 0, login)
+
+    def revoke(self):
+        headline("ines lost her laptop: her keys go, on every host, and the API waits until the hosts have said so")
+        started = time.monotonic()
+        answer = self.api("POST", f"/v1/tenants/initech/keys/{self.key_ids['ines']}/revoke?wait=10",
+                          {"reason": "laptop lost"})
+        print(f"   after {(time.monotonic() - started) * 1000:.0f} ms")
+        expect("both hosts have acknowledged", answer["acks"]["acknowledged"] == 2, answer)
+        for host in self.fleet.workers:
+            login = self.login(host, "ines", "id", self.keys["ines"])
+            expect(f"refused on {host.name}", not login.allowed, login)
+        headline("alice moves to another project: her role goes")
+        self.api("DELETE", "/v1/tenants/acme/projects/vision/members/alice?wait=10")
+        login = self.login(self.gpu1, "alice", "id", self.keys["alice"])
+        expect("refused", not login.allowed, login)
+
+    def away(self):
+        headline("the control plane goes away; the hosts go on with what they know")
+        print("   control# systemctl stop tenant-control")
+        self.fleet.control.run("systemctl", "stop", "tenant-control.service")
+        login = self.login(self.gpu1, "olivia", "id -un", ssh_key=client.keypair(self.folder, "olivia")[0])
+        expect("olivia signs in", login.code == 0, login)
+        self.gpu1.run("systemctl", "restart", "tenantd.service")
+        login = self.login(self.gpu1, "olivia", "id -un", ssh_key=client.keypair(self.folder, "olivia")[0])
+        expect("... also after a restart of the agent, from what it keeps sealed", login.code == 0, login)
+        print("   control# systemctl start tenant-control")
+        self.fleet.control.run("systemctl", "start", "tenant-control.service")
+
+    def disable(self):
+        headline("gpu-2 is taken out of service")
+        host = self.api("GET", "/v1/hosts?name=gpu-2")["items"][0]
+        self.api("POST", f"/v1/hosts/{host['id']}/disable?wait=10", {"reason": "returned to the vendor"})
+        gone = self.gpu2.wait_until(lambda: "disabled" in self.gpu2.run("tenantctl", "status", check=False).out)
+        show(self.gpu2.run("tenantctl", "status", check=False).out)
+        expect("it has wiped its key and everything it knew", gone)
+        login = self.login(self.gpu2, "gina", "id", self.keys["gina"])
+        expect("and lets nobody of a tenant in", not login.allowed, login)
+
+    def run(self):
+        self.fleet.boot()
+        print(f"   {', '.join(host.name for host in self.hosts)} are up")
+        for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.revoke, self.away,
+                     self.disable):
+            step()
+
+    def say_how_to_try(self):
+        headline("the fleet goes on running. Try it:")
+        print(f"""
+   tests/hosts/demo.sh --ssh olivia@gpu-1      sign in by ssh
+   tests/hosts/demo.sh --root control          a root shell on the control plane: tenant-control user list acme, …
+   tests/hosts/demo.sh --root gpu-1            … or on a host: tenantctl status, journalctl -t tenantd -x
+   tests/hosts/demo.sh --stop                  ends it and removes everything
+
+   The operator is {fleet.OPERATOR}, password "{fleet.OPERATOR_PASSWORD}".
+""")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""A fleet: a control plane's host with PostgreSQL, and hosts that are enrolled there, on one network."""
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import ssl
+
+from . import machine, networks, rootfs
+
+NAME = "control.fleet.test"
+PORT = 8443
+URL = f"https://{NAME}:{PORT}"
+CA = "/etc/tenantd/control-plane.pem"
+CERTIFICATE = "/etc/tenant-control/tls/certificate.pem"
+CONTROL_NUMBER = 10
+OPERATOR = "ops@fleet.test"
+OPERATOR_PASSWORD = "correct horse battery staple"
+
+
+class Answer:
+    def __init__(self, what, status, headers, body):
+        self.what, self.status, self.headers, self.body = what, status, headers, body
+
+    def __repr__(self):
+        return f"{self.what}: {self.status} {self.body}"
+
+    def __getitem__(self, name):
+        return self.body[name]
+
+
+class Fleet:
+    def __init__(self, workers=("worker-1", "worker-2"), survive=False):
+        self.network = networks.Network(survive)
+        self.control = machine.Machine("control", survive, self.network, CONTROL_NUMBER)
+        self.workers = [machine.Machine(name, survive, self.network, CONTROL_NUMBER + 1 + i)
+                        for i, name in enumerate(workers)]
+        self.certificate = None
+        self.operator = None
+
+    @property
+    def machines(self):
+        return [self.control, *self.workers]
+
+    def boot(self):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda host: host.boot(), self.machines))
+        return self
+
+    def close(self):
+        for host in self.machines:
+            host.close()
+        self.network.close()
+
+    # --- the control plane
+
+    def install_control(self):
+        host = self.control
+        host.sh("systemctl unmask postgresql.service postgresql@.service && systemctl start postgresql.service")
+        host.sh(f"echo '127.0.0.1 {NAME}' >> /etc/hosts")
+        host.install(rootfs.packages(control_plane=True))
+        host.write("/root/operator-password", OPERATOR_PASSWORD + "\n", 0o600)
+        result = host.run("tenant-control", "init", "--url", URL, "--operator", OPERATOR, "--password-file",
+                          "/root/operator-password", check=False)
+        if result.code != 0:
+            raise machine.CommandFailed(f"{result}\n{host.journal_text()[-4000:]}")
+        host.run("systemctl", "enable", "--now", "tenant-control.service")
+        self.certificate = host.read(CERTIFICATE)
+        return result
+
+    def install_worker(self, host):
+        host.install()
+        host.sh(f"grep -q {NAME} /etc/hosts || echo '{self.control.address} {NAME}' >> /etc/hosts")
+        host.write(CA, self.certificate)
+        host.write("/etc/tenantd/agent.yaml.d/50-control-plane.yaml", f"control_plane:\n  ca_file: {CA}\n")
+        host.run("systemctl", "restart", "tenantd.service")
+
+    def control_cli(self, *words, check=True):
+        """`tenant-control … --json` on the control plane's host, as its root."""
+        result = self.control.run("tenant-control", *words, "--json", check=check)
+        return json.loads(result.out) if result.out.strip() else result
+
+    def enroll(self, host, *tenants):
+        token = self.operator_call("POST", "/v1/enrolment-tokens", {"tenants": list(tenants), "host_name": host.name})
+        return host.run("tenantctl", "enroll", URL, "-", input=token["token"] + "\n", check=False)
+
+    # --- the API, as its users see it
+
+    def call(self, method, path, body=None, token=None, headers=(), timeout=40):
+        trust = ssl.create_default_context(cadata=self.certificate)
+        trust.minimum_version = ssl.TLSVersion.TLSv1_3
+        plain = self.network.connect(self.control.address, PORT)
+        with contextlib.closing(http.client.HTTPSConnection(NAME, PORT, timeout=timeout)) as connection:
+            connection.sock = trust.wrap_socket(plain, server_hostname=NAME)
+            connection.sock.settimeout(timeout)
+            send = {"Accept": "application/json", **dict(headers)}
+            if token:
+                send["Authorization"] = f"Bearer {token}"
+            if body is not None:
+                send["Content-Type"] = "application/json"
+            connection.request(method, path, json.dumps(body) if body is not None else None, send)
+            answer = connection.getresponse()
+            text = answer.read()
+            kind = answer.headers.get("Content-Type", "")
+            return Answer(f"{method} {path}", answer.status, answer.headers, json.loads(text) if "json" in kind else text)
+
+    def operator_call(self, method, path, body=None, expect=(200, 201, 202, 204), **kwargs):
+        if not self.operator:
+            answer = self.call("POST", "/v1/operators/sign-in", {"email": OPERATOR, "password": OPERATOR_PASSWORD})
+            assert answer.status == 200, answer
+            self.operator = answer["access_token"]
+        answer = self.call(method, path, body, self.operator, **kwargs)
+        assert answer.status in expect, answer
+        return answer
