@@ -221,7 +221,7 @@ static int verify_one(const char *text, size_t length, const struct signature *s
 					   keys[i].id);
 		r = signature->ours ? ed25519_verify(keys[i].public, text, length, signature->bytes) : -EBADMSG;
 		if (r == -EBADMSG)
-			return problem_set(problem, EBADMSG, "the signature by key %s+%08x does not verify",
+			return problem_set(problem, EKEYREJECTED, "the signature by key %s+%08x does not verify",
 					   keys[i].name, keys[i].id);
 		if (r < 0)
 			return problem_set(problem, -r, "the signature cannot be checked");
@@ -245,7 +245,7 @@ int note_verify(const char *note, size_t length, const struct note_key *keys, ui
 		return problem_set(problem, EBADMSG, "the note is longer than %u bytes", NOTE_BYTES_MAX);
 	line = find_signatures(note, length);
 	if (!line || line == end)
-		return problem_set(problem, EBADMSG, "the note has no signature");
+		return problem_set(problem, ENOKEY, "the note has no signature");
 	text_length = (size_t)(line - note) - 1;
 	if (!is_text(note, text_length) || end[-1] != '\n')
 		return problem_set(problem, EBADMSG, "the note is not lines of text with signatures below");

@@ -29,7 +29,8 @@ int note_key_render(const struct note_key *key, char out[NOTE_VKEY_MAX]);
 int note_sign(struct buffer *note, const struct note_key *key, const uint8_t secret[ED25519_SECRET_BYTES]);
 
 /* Splits and verifies. `ret_text_length`: the text, with its last newline, is the note's beginning. Bit i of
- * *ret_signers: keys[i] signed it (count at most 32). 0 with at least one bit; -EBADMSG: malformed, or a known key's
- * signature does not verify; -ENOKEY: in order, but none of the keys signed. `problem` says which. */
+ * *ret_signers: keys[i] signed it (count at most 32). 0 with at least one bit; -EBADMSG: malformed, or one key signed
+ * twice; -EKEYREJECTED: a known key's signature does not verify; -ENOKEY: none of the keys signed. `problem` says
+ * which. */
 int note_verify(const char *note, size_t length, const struct note_key *keys, uint32_t count, size_t *ret_text_length,
 		uint32_t *ret_signers, struct problem *problem);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The feed's notes, read and verified. One text for each meaning: numbers without leading zeros, times as we write
+ * them, lines in their order and nothing else.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "feed/feed.h"
+#include "feed/snapshot.h"
+
+#define VALUE_MAX (NOTE_VKEY_MAX + 1)
+
+/* What is left of a note's text, and the first thing that was wrong with it. */
+struct lines {
+	const char *at, *end;
+	const char *wrong; /* the line that was expected; NULL: all in order */
+};
+
+static struct lines lines_of(const char *note, size_t length)
+{
+	return (struct lines){.at = note, .end = note + length};
+}
+
+/* The next line's value: the line is "<word> <value>", or the value alone where there is no word. "" past a fault. */
+static void next_value(struct lines *lines, const char *word, const char *name, char out[VALUE_MAX])
+{
+	size_t room = (size_t)(lines->end - lines->at), prefix = word ? strlen(word) + 1 : 0, length;
+	const char *stop = room > 0 ? memchr(lines->at, '\n', room) : NULL;
+
+	out[0] = '\0';
+	if (lines->wrong)
+		return;
+	length = stop ? (size_t)(stop - lines->at) : 0;
+	if (!stop || length <= prefix || length - prefix >= VALUE_MAX || memchr(lines->at, '\0', length) ||
+	    (word && (memcmp(lines->at, word, prefix - 1) != 0 || lines->at[prefix - 1] != ' '))) {
+		lines->wrong = name;
+		return;
+	}
+	memcpy(out, lines->at + prefix, length - prefix);
+	out[length - prefix] = '\0';
+	lines->at = stop + 1;
+}
+
+static void next_literal(struct lines *lines, const char *text)
+{
+	char value[VALUE_MAX];
+
+	next_value(lines, NULL, text, value);
+	if (!lines->wrong && strcmp(value, text) != 0)
+		lines->wrong = text;
+}
+
+static void next_origin(struct lines *lines, char out[FEED_ORIGIN_MAX])
+{
+	char value[VALUE_MAX];
+
+	next_value(lines, NULL, "origin", value);
+	out[0] = '\0';
+	if (lines->wrong)
+		return;
+	if (feed_origin_valid(value))
+		memcpy(out, value, strlen(value) + 1);
+	else
+		lines->wrong = "origin";
+}
+
+/* JSON's numbers end at 2^63-1, and so do ours. */
+static uint64_t next_number(struct lines *lines, const char *word, uint64_t least)
+{
+	char value[VALUE_MAX];
+	uint64_t number = 0;
+
+	next_value(lines, word, word, value);
+	if (!lines->wrong && (parse_u64(value, &number) < 0 || number < least || number > INT64_MAX))
+		lines->wrong = word;
+	return lines->wrong ? 0 : number;
+}
+
+static void next_hash(struct lines *lines, const char *word, uint8_t out[SHA256_BYTES])
+{
+	char value[VALUE_MAX];
+
+	next_value(lines, word, word, value);
+	if (!lines->wrong && text_from_hex(value, out, SHA256_BYTES) < 0)
+		lines->wrong = word;
+}
+
+static int64_t next_time(struct lines *lines, const char *word)
+{
+	char value[VALUE_MAX], text[TIME_TEXT_SIZE];
+	int64_t seconds = 0;
+
+	next_value(lines, word, word, value);
+	if (!lines->wrong && (parse_time(value, &seconds) < 0 || strcmp(format_time(seconds, text), value) != 0))
+		lines->wrong = word;
+	return lines->wrong ? 0 : seconds;
+}
+
+static bool starts_with(const struct lines *lines, const char *text)
+{
+	size_t length = strlen(text);
+
+	return (size_t)(lines->end - lines->at) >= length && memcmp(lines->at, text, length) == 0;
+}
+
+/* What is wrong with the lines, once all were asked for. */
+static enum feed_fault judge_lines(const struct lines *lines, struct problem *problem)
+{
+	if (lines->wrong) {
+		(void)problem_set(problem, EBADMSG, "the note has no right line '%s' in its place", lines->wrong);
+		return FEED_MALFORMED;
+	}
+	if (lines->at != lines->end) {
+		(void)problem_set(problem, EBADMSG, "the note has more lines than it should");
+		return FEED_MALFORMED;
+	}
+	return FEED_FINE;
+}
+
+static enum feed_fault refuse(enum feed_fault fault, struct problem *problem, const char *text)
+{
+	(void)problem_set(problem, EBADMSG, "%s", text);
+	return fault;
+}
+
+static enum feed_fault judge_origin(const char *origin, const char *expected, struct problem *problem)
+{
+	if (strcmp(origin, expected) == 0)
+		return FEED_FINE;
+	(void)problem_set(problem, EBADMSG, "this is of feed %s, not of %s", origin, expected);
+	return FEED_OTHER_ORIGIN;
+}
+
+/* Verifies a note that any key of `trust` may sign. The text is looked at only afterwards, but for one thing: what
+ * another feed's key signed is called so. */
+static enum feed_fault verify(const char *note, size_t length, const struct feed_trust *trust, const char *first_line,
+			      size_t *ret_text_length, struct problem *problem)
+{
+	char origin[FEED_ORIGIN_MAX];
+	struct lines lines = lines_of(note, length);
+	uint32_t signers;
+	int r;
+
+	if (length > NOTE_BYTES_MAX)
+		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
+	r = note_verify(note, length, trust->keys, trust->key_count, ret_text_length, &signers, problem);
+	if (r == 0)
+		return FEED_FINE;
+	if (r == -EKEYREJECTED)
+		return FEED_BAD_SIGNATURE;
+	if (r != -ENOKEY)
+		return FEED_MALFORMED;
+	next_literal(&lines, first_line);
+	next_origin(&lines, origin);
+	if (!lines.wrong && strcmp(origin, trust->origin) != 0)
+		return judge_origin(origin, trust->origin, problem);
+	return FEED_UNSIGNED;
+}
+
+static enum feed_fault judge_times(int64_t issued, int64_t expires, int64_t now, struct problem *problem)
+{
+	char text[TIME_TEXT_SIZE];
+
+	if (now == 0)
+		return FEED_FINE;
+	if (issued > now + FEED_FUTURE_SEC) {
+		(void)problem_set(problem, EBADMSG, "it was issued in the future (%s)", format_time(issued, text));
+		problem_remedy(problem, "compare the clocks of this host and of the control plane");
+		return FEED_FUTURE;
+	}
+	if (expires != 0 && expires <= now) {
+		(void)problem_set(problem, EBADMSG, "it expired at %s", format_time(expires, text));
+		return FEED_EXPIRED;
+	}
+	return FEED_FINE;
+}
+
+static enum feed_fault judge_epoch(uint64_t epoch, const struct feed_trust *trust, struct problem *problem)
+{
+	if (epoch == trust->epoch)
+		return FEED_FINE;
+	(void)problem_set(problem, EBADMSG, "it is of epoch %" PRIu64 ", the trust document says %" PRIu64, epoch,
+			  trust->epoch);
+	return FEED_OTHER_EPOCH;
+}
+
+enum feed_fault feed_head_read(const char *note, size_t length, const struct feed_trust *trust, int64_t now,
+			       struct feed_head *ret, struct problem *problem)
+{
+	static const char first_line[] = "tenantd-feed-head/v1";
+	struct feed_head head = {0};
+	enum feed_fault fault;
+	struct lines lines;
+	size_t text;
+
+	fault = verify(note, length, trust, first_line, &text, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	lines = lines_of(note, text);
+	next_literal(&lines, first_line);
+	next_origin(&lines, head.origin);
+	head.epoch = next_number(&lines, "epoch", 1);
+	head.revision = next_number(&lines, "revision", 0);
+	next_hash(&lines, "chain", head.chain);
+	head.issued = next_time(&lines, "issued");
+	head.expires = next_time(&lines, "expires");
+	fault = judge_lines(&lines, problem);
+	if (fault == FEED_FINE && head.expires <= head.issued)
+		fault = refuse(FEED_MALFORMED, problem, "the head expires before it is issued");
+	if (fault == FEED_FINE)
+		fault = judge_origin(head.origin, trust->origin, problem);
+	if (fault == FEED_FINE)
+		fault = judge_epoch(head.epoch, trust, problem);
+	if (fault == FEED_FINE)
+		fault = judge_times(head.issued, head.expires, now, problem);
+	if (fault == FEED_FINE)
+		*ret = head;
+	return fault;
+}
+
+enum feed_fault feed_snapshot_read(const char *note, size_t length, const struct feed_trust *trust, int64_t now,
+				   struct feed_snapshot *ret, struct problem *problem)
+{
+	static const char first_line[] = "tenantd-feed-snapshot/v1";
+	struct feed_snapshot snapshot = {0};
+	enum feed_fault fault;
+	struct lines lines;
+	size_t text;
+
+	fault = verify(note, length, trust, first_line, &text, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	lines = lines_of(note, text);
+	next_literal(&lines, first_line);
+	next_origin(&lines, snapshot.origin);
+	snapshot.epoch = next_number(&lines, "epoch", 1);
+	snapshot.revision = next_number(&lines, "revision", 0);
+	next_hash(&lines, "chain", snapshot.chain);
+	next_hash(&lines, "sha256", snapshot.sha256);
+	snapshot.bytes = next_number(&lines, "bytes", 1);
+	snapshot.plain = next_number(&lines, "plain", 1);
+	snapshot.records = next_number(&lines, "records", 0);
+	snapshot.issued = next_time(&lines, "issued");
+	fault = judge_lines(&lines, problem);
+	if (fault == FEED_FINE)
+		fault = judge_origin(snapshot.origin, trust->origin, problem);
+	if (fault == FEED_FINE)
+		fault = judge_epoch(snapshot.epoch, trust, problem);
+	if (fault == FEED_FINE)
+		fault = judge_times(snapshot.issued, 0, now, problem);
+	if (fault == FEED_FINE)
+		fault = snapshot_limits(&snapshot, problem);
+	if (fault == FEED_FINE)
+		*ret = snapshot;
+	return fault;
+}
+
+static void next_keys(struct lines *lines, struct feed_trust *trust)
+{
+	char value[VALUE_MAX];
+
+	do {
+		struct note_key *key = &trust->keys[trust->key_count];
+
+		next_value(lines, "key", "key", value);
+		if (lines->wrong)
+			return;
+		if (trust->key_count == FEED_KEYS_MAX || note_key_parse(value, strlen(value), key) < 0 ||
+		    strcmp(key->name, trust->origin) != 0) {
+			lines->wrong = "key";
+			return;
+		}
+		for (uint32_t i = 0; i < trust->key_count; i++)
+			if (trust->keys[i].id == key->id)
+				lines->wrong = "key";
+		trust->key_count++;
+	} while (starts_with(lines, "key "));
+}
+
+static enum feed_fault judge_signers(const struct feed_trust *trust, const struct feed_trust *before, uint32_t signers,
+				     struct problem *problem)
+{
+	uint32_t own = (UINT32_C(1) << trust->key_count) - 1;
+
+	if ((signers & own) != own)
+		return refuse(FEED_UNSIGNED, problem, "the trust document is not signed by all keys that it lists");
+	if (before && (signers & ~own) == 0)
+		return refuse(FEED_UNSIGNED, problem, "no key of the trust document before it signed this one");
+	return FEED_FINE;
+}
+
+static enum feed_fault judge_trust_order(const struct feed_trust *trust, const struct feed_trust *before,
+					 struct problem *problem)
+{
+	enum feed_fault fault = judge_origin(trust->origin, before->origin, problem);
+
+	if (fault != FEED_FINE)
+		return fault;
+	if (trust->version <= before->version) {
+		(void)problem_set(problem, EBADMSG,
+				  "the trust document's version %" PRIu64 " is not newer than %" PRIu64, trust->version,
+				  before->version);
+		return FEED_ROLLBACK;
+	}
+	if (trust->version != before->version + 1) {
+		(void)problem_set(problem, EBADMSG,
+				  "the trust document's version %" PRIu64 " does not follow on %" PRIu64,
+				  trust->version, before->version);
+		return FEED_GAP;
+	}
+	if (trust->epoch < before->epoch)
+		return refuse(FEED_ROLLBACK, problem, "the trust document goes back to an older epoch");
+	return FEED_FINE;
+}
+
+/* Its keys are needed to verify it: nothing else of the text is believed before that. */
+enum feed_fault feed_trust_read(const char *note, size_t length, const struct feed_trust *before,
+				struct feed_trust *ret, struct problem *problem)
+{
+	struct note_key keys[2 * FEED_KEYS_MAX];
+	struct feed_trust trust = {0};
+	struct lines lines = lines_of(note, length);
+	enum feed_fault fault;
+	size_t text_length;
+	uint32_t signers, count;
+	int r;
+
+	if (length > NOTE_BYTES_MAX)
+		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
+	next_literal(&lines, "tenantd-feed-trust/v1");
+	next_origin(&lines, trust.origin);
+	trust.version = next_number(&lines, "version", 1);
+	trust.epoch = next_number(&lines, "epoch", 1);
+	trust.issued = next_time(&lines, "issued");
+	next_keys(&lines, &trust);
+	if (!lines.wrong)
+		lines.end = lines.at; /* the empty line and the signatures are the note's matter */
+	fault = judge_lines(&lines, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	count = trust.key_count;
+	memcpy(keys, trust.keys, count * sizeof(keys[0]));
+	if (before) {
+		memcpy(keys + count, before->keys, before->key_count * sizeof(keys[0]));
+		count += before->key_count;
+	}
+	r = note_verify(note, length, keys, count, &text_length, &signers, problem);
+	if (r == -ENOKEY)
+		return FEED_UNSIGNED;
+	if (r == -EKEYREJECTED)
+		return FEED_BAD_SIGNATURE;
+	if (r < 0)
+		return FEED_MALFORMED;
+	if (text_length != (size_t)(lines.at - note))
+		return refuse(FEED_MALFORMED, problem, "the trust document has more lines than it should");
+	fault = before ? judge_trust_order(&trust, before, problem) : FEED_FINE;
+	if (fault == FEED_FINE)
+		fault = judge_signers(&trust, before, signers, problem);
+	if (fault == FEED_FINE)
+		*ret = trust;
+	return fault;
+}
