@@ -117,33 +117,43 @@ static const char *find_signatures(const char *note, size_t length)
 	return NULL;
 }
 
-int note_sign(struct buffer *note, const struct note_key *key, const uint8_t secret[ED25519_SECRET_BYTES])
+size_t note_text_length(const struct buffer *note)
 {
 	const char *signatures = find_signatures(note->data, note->length);
+
+	if (signatures && (size_t)(note->data + note->length - signatures) >= SIGNATURE_START_BYTES &&
+	    memcmp(signatures, SIGNATURE_START, SIGNATURE_START_BYTES) == 0)
+		return (size_t)(signatures - note->data) - 1;
+	return note->length;
+}
+
+int note_add_signature(struct buffer *note, const struct note_key *key,
+		       const uint8_t signature[ED25519_SIGNATURE_BYTES])
+{
 	_cleanup_(freep) char *text = NULL;
 	uint8_t blob[BLOB_BYTES];
-	size_t length;
-	int r;
 
 	if (note->length == 0 || note->data[note->length - 1] != '\n')
 		return -EINVAL;
-	if (signatures && (size_t)(note->data + note->length - signatures) >= SIGNATURE_START_BYTES &&
-	    memcmp(signatures, SIGNATURE_START, SIGNATURE_START_BYTES) == 0) {
-		length = (size_t)(signatures - note->data) - 1;
-	} else {
-		length = note->length;
+	if (note_text_length(note) == note->length)
 		(void)buffer_add_char(note, '\n');
-	}
-	if (note->failed)
-		return -ENOMEM;
 	write_id(key->id, blob);
-	r = ed25519_sign(secret, note->data, length, blob + KEY_ID_BYTES);
-	if (r < 0)
-		return r;
+	memcpy(blob + KEY_ID_BYTES, signature, ED25519_SIGNATURE_BYTES);
 	text = base64_encode(blob, sizeof(blob));
-	if (!text)
+	if (!text || note->failed)
 		return -ENOMEM;
 	return buffer_printf(note, "%s%s %s\n", SIGNATURE_START, key->name, text);
+}
+
+int note_sign(struct buffer *note, const struct note_key *key, const uint8_t secret[ED25519_SECRET_BYTES])
+{
+	uint8_t signature[ED25519_SIGNATURE_BYTES];
+	int r;
+
+	if (note->failed)
+		return -ENOMEM;
+	r = ed25519_sign(secret, note->data, note_text_length(note), signature);
+	return r < 0 ? r : note_add_signature(note, key, signature);
 }
 
 /* Lines of printable UTF-8, each with its end. */

@@ -27,6 +27,10 @@ int note_key_render(const struct note_key *key, char out[NOTE_VKEY_MAX]);
 /* Appends to `note`, which holds the text (ending in a newline), the empty line where there is no signature yet, and
  * one signature. */
 int note_sign(struct buffer *note, const struct note_key *key, const uint8_t secret[ED25519_SECRET_BYTES]);
+/* The same with a signature that was made elsewhere, over the first note_text_length bytes. */
+int note_add_signature(struct buffer *note, const struct note_key *key,
+		       const uint8_t signature[ED25519_SIGNATURE_BYTES]);
+size_t note_text_length(const struct buffer *note);
 
 /* Splits and verifies. `ret_text_length`: the text, with its last newline, is the note's beginning. Bit i of
  * *ret_signers: keys[i] signed it (count at most 32). 0 with at least one bit; -EBADMSG: malformed, or one key signed
