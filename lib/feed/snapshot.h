@@ -17,6 +17,7 @@ enum feed_fault snapshot_limits(const struct feed_snapshot *note, struct problem
  * the problem) or, for -ENOMEM, with that. */
 typedef int (*snapshot_record_fn)(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
 				  struct problem *problem);
+#define SNAPSHOT_LINE_MAX 65536U
 struct snapshot_reader;
 /* For a note that was read and verified. */
 int snapshot_reader_new(const struct feed_snapshot *note, snapshot_record_fn record, void *context,
