@@ -33,7 +33,8 @@ struct http_hooks {
 	void *context;
 };
 int http_create(const struct http_options *options, const struct http_hooks *hooks, struct http **ret);
-void http_destroy(struct http *http); /* takes NULL; transfers end without a word */
+/* Takes NULL; transfers end without a word. Not from a callback. */
+void http_destroy(struct http *http);
 DEFINE_CLEANUP(struct http, http_destroy)
 void http_on_fd(struct http *http, int fd, uint32_t events);
 void http_on_timer(struct http *http);
@@ -61,6 +62,9 @@ struct http_answer {
 	const char *body;                        /* where no `data` callback took it */
 	size_t length;
 };
+/* May this be asked for? -EINVAL with the reason: no URL, other than https, a user in it. */
+int http_url_check(const char *url, bool allow_plain, struct problem *problem);
+
 struct http_request {
 	const char *method; /* "GET" */
 	const char *url;
@@ -79,5 +83,6 @@ struct http_request {
 	void (*done)(void *context, const struct http_answer *answer);
 	void *context;
 };
+/* 0; -EINVAL: the URL (http_url_check) or a header's text. Both may be called from callbacks. */
 int http_start(struct http *http, const struct http_request *request, struct http_transfer **ret);
 void http_cancel(struct http_transfer *transfer); /* takes NULL; `done` is not called */

@@ -82,7 +82,7 @@ $(O)/tenant-control: $(O)/control_plane/main.o $(CONTROL_A) $(LIB_A)
 # Unit tests, fuzz targets (with a main that replays files) and benches: one program a file.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(UNIT_TESTS))
 $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON)) $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(AGENT_LIBS) $(UNIT_LIBS) -ldl
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(AGENT_LIBS) -lmicrohttpd $(UNIT_LIBS) -ldl
 # These load the built module into the real libpam, with a getpwnam_r and getuid of their own.
 PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
 $(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid
