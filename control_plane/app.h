@@ -7,6 +7,7 @@
 
 #include "control_plane/config.h"
 #include "control_plane/db/db.h"
+#include "crypto/digest.h"
 #include "crypto/seal.h"
 
 struct publisher;  /* feed/publisher.h: signing keys, streams, head renewal, snapshots */
@@ -18,13 +19,17 @@ struct app {
 	const struct config *config;
 	struct db *db;
 	struct seal_key seal_key;
+	bool has_internal_secret;
+	uint8_t internal_secret_hash[SHA256_BYTES];
 	struct publisher *publisher;
 	struct token_keys *token_keys;
 	struct limiter *limiter;
 	struct metrics *metrics;
-	bool draining; /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
+	_Atomic bool draining; /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
 };
-/* Opens everything but listeners. `serving`: with the threads that renew, notify and sweep; false for the command line.
- */
-int app_open(const struct config *config, bool serving, struct app *ret, struct problem *problem);
+/* The seal key and the secret of /internal, from their files: as root, before the account is changed. */
+int app_read_keys(const struct config *config, struct app *app, struct problem *problem);
+/* Opens everything but listeners, after app_read_keys. `serving`: with the threads that renew, notify and sweep; false
+ * for the command line. */
+int app_open(const struct config *config, bool serving, struct app *app, struct problem *problem);
 void app_close(struct app *app);

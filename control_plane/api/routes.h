@@ -7,5 +7,5 @@
 #include "control_plane/http/router.h"
 
 /* What the server and the command line hand to routes_find. */
-extern const struct route_table api_routes[];
+extern const struct route_table *const api_routes[];
 extern const size_t api_route_tables;

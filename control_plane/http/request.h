@@ -17,6 +17,7 @@
 
 struct app;
 struct route;
+struct gate_standing;
 struct change;
 struct json_field;
 struct stream;
@@ -35,7 +36,7 @@ struct response {
 		const char *value;
 	} headers[REQUEST_HEADERS_MAX];
 	uint32_t header_count;
-	bool secret; /* wipe the body, and never keep it for Idempotency-Key in the clear */
+	bool secret;           /* wipe the body, and never keep it for Idempotency-Key in the clear */
 	struct stream *stream; /* takes over (http/stream.h): no body */
 };
 
@@ -58,11 +59,13 @@ struct request {
 	struct principal principal;
 	/* Set by the gate for routes of a tenant or project. */
 	const char *tenant_id, *project_id;
+	const struct gate_standing *standing; /* the caller's roles there (auth/gate.h); NULL: no tenant's route */
 	struct db_tx *tx;      /* open in every handler except those of ROUTE_NO_TX; scope set; the frame commits it */
 	struct change *change; /* what this request changes in feeds (feed/change.h); the frame publishes and commits */
 	struct response response;
 	/* What a handler leaves that must wait for something after its commit (?wait=) instead of sleeping on a worker:
-	 * called `again_ms` after the commit, without a transaction, and again until it returns 0 with the response set.
+	 * called `again_ms` after the commit, without a transaction, and again until it returns 0 with the response
+	 * set.
 	 */
 	int (*again)(struct request *request);
 	uint32_t again_ms;

@@ -26,6 +26,9 @@ enum {
 	ROUTE_FORM = 1U << 3,     /* application/x-www-form-urlencoded, as `body` */
 	ROUTE_RAW = 1U << 4,      /* any body, not parsed */
 	ROUTE_PLATFORM = 1U << 5, /* the transaction sees the platform's own tables, too */
+	/* Not signed in, but proves something (a host's assertion): only what is refused counts against its source. */
+	ROUTE_LIMIT_FAILURES = 1U << 6,
+	ROUTE_AT_ONCE = 1U << 7, /* public, never waits for anything: answered even when all workers are busy */
 };
 struct route {
 	enum http_method method;
@@ -46,12 +49,15 @@ struct route_table {
 	const struct route *routes;
 	size_t count;
 };
+const char *http_method_name(enum http_method method);
 /* Every route has a known action, a pattern of known parameters, and no two answer to the same. */
-int routes_check(const struct route_table *tables, size_t count, struct problem *problem);
+int routes_check(const struct route_table *const *tables, size_t count, struct problem *problem);
 /* NULL, and the methods that the path has (bits; 0: no such path). Fills params (in the arena). */
-const struct route *routes_find(const struct route_table *tables, size_t count, enum http_method method,
+const struct route *routes_find(const struct route_table *const *tables, size_t count, enum http_method method,
 				const char *path, struct request *request, unsigned *ret_methods);
 
 /* From a parsed request to its response: route, gate, limits, idempotency, transaction, handler, publish, commit.
  * Called on a worker thread, or by the command line. Never fails: what goes wrong is a problem in the response. */
 void request_run(struct request *request);
+/* Calls request->again: true when it has answered; false: again, in request->again_ms. */
+bool request_run_again(struct request *request);

@@ -23,7 +23,8 @@ struct stream;
 struct stream_class {
 	/* Once, before the first read. From here to `close` stream_wake may be called, from any thread. */
 	void (*open)(struct stream *stream, struct stream_transport *transport);
-	/* Copies up to `size` bytes: how many; 0: nothing now, ask again after stream_wake; STREAM_END: that was all. */
+	/* Copies up to `size` bytes: how many; 0: nothing now, ask again after stream_wake; STREAM_END: that was all.
+	 */
 	ssize_t (*read)(struct stream *stream, char *data, size_t size);
 	/* The last call, also without `open`: the connection is gone or the stream has ended. Frees it. */
 	void (*close)(struct stream *stream);
