@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the gate cannot know from a route: nobody gives a role above their own or acts on somebody above them, and a
+ * tenant always keeps an owner. All take the route's tenant and return 0; 1: a problem was set; -errno.
+ */
+#pragma once
+
+#include "control_plane/http/router.h"
+
+/* The user is there, and holds nothing in the tenant that the caller does not hold. Themselves: always. */
+int rights_over_user(struct request *request, const char *user_id);
+/* A role of the tenant that gives nothing that the caller does not hold. */
+int rights_to_give_in_tenant(struct request *request, const char *role);
+/* A project role for a user: nobody raises their own, and who manages only this project gives nothing beyond their own. */
+int rights_to_give_in_project(struct request *request, const char *user_id, const char *role);
+/* Before owners change: two who take each other's role away at once would leave none. */
+int rights_lock_owners(struct request *request);
+/* After they changed. */
+int rights_check_owners(struct request *request);

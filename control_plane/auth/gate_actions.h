@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Operators' actions: which grants give them.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum { GRANT_ADMIN = 1U << 0, GRANT_SUPPORT = 1U << 1, GRANT_HOSTS = 1U << 2 };
+
+struct operator_action {
+	const char *action;
+	unsigned grants;  /* any of these … */
+	bool in_a_tenant; /* … also one that holds in a single tenant; else it must hold everywhere */
+};
+const struct operator_action *operator_action_find(const char *action); /* NULL: no such action */
+unsigned operator_grant_bit(const char *role);                          /* 0: no such role */
