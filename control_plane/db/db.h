@@ -30,7 +30,7 @@ struct db_counts {
 	uint32_t open, busy;
 	uint64_t transactions, retries, lost, timeouts;
 };
-struct db_counts db_counts(const struct db *db);
+struct db_counts db_counts(struct db *db);
 
 struct db_scope {
 	const char *tenant_id; /* NULL: none, so no tenant's row is visible */
@@ -41,8 +41,11 @@ struct db_tx;
 /* Negative results of all below:
  *   -EAGAIN   connection lost, deadlock, serialization: end the transaction and run it again from its beginning
  *   -EEXIST   unique violation        -ENOENT  foreign key        -EINVAL  check constraint, bad value
- *   -EBUSY    no connection was free in time                      -EIO     anything else (logged, with its SQLSTATE)
- * db_constraint() then names the constraint. */
+ *   -EBUSY    no connection was to be had, or a statement not done, in time
+ *   -EIO      anything else (logged, with its SQLSTATE)
+ * db_constraint() then names the constraint. After the first of them a transaction can only be ended; until then it
+ * says the same again. Nothing is sent by db_begin: BEGIN and the scope go with the first statement. Names of tables
+ * need no schema. */
 int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret);
 /* 0, or: -EAGAIN it certainly did not commit. An unknown outcome (connection lost in the middle of COMMIT) is found out
  * by pg_xact_status on another connection; when that cannot be asked either: -EIO. */
@@ -78,14 +81,17 @@ void db_rows_free(struct db_rows *rows); /* takes NULL */
 DEFINE_CLEANUP(struct db_rows, db_rows_free)
 /* "\x…", malloc'd; NULL: out of memory. */
 char *db_hex(const void *data, size_t length);
-/* Many rows without holding them all: one at a time, in order. `row` non-zero stops and is returned. */
+/* Many rows without holding them all: one at a time, in order. `row` non-zero stops and is returned; the transaction is
+ * still good then. `row` must not use it. */
 int db_each(struct db_tx *tx, int (*row)(void *context, const struct db_rows *rows), void *context, const char *sql,
 	    unsigned count, const char *const *values);
 
-/* A connection of its own that LISTENs, for wake-ups; poll its descriptor. */
+/* A connection of its own that LISTENs, for wake-ups; poll its descriptor, which stays the same. Belongs to one thread,
+ * and outlives its pool no more than a transaction does. */
 struct db_listener;
 int db_listen(struct db *db, const char *channel, struct db_listener **ret);
 int db_listener_fd(const struct db_listener *listener);
 /* Takes in what came: `payload` for each notification. -EAGAIN: the connection was lost and is being made anew. */
 int db_listener_read(struct db_listener *listener, void (*notified)(void *context, const char *payload), void *context);
 void db_listener_free(struct db_listener *listener); /* takes NULL */
+DEFINE_CLEANUP(struct db_listener, db_listener_free)
