@@ -13,8 +13,14 @@ struct report {
 };
 
 static const char *const kind_words[] = {
-	[RECORD_TENANT] = "tenant", [RECORD_PROJECT] = "project", [RECORD_USER] = "user",
-	[RECORD_MEMBER] = "member", [RECORD_KEY] = "key",         [RECORD_HOST] = "host",
+	[RECORD_TENANT] = "tenant",
+	[RECORD_PROJECT] = "project",
+	[RECORD_USER] = "user",
+	[RECORD_MEMBER] = "member",
+	[RECORD_KEY] = "key",
+	[RECORD_HOST] = "host",
+	[RECORD_TOKEN_KEY] = "token-key",
+	[RECORD_REVOCATION] = "revocation",
 };
 static const char *const change_words[] = {
 	[CHANGE_ADDED] = "added",
@@ -113,6 +119,12 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 	case RECORD_HOST:
 		event.record_id = ((const struct host_record *)record)->name;
 		report->far_reaching = true;
+		break;
+	case RECORD_TOKEN_KEY:
+		event.record_id = ((const struct token_key_record *)record)->id;
+		break;
+	case RECORD_REVOCATION:
+		event.record_id = ((const struct revocation_record *)record)->id;
 		break;
 	case RECORD_USER:
 		user = record;

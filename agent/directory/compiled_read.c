@@ -126,7 +126,7 @@ static struct cidr_list get_cidrs(struct reader *r)
 
 static void get_tenant(struct reader *r, struct tenant_record *tenant)
 {
-	tenant->id = get_text(r);
+	*tenant = (struct tenant_record){.id = get_text(r)};
 	tenant->slug = get_text(r);
 	tenant->name = get_text(r);
 	tenant->region = get_text(r);
@@ -211,6 +211,7 @@ static void get_key(struct reader *r, struct key_record *key)
 
 static void get_host(struct reader *r, struct host_record *host)
 {
+	host->id = host->tenant_id = "";
 	host->name = get_text(r);
 	host->rules = get_list(r, &host->rule_count, 16, sizeof(*host->rules));
 	for (uint32_t i = 0; i < host->rule_count; i++) {
@@ -221,10 +222,10 @@ static void get_host(struct reader *r, struct host_record *host)
 	}
 }
 
-static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES], uint32_t counts[RECORD_KIND_COUNT])
+static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES], uint32_t counts[FILE_KIND_COUNT])
 {
-	static const uint32_t least[RECORD_KIND_COUNT] = {COMPILED_TENANT_MIN, COMPILED_PROJECT_MIN, COMPILED_USER_MIN,
-							  COMPILED_MEMBER_MIN, COMPILED_KEY_MIN,     COMPILED_HOST_MIN};
+	static const uint32_t least[FILE_KIND_COUNT] = {COMPILED_TENANT_MIN, COMPILED_PROJECT_MIN, COMPILED_USER_MIN,
+							COMPILED_MEMBER_MIN, COMPILED_KEY_MIN,     COMPILED_HOST_MIN};
 	char build[COMPILED_BUILD_BYTES] = {0};
 	const void *magic = take(r, COMPILED_MAGIC_BYTES), *made_by = take(r, sizeof(build)),
 		   *hash = take(r, SHA256_BYTES);
@@ -238,7 +239,7 @@ static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES],
 	memcpy(r->unit->source_hash, hash, SHA256_BYTES);
 	r->unit->source_bytes = get_u64(r);
 	r->text_bytes = get_u32(r);
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++) {
 		counts[kind] = get_u32(r);
 		total += (uint64_t)counts[kind] * (least[kind] + 8);
 	}
@@ -260,7 +261,7 @@ static int get_pool(struct reader *r)
 	return copy[0] == '\0' && copy[r->text_bytes - 1] == '\0' ? 0 : -EBADMSG;
 }
 
-static void get_records(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT])
+static void get_records(struct reader *r, const uint32_t counts[FILE_KIND_COUNT])
 {
 	struct record_set *records = &r->unit->records;
 
@@ -279,9 +280,9 @@ static void get_records(struct reader *r, const uint32_t counts[RECORD_KIND_COUN
 		get_host(r, &records->hosts[records->host_count]);
 }
 
-static int get_places(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT])
+static int get_places(struct reader *r, const uint32_t counts[FILE_KIND_COUNT])
 {
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
 		for (uint32_t i = 0; i < counts[kind]; i++) {
 			r->unit->places[kind][i].line = get_u32(r);
 			r->unit->places[kind][i].column = (uint16_t)get_u32(r);
@@ -294,7 +295,7 @@ static int read_form(const char *name, const uint8_t source_hash[SHA256_BYTES], 
 {
 	_cleanup_(unit_unrefp) struct unit *unit = NULL;
 	struct reader reader = {.data = data, .left = length, .any_build = any_build};
-	uint32_t counts[RECORD_KIND_COUNT];
+	uint32_t counts[FILE_KIND_COUNT];
 	int r = unit_new(name, &unit);
 
 	if (r < 0)
@@ -303,7 +304,7 @@ static int read_form(const char *name, const uint8_t source_hash[SHA256_BYTES], 
 	r = get_header(&reader, source_hash, counts);
 	if (r == 0)
 		r = get_pool(&reader);
-	for (unsigned kind = 0; r == 0 && kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; r == 0 && kind < FILE_KIND_COUNT; kind++)
 		r = unit_reserve(unit, kind, counts[kind]);
 	if (r < 0)
 		return r;

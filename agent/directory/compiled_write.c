@@ -184,7 +184,7 @@ static void put_header(struct writer *w, uint32_t text_bytes)
 	buffer_add(w->out, w->unit->source_hash, SHA256_BYTES);
 	put_u64(w, w->unit->source_bytes);
 	put_u32(w, text_bytes);
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
 		put_u32(w, records_count(&w->unit->records, kind));
 }
 
@@ -208,7 +208,7 @@ int compiled_write(const struct unit *unit, struct buffer *ret)
 	for (uint32_t i = 0; i < pool->count; i++)
 		buffer_add(ret, pool->chunks[i].data, pool->chunks[i].used);
 	put_records(&w);
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
 		for (uint32_t i = 0; i < records_count(&unit->records, kind); i++) {
 			put_u32(&w, unit->places[kind][i].line);
 			put_u32(&w, unit->places[kind][i].column);

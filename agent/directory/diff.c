@@ -42,6 +42,9 @@ static const void *counterpart(const struct directory *d, enum record_kind kind,
 					   ((const struct host_record *)record)->name) == 0)
 					return &d->units[u]->records.hosts[i];
 		return NULL;
+	case RECORD_TOKEN_KEY:
+	case RECORD_REVOCATION:
+		return NULL;
 	}
 	return NULL;
 }
@@ -174,6 +177,8 @@ static bool touch_by(struct directory *d, const struct directory *before, const 
 			user = directory_user(before, member->user_id);
 		return !user || touch(d, user->uid);
 	case RECORD_KEY:
+	case RECORD_TOKEN_KEY:
+	case RECORD_REVOCATION:
 		return true;
 	case RECORD_HOST:
 		return false;

@@ -245,6 +245,9 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 	case RECORD_HOST:
 		put_text(ret, "name", ((const struct host_record *)record)->name);
 		break;
+	case RECORD_TOKEN_KEY: /* not of files */
+	case RECORD_REVOCATION:
+		break;
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #define DEPTH_MAX 16U
 
-static const char *const section_names[RECORD_KIND_COUNT] = {
+static const char *const section_names[FILE_KIND_COUNT] = {
 	[RECORD_TENANT] = "tenants", [RECORD_PROJECT] = "projects", [RECORD_USER] = "users",
 	[RECORD_MEMBER] = "members", [RECORD_KEY] = "keys",         [RECORD_HOST] = "hosts",
 };
@@ -194,13 +194,13 @@ static int read_file(struct scan *scan)
 		if (scan->event.type != YAML_SCALAR_EVENT)
 			return -EINVAL;
 		key_start = to_bytes(scan, scan->event.start_mark);
-		while (kind < RECORD_KIND_COUNT &&
+		while (kind < FILE_KIND_COUNT &&
 		       strcmp(section_names[kind], (const char *)scan->event.data.scalar.value) != 0)
 			kind++;
 		r = next(scan);
 		if (r < 0)
 			return r;
-		if (kind == RECORD_KIND_COUNT) {
+		if (kind == FILE_KIND_COUNT) {
 			r = read_node(scan, false, 0, NULL);
 		} else {
 			scan->tree->sections[kind].key_start = key_start;

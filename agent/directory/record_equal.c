@@ -53,7 +53,8 @@ static bool same_tenant(const struct tenant_record *a, const struct tenant_recor
 	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count &&
 	       a->id_next == b->id_next && a->ssh_keys == b->ssh_keys &&
 	       a->max_sessions_per_user == b->max_sessions_per_user && a->key_warn_days == b->key_warn_days &&
-	       a->suspended == b->suspended && same_cidrs(&a->allow_from, &b->allow_from) &&
+	       a->suspended == b->suspended && a->stale_offline_sec == b->stale_offline_sec &&
+	       same_strings(&a->stale_roles, &b->stale_roles) && same_cidrs(&a->allow_from, &b->allow_from) &&
 	       same_strings(&a->login_hours, &b->login_hours) && same_roles(a, b);
 }
 
@@ -102,6 +103,19 @@ static bool same_host(const struct host_record *a, const struct host_record *b)
 	return true;
 }
 
+static bool same_token_key(const struct token_key_record *a, const struct token_key_record *b)
+{
+	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && same(a->issuer, b->issuer) &&
+	       memcmp(a->x, b->x, sizeof(a->x)) == 0 && memcmp(a->y, b->y, sizeof(a->y)) == 0 &&
+	       a->not_after == b->not_after;
+}
+
+static bool same_revocation(const struct revocation_record *a, const struct revocation_record *b)
+{
+	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && a->of == b->of && a->at == b->at &&
+	       a->until == b->until && same(a->reason, b->reason);
+}
+
 bool record_equal(enum record_kind kind, const void *a, const void *b)
 {
 	switch (kind) {
@@ -117,6 +131,10 @@ bool record_equal(enum record_kind kind, const void *a, const void *b)
 		return same_key(a, b);
 	case RECORD_HOST:
 		return same_host(a, b);
+	case RECORD_TOKEN_KEY:
+		return same_token_key(a, b);
+	case RECORD_REVOCATION:
+		return same_revocation(a, b);
 	}
 	return false;
 }

@@ -97,6 +97,8 @@ void unit_unref(struct unit *unit)
 	free(unit->records.members);
 	free(unit->records.keys);
 	free(unit->records.hosts);
+	free(unit->records.token_keys);
+	free(unit->records.revocations);
 	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 		free(unit->places[kind]);
 	pool_finish(&unit->pool);
@@ -125,6 +127,8 @@ static const struct {
 	[RECORD_MEMBER] = {"membership", sizeof(struct member_record)},
 	[RECORD_KEY] = {"key", sizeof(struct key_record)},
 	[RECORD_HOST] = {"host", sizeof(struct host_record)},
+	[RECORD_TOKEN_KEY] = {"token key", sizeof(struct token_key_record)},
+	[RECORD_REVOCATION] = {"revocation", sizeof(struct revocation_record)},
 };
 
 size_t record_size(enum record_kind kind)
@@ -159,6 +163,12 @@ static void *get_array(const struct record_set *records, enum record_kind kind, 
 	case RECORD_HOST:
 		*ret_count = records->host_count;
 		return records->hosts;
+	case RECORD_TOKEN_KEY:
+		*ret_count = records->token_key_count;
+		return records->token_keys;
+	case RECORD_REVOCATION:
+		*ret_count = records->revocation_count;
+		return records->revocations;
 	}
 	*ret_count = 0;
 	return NULL;
@@ -190,6 +200,14 @@ static void set_array(struct record_set *records, enum record_kind kind, void *a
 	case RECORD_HOST:
 		records->hosts = array;
 		records->host_count = count;
+		break;
+	case RECORD_TOKEN_KEY:
+		records->token_keys = array;
+		records->token_key_count = count;
+		break;
+	case RECORD_REVOCATION:
+		records->revocations = array;
+		records->revocation_count = count;
 		break;
 	}
 }

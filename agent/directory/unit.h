@@ -14,7 +14,7 @@
 #include "crypto/digest.h"
 #include "directory/directory.h"
 
-#define RECORD_KIND_COUNT (RECORD_HOST + 1)
+#define FILE_KIND_COUNT (RECORD_HOST + 1) /* what a file may hold; the kinds after these come by feeds only */
 
 /* Where a record stands in its source. */
 struct place {

@@ -40,8 +40,8 @@ static int make_room(struct loader *loader, void **items, uint32_t count, uint32
 
 	if (count < *capacity)
 		return 0;
-	if (count >= LIST_ITEMS_MAX)
-		return yaml_reader_fail(loader->reader, "", "more than %u items in one list", LIST_ITEMS_MAX);
+	if (count >= VALUE_LIST_MAX)
+		return yaml_reader_fail(loader->reader, "", "more than %u items in one list", VALUE_LIST_MAX);
 	grown = reallocarray(*items, *capacity ? *capacity * 2 : 8, size);
 	if (!grown)
 		return -ENOMEM;

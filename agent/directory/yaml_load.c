@@ -11,20 +11,15 @@
 
 #include "base/text.h"
 #include "directory/yaml_schema.h"
-#include "records/matrix.h"
-
-#define TENANT_SLUG_MAX 16U /* so that <tenant>-<project>-viewer stays short */
-#define DEFAULT_SHELL "/bin/bash"
-#define DEFAULT_KEY_WARN_DAYS 14U
-#define HOME_PREFIX "/home/"
-
-static const char *const status_words[] = {"active", "suspended", NULL};
-static const char *const user_kind_words[] = {"person", "service", NULL};
-static const char *const ssh_keys_words[] = {"directory", "any", NULL};
-static const char *const role_kind_words[] = {"project", "tenant", NULL};
-static const char *const level_words[] = {"none", "viewer", "editor", "owner", NULL};
+#include "records/rules.h"
+#include "records/values.h"
 
 #define AT(type, member) offsetof(struct type, member)
+
+static int refuse_at(struct loader *loader, yaml_mark_t start, const struct problem *problem)
+{
+	return yaml_reader_fail_at(loader->reader, start, problem->remedy, "%s", problem->text);
+}
 
 static const struct field ids_fields[] = {
 	{.name = "first", .type = FIELD_MANAGED_ID, .required = true, .offset = AT(tenant_record, id_first)},
@@ -34,19 +29,9 @@ static const struct field ids_fields[] = {
 
 static int finish_ids(struct loader *loader, void *record, yaml_mark_t start)
 {
-	const struct tenant_record *tenant = record;
-	uint64_t end = (uint64_t)tenant->id_first + tenant->id_count;
+	struct problem problem = {0};
 
-	if (tenant->id_count == 0 || end - 1 > MANAGED_ID_TENANT_LAST)
-		return yaml_reader_fail_at(loader->reader, start, "`tenantctl directory add-tenant` finds a free block",
-					   "the id block is empty or reaches past %u", MANAGED_ID_TENANT_LAST);
-	if (tenant->id_next < tenant->id_first || tenant->id_next > end)
-		return yaml_reader_fail_at(
-			loader->reader, start,
-			"next is the first id of the block that was never handed out (one past its end: all were)",
-			"ids.next %u is not inside the block %u..%llu", tenant->id_next, tenant->id_first,
-			(unsigned long long)end - 1);
-	return 0;
+	return rules_ids(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema ids_schema = {
@@ -56,29 +41,18 @@ static const struct field role_fields[] = {
 	{.name = "name", .type = FIELD_WORD, .required = true, .offset = AT(role_record, name)},
 	{.name = "kind",
 	 .type = FIELD_CHOICE_BOOL,
-	 .choices = role_kind_words,
+	 .choices = value_role_kind_words,
 	 .required = true,
 	 .offset = AT(role_record, tenant_wide)},
-	{.name = "groups", .type = FIELD_CHOICE, .choices = level_words, .offset = AT(role_record, level)},
+	{.name = "groups", .type = FIELD_CHOICE, .choices = value_level_words, .offset = AT(role_record, level)},
 	{.name = "actions", .type = FIELD_ROLE_ACTIONS, .required = true, .offset = AT(role_record, actions)},
 };
 
 static int finish_role(struct loader *loader, void *record, yaml_mark_t start)
 {
-	const struct role_record *role = record;
+	struct problem problem = {0};
 
-	if (matrix_knows_project_role(role->name) || matrix_knows_tenant_role(role->name))
-		return yaml_reader_fail_at(loader->reader, start, "choose another name", "role \"%s\" is a shipped one",
-					   role->name);
-	if (role->tenant_wide && role->level != GROUP_LEVEL_ALL)
-		return yaml_reader_fail_at(loader->reader, start, "leave \"groups\" out",
-					   "tenant role \"%s\" cannot give groups of a project", role->name);
-	for (uint32_t i = 0; role->tenant_wide && i < role->actions.count; i++)
-		if (matrix_action_is_host(role->actions.items[i]))
-			return yaml_reader_fail_at(loader->reader, start, "make it a project role",
-						   "tenant role \"%s\" cannot give %s", role->name,
-						   role->actions.items[i]);
-	return 0;
+	return rules_role(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema role_schema = {.what = "a role",
@@ -88,7 +62,10 @@ static const struct schema role_schema = {.what = "a role",
 					  .finish = finish_role};
 
 static const struct field policy_fields[] = {
-	{.name = "ssh_keys", .type = FIELD_CHOICE, .choices = ssh_keys_words, .offset = AT(tenant_record, ssh_keys)},
+	{.name = "ssh_keys",
+	 .type = FIELD_CHOICE,
+	 .choices = value_ssh_keys_words,
+	 .offset = AT(tenant_record, ssh_keys)},
 	{.name = "max_sessions_per_user", .type = FIELD_U32, .offset = AT(tenant_record, max_sessions_per_user)},
 	{.name = "key_warning", .type = FIELD_DAYS, .offset = AT(tenant_record, key_warn_days)},
 	{.name = "login_hours", .type = FIELD_HOURS, .offset = AT(tenant_record, login_hours)},
@@ -110,7 +87,10 @@ static const struct field tenant_fields[] = {
 	 .offset = AT(tenant_record, roles),
 	 .count_offset = AT(tenant_record, role_count)},
 	{.name = "policy", .type = FIELD_MAP, .inner = &policy_schema},
-	{.name = "status", .type = FIELD_CHOICE_BOOL, .choices = status_words, .offset = AT(tenant_record, suspended)},
+	{.name = "status",
+	 .type = FIELD_CHOICE_BOOL,
+	 .choices = value_status_words,
+	 .offset = AT(tenant_record, suspended)},
 };
 
 static void default_tenant(struct loader *loader, void *record)
@@ -118,22 +98,14 @@ static void default_tenant(struct loader *loader, void *record)
 	struct tenant_record *tenant = record;
 
 	tenant->name = tenant->region = "";
-	tenant->key_warn_days = DEFAULT_KEY_WARN_DAYS;
+	tenant->key_warn_days = RULES_KEY_WARN_DAYS;
 }
 
 static int finish_tenant(struct loader *loader, void *record, yaml_mark_t start)
 {
-	const struct tenant_record *tenant = record;
+	struct problem problem = {0};
 
-	if (strlen(tenant->slug) > TENANT_SLUG_MAX)
-		return yaml_reader_fail_at(loader->reader, start, "choose a shorter one",
-					   "tenant slug \"%s\" is longer than %u bytes", tenant->slug, TENANT_SLUG_MAX);
-	for (uint32_t i = 0; i < tenant->role_count; i++)
-		for (uint32_t j = 0; j < i; j++)
-			if (strcmp(tenant->roles[i].name, tenant->roles[j].name) == 0)
-				return yaml_reader_fail_at(loader->reader, start, "keep one of them",
-							   "role \"%s\" is defined twice", tenant->roles[i].name);
-	return 0;
+	return rules_tenant(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema tenant_schema = {.what = "a tenant",
@@ -160,12 +132,12 @@ static const struct field user_fields[] = {
 	{.name = "tenant", .type = FIELD_ID, .required = true, .offset = AT(user_record, tenant_id)},
 	{.name = "login", .type = FIELD_LOGIN, .required = true},
 	{.name = "uid", .type = FIELD_MANAGED_ID, .required = true, .offset = AT(user_record, uid)},
-	{.name = "kind", .type = FIELD_CHOICE, .choices = user_kind_words, .offset = AT(user_record, kind)},
+	{.name = "kind", .type = FIELD_CHOICE, .choices = value_user_kind_words, .offset = AT(user_record, kind)},
 	{.name = "name", .type = FIELD_NAME, .offset = AT(user_record, name)},
 	{.name = "email", .type = FIELD_EMAIL, .offset = AT(user_record, email)},
 	{.name = "home", .type = FIELD_HOME},
 	{.name = "shell", .type = FIELD_PATH, .offset = AT(user_record, shell)},
-	{.name = "status", .type = FIELD_CHOICE, .choices = status_words, .offset = AT(user_record, status)},
+	{.name = "status", .type = FIELD_CHOICE, .choices = value_status_words, .offset = AT(user_record, status)},
 	{.name = "status_reason", .type = FIELD_TEXT, .offset = AT(user_record, status_reason)},
 	{.name = "sessions_valid_from", .type = FIELD_TIME, .offset = AT(user_record, sessions_valid_from)},
 	{.name = "ssh_keys", .type = FIELD_SSH_KEYS, .offset = AT(user_record, ssh_keys)},
@@ -184,19 +156,19 @@ static void default_user(struct loader *loader, void *record)
 static int finish_user(struct loader *loader, void *record, yaml_mark_t start)
 {
 	struct user_record *user = record;
-	char usual[sizeof(HOME_PREFIX) + NAME_MAX_BYTES];
-	int length = snprintf(usual, sizeof(usual), HOME_PREFIX "%s", loader->login);
+	char usual[sizeof(RULES_HOME_PREFIX) + NAME_MAX_BYTES];
+	int length = snprintf(usual, sizeof(usual), RULES_HOME_PREFIX "%s", loader->login);
 	const char *home = *loader->home ? loader->home : usual;
 
-	if (!user->shell && schema_intern(loader, DEFAULT_SHELL, strlen(DEFAULT_SHELL), &user->shell) < 0)
+	if (!user->shell && schema_intern(loader, RULES_DEFAULT_SHELL, strlen(RULES_DEFAULT_SHELL), &user->shell) < 0)
 		return -ENOMEM;
 	user->home = pool_add(&loader->unit->pool, home, strlen(home));
 	if (!user->home)
 		return -ENOMEM;
 	if (strcmp(home, usual) == 0)
-		user->login = user->home + strlen(HOME_PREFIX);
+		user->login = user->home + strlen(RULES_HOME_PREFIX);
 	else
-		user->login = pool_add(&loader->unit->pool, loader->login, (size_t)length - strlen(HOME_PREFIX));
+		user->login = pool_add(&loader->unit->pool, loader->login, (size_t)length - strlen(RULES_HOME_PREFIX));
 	return user->login ? 0 : -ENOMEM;
 }
 
@@ -277,16 +249,9 @@ static void default_key(struct loader *loader, void *record)
 
 static int finish_key(struct loader *loader, void *record, yaml_mark_t start)
 {
-	const struct key_record *key = record;
-	bool shaped = text_starts(key->id, "key_") && strlen(key->id) == 4 + 16 && !strchr(key->id + 4, '_');
+	struct problem problem = {0};
 
-	if (!shaped)
-		return yaml_reader_fail_at(loader->reader, start, "the digits are the middle part of the key's text",
-					   "key id \"%s\" is not \"key_\" and 16 letters or digits", key->id);
-	if (key->not_before && key->not_after && key->not_after <= key->not_before)
-		return yaml_reader_fail_at(loader->reader, start, "",
-					   "the key ends (not_after) before it begins (not_before)");
-	return 0;
+	return rules_key(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema key_schema = {.what = "a key",
@@ -303,13 +268,11 @@ static const struct field rule_fields[] = {
 	{.name = "services", .type = FIELD_WORDS, .offset = AT(host_rule, services)},
 };
 
-static const char *default_login_roles[] = {"owner", "editor"};
-
 static void default_rule(struct loader *loader, void *record)
 {
 	/* Told apart from "login: []" by finish_rule: an empty list leaves NULL. */
-	((struct host_rule *)record)->login.items = default_login_roles;
-	((struct host_rule *)record)->login.count = ARRAY_LEN(default_login_roles);
+	((struct host_rule *)record)->login.items = (const char **)(uintptr_t)rules_login_roles;
+	((struct host_rule *)record)->login.count = RULES_LOGIN_ROLE_COUNT;
 }
 
 static int finish_rule(struct loader *loader, void *record, yaml_mark_t start)
@@ -317,15 +280,15 @@ static int finish_rule(struct loader *loader, void *record, yaml_mark_t start)
 	struct host_rule *rule = record;
 	const char **items;
 
-	if (rule->login.items != default_login_roles)
+	if (rule->login.items != rules_login_roles)
 		return 0;
 	/* The unit owns all it points to, so that the compiled form can find every text in its pool. */
-	items = arena_alloc(&loader->unit->arena, sizeof(default_login_roles));
+	items = arena_alloc(&loader->unit->arena, RULES_LOGIN_ROLE_COUNT * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	rule->login.items = items;
-	for (size_t i = 0; i < ARRAY_LEN(default_login_roles); i++) {
-		int r = schema_intern(loader, default_login_roles[i], strlen(default_login_roles[i]), &items[i]);
+	for (size_t i = 0; i < RULES_LOGIN_ROLE_COUNT; i++) {
+		int r = schema_intern(loader, rules_login_roles[i], strlen(rules_login_roles[i]), &items[i]);
 
 		if (r < 0)
 			return r;
@@ -349,8 +312,19 @@ static const struct field host_fields[] = {
 	 .offset = AT(host_record, rules),
 	 .count_offset = AT(host_record, rule_count)},
 };
-static const struct schema host_schema = {
-	.what = "a host", .fields = host_fields, .count = ARRAY_LEN(host_fields), .size = sizeof(struct host_record)};
+
+static void default_host(struct loader *loader, void *record)
+{
+	struct host_record *host = record;
+
+	host->id = host->tenant_id = "";
+}
+
+static const struct schema host_schema = {.what = "a host",
+					  .fields = host_fields,
+					  .count = ARRAY_LEN(host_fields),
+					  .size = sizeof(struct host_record),
+					  .defaults = default_host};
 
 static const struct section {
 	const char *name;

@@ -6,9 +6,9 @@
 #pragma once
 
 #include "directory/unit.h"
+#include "records/values.h"
 #include "yaml/yaml_reader.h"
 
-#define LIST_ITEMS_MAX 4096U
 #define FIELDS_MAX 20U /* keys of one mapping */
 
 enum field_type {
@@ -61,12 +61,11 @@ struct schema {
 	int (*finish)(struct loader *loader, void *record, yaml_mark_t start);
 };
 
-#define LOADER_HOME_MAX 256
 struct loader {
 	struct yaml_reader *reader;
 	struct unit *unit;
 	struct intern intern;
-	char login[NAME_MAX_BYTES + 1], home[LOADER_HOME_MAX]; /* of the user being read; "" */
+	char login[NAME_MAX_BYTES + 1], home[VALUE_HOME_MAX]; /* of the user being read; "" */
 };
 
 /* Reads the mapping that the current event starts. On return the current event is its end. */

@@ -144,6 +144,7 @@ enum record_kind {
 	RECORD_TOKEN_KEY,
 	RECORD_REVOCATION,
 };
+#define RECORD_KIND_COUNT (RECORD_REVOCATION + 1)
 
 /* The records that came from one place (a file or a feed), and their lists. */
 struct record_set {

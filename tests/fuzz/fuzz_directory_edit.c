@@ -61,6 +61,9 @@ static void change_record(struct change *change, uint8_t choice)
 		change->record.key.revoked_at = choice & 8 ? 1795305600 : 0;
 		change->record.key.revoked_reason = choice & 8 ? "gone" : "";
 		break;
+	case RECORD_TOKEN_KEY:
+	case RECORD_REVOCATION:
+		break;
 	case RECORD_HOST:
 		if (host->rule_count > ARRAY_LEN(change->rules))
 			host->rule_count = 0;
@@ -84,8 +87,8 @@ static void choose(struct change *change, const struct unit *unit, uint8_t first
 {
 	uint32_t count;
 
-	change->kind = (enum record_kind)(first % RECORD_KIND_COUNT);
-	change->what = first / RECORD_KIND_COUNT % 3;
+	change->kind = (enum record_kind)(first % FILE_KIND_COUNT);
+	change->what = first / FILE_KIND_COUNT % 3;
 	count = records_count(&unit->records, change->kind);
 	/* What is appended resembles what is there. */
 	if (count == 0) {
@@ -166,7 +169,7 @@ static void check_result(const struct edit *edit, const struct unit *before, con
 	bool removes = false;
 
 	FUZZ_CHECK(directory_yaml_load_text("fuzz", text, strlen(text), &after, &problem) == 0);
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
 		check_kind(kind, before, after, changes, count);
 	for (unsigned i = 0; i < count; i++)
 		removes |= changes[i].what != APPEND;

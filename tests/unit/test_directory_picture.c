@@ -270,10 +270,12 @@ static void note(void *context, enum record_kind kind, enum change_kind change, 
 	static const char *const changes[] = {"+", "-", "~"};
 	struct seen *seen = context;
 	const void *record = new_record ? new_record : old_record;
+	const char *name =
+		kind == RECORD_HOST ? ((const struct host_record *)record)->name : *(const char *const *)record;
 
 	assert_true((old_record != NULL) == (change != CHANGE_ADDED));
 	assert_true((new_record != NULL) == (change != CHANGE_REMOVED));
-	buffer_printf(&seen->lines, "%s%s %s;", changes[change], record_kind_name(kind), *(const char *const *)record);
+	buffer_printf(&seen->lines, "%s%s %s;", changes[change], record_kind_name(kind), name);
 }
 
 static void assert_diff(const struct directory *before, const struct directory *after, const char *wanted)
