@@ -14,6 +14,7 @@ struct publisher;  /* feed/publisher.h: signing keys, streams, head renewal, sna
 struct token_keys; /* auth/token_keys.h: keys of access tokens, rotation, revocations */
 struct limiter;    /* http/limiter.h: rate limits */
 struct metrics;    /* http/metrics.h */
+struct sweeper;    /* sweeper.h */
 
 struct app {
 	const struct config *config;
@@ -25,7 +26,8 @@ struct app {
 	struct token_keys *token_keys;
 	struct limiter *limiter;
 	struct metrics *metrics;
-	_Atomic bool draining; /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
+	struct sweeper *sweeper; /* NULL on the command line */
+	_Atomic bool draining;   /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
 };
 /* The seal key and the secret of /internal, from their files: as root, before the account is changed. */
 int app_read_keys(const struct config *config, struct app *app, struct problem *problem);
