@@ -93,6 +93,28 @@ static enum reason decide_person(const struct policy_request *request, const str
 	return REASON_ALLOWED;
 }
 
+/* Is the project role enough while the tenant's word is as old as it is? */
+static bool role_lasts(enum freshness_answer freshness, const struct tenant_record *tenant, const char *role)
+{
+	return freshness == FRESHNESS_FRESH || (freshness == FRESHNESS_STALE && list_has(&tenant->stale_roles, role));
+}
+
+static bool any_role_lasts(const struct directory *d, enum freshness_answer freshness,
+			   const struct tenant_record *tenant, const struct user_record *user)
+{
+	uint32_t cursor = 0;
+
+	for (const struct member_record *member; (member = directory_user_members(d, user->id, &cursor));)
+		if (*member->project_id && role_lasts(freshness, tenant, member->role))
+			return true;
+	return false;
+}
+
+static enum freshness_answer how_fresh(const struct policy_request *request, const struct tenant_record *tenant)
+{
+	return freshness_of(request->freshness, tenant->id, tenant->stale_offline_sec, request->boot_now);
+}
+
 /* What the project itself and the key's limits say, once the role would do. */
 static enum reason decide_project_limits(const struct policy_request *request, const struct project_record *project)
 {
@@ -107,6 +129,7 @@ static enum reason decide_rule(const struct policy_request *request, const struc
 			       const struct host_rule *rule, const struct project_record *project, const char *role)
 {
 	bool sudo = strcmp(request->action, "host.sudo") == 0;
+	enum reason reason;
 
 	if (!role)
 		return REASON_NOT_A_MEMBER;
@@ -115,15 +138,22 @@ static enum reason decide_rule(const struct policy_request *request, const struc
 		return REASON_ROLE_TOO_LOW;
 	if (!sudo && !request->implied && !list_lets(&rule->services, request->service))
 		return REASON_SERVICE_NOT_ALLOWED;
-	return decide_project_limits(request, project);
+	reason = decide_project_limits(request, project);
+	if (reason == REASON_ALLOWED && !role_lasts(how_fresh(request, tenant), tenant, role))
+		return REASON_STALE;
+	return reason;
 }
 
 /* How near a refusal by a project is to a yes. */
 static int nearness(enum reason reason)
 {
-	static const enum reason order[] = {REASON_NOT_A_MEMBER,        REASON_ROLE_TOO_LOW,
-					    REASON_SERVICE_NOT_ALLOWED, REASON_SOURCE_NOT_ALLOWED,
-					    REASON_KEY_SCOPE_PROJECT,   REASON_ALLOWED};
+	static const enum reason order[] = {REASON_NOT_A_MEMBER,
+					    REASON_ROLE_TOO_LOW,
+					    REASON_SERVICE_NOT_ALLOWED,
+					    REASON_SOURCE_NOT_ALLOWED,
+					    REASON_KEY_SCOPE_PROJECT,
+					    REASON_STALE,
+					    REASON_ALLOWED};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (order[i] == reason)
@@ -206,9 +236,25 @@ static void decide_tenant(const struct directory *d, const struct policy_request
 		ret->reason = REASON_ALLOWED;
 }
 
+/* Of a yes: does it hold while the tenant is stale? (decide_host asked for each project.) */
+static enum reason decide_freshness(const struct directory *d, const struct policy_request *request,
+				    const struct policy_decision *decision, enum freshness_answer freshness)
+{
+	const struct user_record *user = request->user;
+	bool lasts;
+
+	if (freshness == FRESHNESS_FRESH)
+		return REASON_ALLOWED;
+	lasts = decision->project
+			? role_lasts(freshness, decision->tenant, directory_role(d, user->id, decision->project->id))
+			: any_role_lasts(d, freshness, decision->tenant, user);
+	return lasts ? REASON_ALLOWED : REASON_STALE;
+}
+
 void policy_decide(const struct directory *d, const struct policy_request *request, struct policy_decision *ret)
 {
 	struct policy_decision decision = {.reason = REASON_BROKEN};
+	enum freshness_answer freshness;
 
 	if (!request->user) {
 		decision.reason = REASON_UNKNOWN_USER;
@@ -227,6 +273,10 @@ void policy_decide(const struct directory *d, const struct policy_request *reque
 			decide_project(d, request, &decision);
 		else if (is_set(request->action))
 			decide_tenant(d, request, &decision);
+		freshness = how_fresh(request, decision.tenant);
+		decision.stale = freshness != FRESHNESS_FRESH;
+		if (decision.reason == REASON_ALLOWED)
+			decision.reason = decide_freshness(d, request, &decision, freshness);
 	}
 	*ret = decision;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "directory/directory.h"
+#include "policy/freshness.h"
 
 /* Why. Each has a word for machines (reason_word) and a sentence for the person (reason_text).
  * REASON_ALLOWED is the only yes. */
@@ -44,11 +45,16 @@ enum reason {
 	REASON_TOO_MANY_SESSIONS,
 	REASON_LOGIN_EXPIRED, /* the login id is too old or of somebody else */
 	REASON_NOT_PERMITTED, /* the caller may not ask this */
-	REASON_BROKEN,        /* we could not decide: the only reason that is not a denial */
+	/* These two are no denials: we could not decide (reason_is_broken). */
+	REASON_STALE, /* the control plane is out of reach, and the tenant's policy does not allow this role meanwhile
+		       */
+	REASON_BROKEN,
 	REASON_COUNT,
 };
 const char *reason_word(enum reason reason); /* "role-too-low" */
 const char *reason_text(enum reason reason); /* "your role in the project does not allow signing in on this host" */
+
+bool reason_is_broken(enum reason reason);
 
 /* A question. Strings may be NULL or "" where not known. */
 struct policy_request {
@@ -63,14 +69,17 @@ struct policy_request {
 	bool implied;           /* part of a session that was let in already (systemd-user): no rule
 				 * about services or hours is asked again */
 	int64_t now;
-	int64_t authenticated_at; /* sign-ins: when the credential was given; must not lie before the user's
-				   * sessions_valid_from. 0: this is not a sign-in */
+	const struct freshness *freshness; /* NULL: all tenants come from files */
+	uint64_t boot_now;                 /* CLOCK_BOOTTIME, microseconds; for freshness */
+	int64_t authenticated_at;          /* sign-ins: when the credential was given; must not lie before the user's
+					    * sessions_valid_from. 0: this is not a sign-in */
 };
 struct policy_decision {
 	enum reason reason;
 	const struct project_record *project; /* the one it was decided for; NULL when none */
 	const struct tenant_record *tenant;
 	const char *role; /* in that project (or tenant); NULL */
+	bool stale;       /* decided without fresh word of the tenant's control plane, whichever way it fell */
 };
 /* Host decisions (host.login, host.sudo) go by the host's rules; all others by role alone. A rule's
  * `services` limit host.login only: its `sudo` list says by itself who may sudo.
@@ -83,7 +92,10 @@ struct policy_decision {
  *
  * Of several reasons for a no, the first of this order is given: account, key, key scope, network, hours,
  * and then that of the project that came nearest to a yes. A project of another tenant is unknown to the
- * asker, whatever its state or theirs: that comes first of all, as it does for a project that is not there. */
+ * asker, whatever its state or theirs: that comes first of all, as it does for a project that is not there.
+ *
+ * Of a stale tenant only holders of its stale_roles, in the project that is decided for (or in any, where none is), get
+ * a yes; what would be a yes for others is REASON_STALE. A no stays the no that it is. */
 void policy_decide(const struct directory *d, const struct policy_request *request, struct policy_decision *ret);
 /* Is the key itself in force now, for this owner? REASON_ALLOWED or a KEY_ reason. */
 enum reason policy_key_in_force(const struct key_record *key, int64_t now);

@@ -59,6 +59,10 @@ static const struct reason_row {
 				      "you have as many sessions here as your organisation allows; end one first"},
 	[REASON_LOGIN_EXPIRED] = {"login-expired", "this sign-in is no longer valid; sign in again"},
 	[REASON_NOT_PERMITTED] = {"not-permitted", "you may not ask this"},
+	[REASON_STALE] =
+		{"stale",
+		 "this host has lost touch with your organisation's directory, so nothing could be decided; try "
+		 "again later"},
 	[REASON_BROKEN] = {"broken",
 			   "signing in is broken on this host, so nothing could be decided; tell its operator"},
 };
@@ -73,4 +77,9 @@ const char *reason_word(enum reason reason)
 const char *reason_text(enum reason reason)
 {
 	return (unsigned)reason < REASON_COUNT ? reasons[reason].text : reasons[REASON_BROKEN].text;
+}
+
+bool reason_is_broken(enum reason reason)
+{
+	return reason == REASON_BROKEN || reason == REASON_STALE || (unsigned)reason >= REASON_COUNT;
 }
