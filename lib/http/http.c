@@ -394,6 +394,24 @@ static int transfer_new(struct http *http, const struct http_request *request, s
 	return 0;
 }
 
+const char *http_fault_text(enum http_fault fault)
+{
+	static const char *const texts[] = {
+		[HTTP_FINE] = "answered",
+		[HTTP_NO_NAME] = "its name cannot be resolved",
+		[HTTP_NO_ROUTE] = "it cannot be reached",
+		[HTTP_NO_PROXY] = "the proxy cannot be reached, or says no",
+		[HTTP_BAD_PEER] = "it does not prove who it is (certificate, name, pin, or TLS below 1.3)",
+		[HTTP_TIMED_OUT] = "it does not answer in time",
+		[HTTP_CUT] = "the connection ended in the middle",
+		[HTTP_TOO_LARGE] = "its answer is larger than it may be",
+		[HTTP_STOPPED] = "its answer could not be used",
+		[HTTP_OTHER] = "the transfer failed",
+	};
+
+	return (unsigned)fault < ARRAY_LEN(texts) ? texts[fault] : texts[HTTP_OTHER];
+}
+
 /* ---- how it ended ------------------------------------------------------------------------------------ */
 
 static enum http_fault fault_of(const struct http_transfer *transfer, CURLcode code)

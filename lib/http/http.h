@@ -53,6 +53,8 @@ enum http_fault {
 	HTTP_STOPPED, /* a callback said so */
 	HTTP_OTHER,
 };
+const char *http_fault_text(enum http_fault fault); /* "the proxy cannot be reached, or says no" */
+
 struct http_answer {
 	enum http_fault fault;
 	unsigned status;                         /* 0 with a fault */
