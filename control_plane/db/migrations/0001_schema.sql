@@ -373,7 +373,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON hosts, host_tenants TO "tenant-control";
 -- may read these columns and nothing else, and cannot log in.
 GRANT SELECT (id, tenant_id) ON api_keys TO tenant_control_lookup;
 GRANT SELECT (id, slug) ON tenants TO tenant_control_lookup;
-GRANT SELECT (tenant_id, revision, epoch) ON feeds TO tenant_control_lookup;
+GRANT SELECT (tenant_id, revision, epoch, trust_version, head_issued) ON feeds TO tenant_control_lookup;
 CREATE POLICY lookup ON api_keys FOR SELECT TO tenant_control_lookup USING (true);
 CREATE POLICY lookup ON tenants FOR SELECT TO tenant_control_lookup USING (true);
 CREATE POLICY lookup ON feeds FOR SELECT TO tenant_control_lookup USING (true);
@@ -385,9 +385,10 @@ CREATE FUNCTION tenant_of_slug(tenant_slug text) RETURNS text
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = control, pg_temp
 	AS $$ SELECT id FROM tenants WHERE slug = tenant_slug $$;
 -- The poll behind NOTIFY: which of these feeds have moved on?
-CREATE FUNCTION feed_revisions(tenants text[]) RETURNS TABLE (tenant_id text, epoch bigint, revision bigint)
+CREATE FUNCTION feed_revisions(tenants text[])
+	RETURNS TABLE (tenant_id text, epoch bigint, revision bigint, trust_version bigint, head_issued bigint)
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = control, pg_temp
-	AS $$ SELECT f.tenant_id, f.epoch, f.revision FROM feeds f WHERE f.tenant_id = ANY (tenants) $$;
+	AS $$ SELECT f.tenant_id, f.epoch, f.revision, f.trust_version, f.head_issued FROM feeds f WHERE f.tenant_id = ANY (tenants) $$;
 GRANT CREATE ON SCHEMA control TO tenant_control_lookup;
 ALTER FUNCTION tenant_of_key(text) OWNER TO tenant_control_lookup;
 ALTER FUNCTION tenant_of_slug(text) OWNER TO tenant_control_lookup;
