@@ -12,6 +12,7 @@ struct change;
 /* One for each request; operations go to the feed of `tenant_id`. */
 int change_new(const char *tenant_id, struct change **ret);
 void change_free(struct change *change); /* takes NULL */
+DEFINE_CLEANUP(struct change, change_free)
 /* The body's reference is taken. Errors collect and come out of change_publish. A second put of one record replaces the
  * first. */
 void change_put(struct change *change, enum record_kind kind, const char *id, uint64_t version, json_t *body);

@@ -217,6 +217,19 @@ static enum jwt_fault check_claims(const json_t *claims, const struct jwt_rules 
 	return from > rules->now + JWT_LEEWAY_SEC ? JWT_NOT_YET : JWT_FINE;
 }
 
+char *jwt_unverified_subject(const char *token, size_t length)
+{
+	_cleanup_(json_decrefp) json_t *claims = NULL;
+	struct part parts[3];
+	const char *subject;
+
+	if (length > JWT_BYTES_MAX || !split(token, length, parts))
+		return NULL;
+	claims = read_object(&parts[1]);
+	subject = json_string_value(json_object_get(claims, "sub"));
+	return subject ? strdup(subject) : NULL;
+}
+
 enum jwt_fault jwt_verify(const char *token, size_t length, const struct jwt_rules *rules, json_t **ret_claims)
 {
 	_cleanup_(json_decrefp) json_t *header = NULL, *claims = NULL;

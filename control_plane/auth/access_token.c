@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "control_plane/auth/access_token.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "control_plane/app.h"
+#include "control_plane/auth/token_keys.h"
+#include "crypto/api_key.h"
+
+#define ID_CHARS 22 /* 130 random bits */
+
+static const struct {
+	const char *word, *prefix;
+} kinds[] = {
+	[ACCESS_USER] = {"user", "usr_"},
+	[ACCESS_OPERATOR] = {"operator", "opr_"},
+	[ACCESS_HOST] = {"host", "hst_"},
+};
+
+int access_token_issue(struct request *request, enum access_kind kind, const char *subject, const char *tenant_id,
+		       int64_t valid_from, const char **ret_text, struct access_token *ret)
+{
+	const struct config *config = request->app->config;
+	uint32_t lifetime = kind == ACCESS_HOST ? config->host_token_sec : config->access_token_sec;
+	/* A change of the password ends tokens up to the end of its second; the one that follows it is of the next. */
+	int64_t issued = MAX_OF(request->now, valid_from), expires = issued + MIN_OF(lifetime, TOKEN_LIFETIME_MOST);
+	_cleanup_(buffer_finish) struct buffer text = {.wipe = true};
+	_cleanup_(json_decrefp) json_t *claims = NULL;
+	char id[ID_CHARS + 1];
+	int r = base62_random(id, ID_CHARS);
+
+	if (r < 0)
+		return r;
+	claims = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:I, s:I}", "iss", config->url, "aud", config->url, "sub",
+			   subject, "kind", kinds[kind].word, "tenant", tenant_id, "jti", id, "iat", (json_int_t)issued,
+			   "exp", (json_int_t)expires);
+	if (!claims)
+		return -ENOMEM;
+	r = token_keys_sign(request->app->token_keys, request->now, claims, &text);
+	if (r < 0)
+		return r;
+	*ret_text = request_copy(request, buffer_text(&text));
+	*ret = (struct access_token){
+		.kind = kind,
+		.id = request_copy(request, id),
+		.subject = subject,
+		.tenant_id = tenant_id,
+		.issued = issued,
+		.expires = expires,
+	};
+	return *ret_text && ret->id ? 0 : -ENOMEM;
+}
+
+int access_token_answer(struct request *request, const char *text, const struct access_token *token)
+{
+	request->response.secret = true;
+	respond_header(request, "Cache-Control", "no-store");
+	return respond_json(request, 200,
+			    json_pack("{s:s, s:s, s:I}", "access_token", text, "token_type", "Bearer", "expires_in",
+				      (json_int_t)(token->expires - request->now)));
+}
+
+static const char *claim(struct request *request, const json_t *claims, const char *name)
+{
+	return request_copy(request, json_string_value(json_object_get(claims, name)));
+}
+
+enum jwt_fault access_token_verify(struct request *request, const char *text, size_t length, struct access_token *ret)
+{
+	_cleanup_(json_decrefp) json_t *claims = NULL;
+	enum jwt_fault fault = token_keys_verify(request->app->token_keys, request->now, text, length, &claims);
+	const char *word;
+	unsigned kind = 0;
+
+	if (fault != JWT_FINE)
+		return fault;
+	word = json_string_value(json_object_get(claims, "kind"));
+	while (kind < ARRAY_LEN(kinds) && !text_equal(kinds[kind].word, word))
+		kind++;
+	if (kind == ARRAY_LEN(kinds))
+		return JWT_BAD_CLAIMS;
+	*ret = (struct access_token){
+		.kind = kind,
+		.id = claim(request, claims, "jti"),
+		.subject = claim(request, claims, "sub"),
+		.tenant_id = claim(request, claims, "tenant"),
+		.issued = json_integer_value(json_object_get(claims, "iat")),
+		.expires = json_integer_value(json_object_get(claims, "exp")),
+	};
+	if (!ret->id || !ret->subject || !text_starts(ret->subject, kinds[kind].prefix) ||
+	    (kind == ACCESS_USER) != (ret->tenant_id != NULL))
+		return JWT_BAD_CLAIMS;
+	return JWT_FINE;
+}
