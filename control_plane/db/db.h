@@ -36,6 +36,7 @@ struct db_scope {
 	const char *tenant_id; /* NULL: none, so no tenant's row is visible */
 	bool platform;         /* operators' and hosts' own tables (control.platform) */
 	bool read_only;
+	bool one_snapshot; /* all statements see the same moment (repeatable read) */
 };
 struct db_tx;
 /* Negative results of all below:

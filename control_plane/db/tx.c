@@ -25,7 +25,7 @@ struct db_tx {
 	struct db *db;
 	struct connection *connection;
 	char tenant_id[ID_MAX_BYTES + 1];
-	bool platform, read_only;
+	bool platform, read_only, one_snapshot;
 	bool begun;   /* BEGIN was sent */
 	bool wrote;   /* the server said so of a statement */
 	bool xid_due; /* it is asked for */
@@ -53,6 +53,7 @@ int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret)
 	(void)snprintf(tx->tenant_id, sizeof(tx->tenant_id), "%s", scope->tenant_id ? scope->tenant_id : "");
 	tx->platform = scope->platform;
 	tx->read_only = scope->read_only;
+	tx->one_snapshot = scope->one_snapshot;
 	pool_count(&db->counts.transactions);
 	*ret = tx;
 	return 0;
@@ -70,6 +71,14 @@ static int fail(struct db_tx *tx, int result)
 	return tx->failure;
 }
 
+static const char *begin_text(const struct db_tx *tx)
+{
+	if (tx->one_snapshot)
+		return tx->read_only ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+				     : "BEGIN ISOLATION LEVEL REPEATABLE READ";
+	return tx->read_only ? "BEGIN READ ONLY" : "BEGIN";
+}
+
 static int begin(struct db_tx *tx)
 {
 	const char *const values[] = {tx->tenant_id, tx->platform ? "on" : "off"};
@@ -78,7 +87,7 @@ static int begin(struct db_tx *tx)
 	if (tx->begun)
 		return 0;
 	tx->begun = true;
-	result = connection_send(tx->connection, EXPECT_DONE, tx->read_only ? "BEGIN READ ONLY" : "BEGIN", 0, NULL);
+	result = connection_send(tx->connection, EXPECT_DONE, begin_text(tx), 0, NULL);
 	if (result < 0)
 		return result;
 	return connection_send(

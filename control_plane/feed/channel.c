@@ -161,6 +161,11 @@ struct channel_view channel_view(struct channel *channel)
 	return view;
 }
 
+const char *channel_tenant(const struct channel *channel)
+{
+	return channel->tenant_id;
+}
+
 void channel_reset(struct channel *channel, uint64_t epoch, uint64_t revision)
 {
 	(void)pthread_mutex_lock(&channel->lock);
@@ -414,6 +419,16 @@ int channel_next(struct channel_reader *reader, int64_t now, struct frame **ret,
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	return r;
+}
+
+void channel_lock(struct channel *channel)
+{
+	(void)pthread_mutex_lock(&channel->lock);
+}
+
+void channel_unlock(struct channel *channel)
+{
+	(void)pthread_mutex_unlock(&channel->lock);
 }
 
 void channel_each(struct channel *channel, void (*look)(struct channel_reader *reader, void *context), void *context)

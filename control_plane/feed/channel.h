@@ -40,6 +40,7 @@ struct channel_view {
 	bool loaded;
 };
 struct channel_view channel_view(struct channel *channel);
+const char *channel_tenant(const struct channel *channel);
 
 /* Forgets all and starts at this revision, of which there is no delta here. Readers of another epoch or revision are
  * cut. */
@@ -74,5 +75,8 @@ void channel_detach(struct channel_reader *reader);
 /* The next event, with a reference; NULL: nothing now. *ret_head: it is a head that covers all sent before.
  * -ESTALE: the reader fell behind, or the feed's life is another. */
 int channel_next(struct channel_reader *reader, int64_t now, struct frame **ret, bool *ret_head);
+/* Around what `wake` and `look` see of a reader. */
+void channel_lock(struct channel *channel);
+void channel_unlock(struct channel *channel);
 /* Calls `look` for each reader, with the lock held. */
 void channel_each(struct channel *channel, void (*look)(struct channel_reader *reader, void *context), void *context);

@@ -29,6 +29,7 @@ struct publisher {
 	struct acks *acks;
 	struct makers *makers;
 	_Atomic bool draining;
+	_Atomic uint64_t streams; /* open now */
 	struct {
 		_Atomic uint64_t opened, refused, cut, gaps, revisions, heads, snapshots, acks, wake_usec;
 	} counts;
