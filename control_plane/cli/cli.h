@@ -41,6 +41,10 @@ int cli_unknown(const char *verb, const char *word, const char *const *known, si
 /* A problem on stderr. Returns CLI_FAILED. */
 int cli_fail(const char *what, const struct problem *problem);
 
+/* As root: becomes CLI_USER where there is such an account, since the database knows us by it. Else: only CLI_USER may.
+ */
+int cli_become_service(struct problem *problem);
+
 struct cli {
 	struct config *config;
 	struct app app;

@@ -67,7 +67,7 @@ int cli_fail(const char *what, const struct problem *problem)
 }
 
 /* The database knows us by the unix account that we have. */
-static int become_service(struct problem *problem)
+int cli_become_service(struct problem *problem)
 {
 	const struct passwd *account = getpwnam(CLI_USER);
 
@@ -94,7 +94,7 @@ int cli_open(const struct cli_options *options, bool serving, struct cli *ret)
 	*ret = (struct cli){0};
 	if (config_load(path, options->config_path != NULL, &ret->config, &problem) < 0)
 		return cli_fail("configuration", &problem);
-	if (app_read_keys(ret->config, &ret->app, &problem) < 0 || (!serving && become_service(&problem) < 0) ||
+	if (app_read_keys(ret->config, &ret->app, &problem) < 0 || (!serving && cli_become_service(&problem) < 0) ||
 	    app_open(ret->config, serving, &ret->app, &problem) < 0) {
 		config_free(TAKE_PTR(ret->config));
 		return cli_fail("start", &problem);

@@ -80,6 +80,7 @@ RULES = {
         ("jansson", "microhttpd"),
     ),
     "control_plane/db": (("lib/base", "lib/json", "lib/crypto"), ("pq",)),
+    "control_plane/cli": (("control_plane", "lib"), ("jansson", "systemd", "openssl")),
     "control_plane/auth": (
         ("control_plane", "lib/base", "lib/json", "lib/crypto", "lib/jose", "lib/records"),
         ("jansson", "crypt", "openssl"),
