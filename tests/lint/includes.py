@@ -29,6 +29,7 @@ LIBRARIES = {
     "curl": r"curl/",
     "pq": r"libpq-fe\.h",
     "microhttpd": r"microhttpd\.h",
+    "gnutls": r"gnutls/",
     "crypt": r"crypt\.h",
 }
 
@@ -76,8 +77,8 @@ RULES = {
         ("jansson", "systemd"),
     ),
     "control_plane/http": (
-        ("control_plane", "lib/base", "lib/json", "lib/crypto"),
-        ("jansson", "microhttpd"),
+        ("control_plane", "lib/base", "lib/json", "lib/crypto", "lib/records"),
+        ("jansson", "microhttpd", "gnutls"),
     ),
     "control_plane/db": (("lib/base", "lib/json", "lib/crypto"), ("pq",)),
     "control_plane/cli": (("control_plane", "lib"), ("jansson", "systemd", "openssl")),
