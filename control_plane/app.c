@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
+#include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/publisher.h"
 #include "control_plane/http/limiter.h"
 #include "control_plane/http/metrics.h"
@@ -106,6 +107,8 @@ static int open_parts(struct app *app, bool serving, struct problem *problem)
 	if (result < 0)
 		return problem_set(problem, -result, "%s", strerror(-result));
 	result = publisher_create(app, serving, &app->publisher, problem);
+	if (result == 0)
+		result = token_keys_create(app, serving, &app->token_keys, problem);
 	if (result == 0 && serving)
 		result = sweeper_start(app, &app->sweeper);
 	return result;
@@ -125,6 +128,7 @@ int app_open(const struct config *config, bool serving, struct app *app, struct 
 void app_close(struct app *app)
 {
 	sweeper_stop(TAKE_PTR(app->sweeper));
+	token_keys_destroy(TAKE_PTR(app->token_keys));
 	publisher_destroy(TAKE_PTR(app->publisher));
 	db_destroy(TAKE_PTR(app->db));
 	limiter_destroy(TAKE_PTR(app->limiter));
