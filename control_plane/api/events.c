@@ -9,7 +9,7 @@
 #include "control_plane/api/record.h"
 #include "control_plane/app.h"
 
-#define INSERT_SQL                                                                                        \
+#define INSERT_SQL                                                                                                    \
 	"INSERT INTO control.events (tenant_id, kind, outcome, actor, credential, source, request_id, target, data) " \
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9::jsonb, '{}'))"
 
@@ -18,8 +18,8 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-static int insert(struct request *request, struct db_tx *tx, const char *tenant_id, const char *actor,
-		  const char *kind, const char *outcome, const char *target, json_t *data)
+static int insert(struct request *request, struct db_tx *tx, const char *tenant_id, const char *actor, const char *kind,
+		  const char *outcome, const char *target, json_t *data)
 {
 	_cleanup_(json_decrefp) json_t *own = data;
 	const char *text;
@@ -59,10 +59,12 @@ void event_failure(struct request *request, const char *tenant_id, const char *a
 		log_warning("event %s about %s could not be written", kind, or_empty(target));
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------------
+ */
 
-#define VIEW_SQL                                                                                                     \
-	"jsonb_build_object('id', id, 'at', extract(epoch FROM at), 'kind', kind, 'outcome', outcome, 'actor', actor, " \
+#define VIEW_SQL                                                                                                 \
+	"jsonb_build_object('id', id, 'at', extract(epoch FROM at), 'kind', kind, 'outcome', outcome, 'actor', " \
+	"actor, "                                                                                                \
 	"'credential', credential, 'source', source, 'request_id', request_id, 'target', target, 'data', data)"
 
 /* Newest first, and by the primary key: the cursor is the last id of the page before. */

@@ -45,7 +45,8 @@ int record_json(const struct db_rows *rows, uint32_t row, unsigned column, json_
 	return json_read(text, strlen(text), ret, &problem);
 }
 
-/* ---- into the feed -------------------------------------------------------------------------------------------------- */
+/* ---- into the feed --------------------------------------------------------------------------------------------------
+ */
 
 struct change *record_change(struct request *request)
 {
@@ -116,7 +117,8 @@ int record_publish(struct request *request, enum record_kind kind, const char *i
 	return record_put(request, record_change(request), kind, id, rows, 0);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------------------------------
+ */
 
 int record_answer(struct request *request, unsigned status, const struct db_rows *rows)
 {
@@ -166,7 +168,8 @@ int record_fault(struct request *request, int result, const char *what, const st
 	return respond_db(request, result, what);
 }
 
-/* ---- the tenant's block ---------------------------------------------------------------------------------------------- */
+/* ---- the tenant's block
+ * ---------------------------------------------------------------------------------------------- */
 
 int record_take_ids(struct request *request, unsigned count, int64_t *ret)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all resources have in common. Statements make two JSON texts of a row: its body as the feed has it (docs/feed.md)
- * and its view as the API shows it (docs/openapi.yaml). Here the body is judged by the hosts' own rules before it is put
- * into the feed, so that what a host would refuse comes back as a problem that names the field.
+ * What all resources have in common. Statements make two JSON texts of a row: its body as the feed has it
+ * (docs/feed.md) and its view as the API shows it (docs/openapi.yaml). Here the body is judged by the hosts' own rules
+ * before it is put into the feed, so that what a host would refuse comes back as a problem that names the field.
  */
 #pragma once
 
 #include "control_plane/http/router.h"
-#include "json/json_read.h"
 #include "records/records.h"
+#include "json/json_read.h"
 
 #define RECORD_ID_MAX 24U
 
@@ -18,8 +18,8 @@
 #define SQL_NUMBER(column) "nullif(" column ", 0)"
 #define SQL_FLAG(column) "nullif(" column ", false)"
 /* A parameter that holds JSON's list of texts, as an array; NULL keeps what the column has. */
-#define SQL_SET_LIST(column, number)                                           \
-	column " = CASE WHEN " number "::jsonb IS NULL THEN " column           \
+#define SQL_SET_LIST(column, number)                                 \
+	column " = CASE WHEN " number "::jsonb IS NULL THEN " column \
 	       " ELSE ARRAY(SELECT jsonb_array_elements_text(" number "::jsonb)) END"
 #define SQL_SET(column, number) column " = coalesce(" number ", " column ")"
 #define SQL_SET_AS(column, number, type) column " = coalesce(" number "::" type ", " column ")"
@@ -36,8 +36,8 @@ int record_json(const struct db_rows *rows, uint32_t row, unsigned column, json_
 
 /* The request's change, for its tenant: made when it is first wanted. NULL: out of memory. */
 struct change *record_change(struct request *request);
-/* Takes a body from the database into the change. Columns of `row`: version, body. 0; 1: a problem was set (a host would
- * refuse it: the field is named); -errno. */
+/* Takes a body from the database into the change. Columns of `row`: version, body. 0; 1: a problem was set (a host
+ * would refuse it: the field is named); -errno. */
 int record_put(struct request *request, struct change *change, enum record_kind kind, const char *id,
 	       const struct db_rows *rows, uint32_t row);
 /* The same for the request's own tenant. */

@@ -63,6 +63,9 @@ static bool tenant_role_within(const struct gate_standing *standing, const struc
 {
 	struct matrix_walk walk = matrix_walk_tenant(tenant, role);
 
+	/* Above an owner there is nobody, whatever actions the tenant has made up. */
+	if (text_equal(standing->tenant_role, "owner"))
+		return true;
 	for (const char *action = matrix_walk_next(&walk); action; action = matrix_walk_next(&walk))
 		if (matrix_tenant_role(&standing->own, standing->tenant_role, action) != MATRIX_YES)
 			return false;
@@ -88,7 +91,8 @@ int rights_over_user(struct request *request, const char *user_id)
 	struct tenant_record roles;
 	const char *role;
 	int r = db_run(request->tx, &rows,
-		       "SELECT coalesce(m.role, '') FROM control.users u LEFT JOIN control.members m ON m.tenant_id = u.tenant_id "
+		       "SELECT coalesce(m.role, '') FROM control.users u LEFT JOIN control.members m ON m.tenant_id = "
+		       "u.tenant_id "
 		       "AND m.user_id = u.id AND m.project_id = '' WHERE u.tenant_id = $1 AND u.id = $2",
 		       request->tenant_id, user_id);
 
@@ -149,21 +153,28 @@ int rights_to_give_in_project(struct request *request, const char *user_id, cons
 								 : "you cannot give a role above your own");
 }
 
-int rights_lock_owners(struct request *request)
-{
-	return db_run(request->tx, NULL, "SELECT FROM control.tenants WHERE id = $1 FOR UPDATE", request->tenant_id);
-}
+#define OWNERS_SQL                                                                                              \
+	"SELECT FROM control.members m JOIN control.users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id " \
+	"WHERE m.tenant_id = $1 AND m.project_id = '' AND m.role = 'owner' AND u.status = 'active' "
 
-int rights_check_owners(struct request *request)
+int rights_lock_owners(struct request *request, const char *user_id, bool *ret_owner)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT FROM control.members m JOIN control.users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id "
-		       "WHERE m.tenant_id = $1 AND m.project_id = '' AND m.role = 'owner' AND u.status = 'active' LIMIT 1",
-		       request->tenant_id);
+	int r = db_later(request->tx, "SELECT FROM control.tenants WHERE id = $1 FOR UPDATE", request->tenant_id);
 
-	if (r < 0 || db_row_count(rows) > 0)
-		return r < 0 ? r : 0;
+	if (r == 0)
+		r = db_run(request->tx, &rows, OWNERS_SQL "AND m.user_id = $2", request->tenant_id, user_id);
+	*ret_owner = r == 0 && db_row_count(rows) > 0;
+	return r;
+}
+
+int rights_check_owners(struct request *request, bool was_owner)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = was_owner ? db_run(request->tx, &rows, OWNERS_SQL "LIMIT 1", request->tenant_id) : 0;
+
+	if (r < 0 || !was_owner || db_row_count(rows) > 0)
+		return r;
 	respond_problem(request, PROBLEM_CONFLICT, "a tenant keeps at least one owner who is active");
 	return 1;
 }

@@ -11,9 +11,11 @@
 int rights_over_user(struct request *request, const char *user_id);
 /* A role of the tenant that gives nothing that the caller does not hold. */
 int rights_to_give_in_tenant(struct request *request, const char *role);
-/* A project role for a user: nobody raises their own, and who manages only this project gives nothing beyond their own. */
+/* A project role for a user: nobody raises their own, and who manages only this project gives nothing beyond their own.
+ */
 int rights_to_give_in_project(struct request *request, const char *user_id, const char *role);
-/* Before owners change: two who take each other's role away at once would leave none. */
-int rights_lock_owners(struct request *request);
-/* After they changed. */
-int rights_check_owners(struct request *request);
+/* Before somebody stops being an owner: *ret_owner says whether they are one now, and counts. Two who take each other's
+ * role away at once would leave none, so they come one after the other. */
+int rights_lock_owners(struct request *request, const char *user_id, bool *ret_owner);
+/* After they stopped. A tenant that never had an owner keeps none. */
+int rights_check_owners(struct request *request, bool was_owner);

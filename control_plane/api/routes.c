@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "control_plane/api/routes.h"
 
+#include "control_plane/api/api_tables.h"
+
 extern const struct route_table health_routes, description_routes;
 
 const struct route_table *const api_routes[] = {
-	&health_routes,
-	&description_routes,
+	&health_routes,      &description_routes,      &tenants_routes,    &users_routes,
+	&members_routes,     &projects_routes,         &roles_routes,      &keys_routes,
+	&key_changes_routes, &host_rules_routes,       &connectors_routes, &hosts_routes,
+	&host_states_routes, &enrolment_tokens_routes, &operators_routes,  &grants_routes,
+	&events_routes,
 };
 const size_t api_route_tables = ARRAY_LEN(api_routes);

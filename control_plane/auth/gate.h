@@ -12,8 +12,8 @@
 #include "control_plane/http/router.h"
 
 /* Before the transaction: who is it? The frame does not ask for routes of ROUTE_INTERNAL (http/internal.h) nor for the
- * command line, whose principal is there already. Reads Authorization (Bearer: access token or API key), opens a transaction of
- * its own where it needs one. 0 with request->principal; 1: a problem is set; -EAGAIN, -errno. */
+ * command line, whose principal is there already. Reads Authorization (Bearer: access token or API key), opens a
+ * transaction of its own where it needs one. 0 with request->principal; 1: a problem is set; -EAGAIN, -errno. */
 int gate_authenticate(struct request *request);
 /* Before the transaction: which scope will it have? 0; 1: a problem is set. */
 int gate_scope(struct request *request, struct db_scope *ret);

@@ -7,17 +7,27 @@
 #include "base/text.h"
 #include "json/json_read.h"
 
-enum { SUSPENDED, TENANT_FROM, TENANT_ROLE, TENANT_ROLE_ACTIONS, PROJECT, PROJECT_FROM, PROJECT_ROLE,
-       PROJECT_ROLE_ACTIONS };
-#define USER_SQL                                                                                                       \
-	"SELECT t.suspended, to_json(t.allow_from), coalesce(m.role, ''), "                                            \
-	"(SELECT to_json(r.actions) FROM control.roles r WHERE r.tenant_id = t.id AND r.name = m.role AND r.kind = 'tenant'), " \
-	"p.id, to_json(p.allow_from), coalesce(pm.role, ''), "                                                         \
-	"(SELECT to_json(r.actions) FROM control.roles r WHERE r.tenant_id = t.id AND r.name = pm.role AND r.kind = 'project') " \
-	"FROM control.tenants t JOIN control.users u ON u.tenant_id = t.id AND u.id = $2 AND u.status = 'active' "      \
-	"LEFT JOIN control.members m ON m.tenant_id = t.id AND m.user_id = u.id AND m.project_id = '' "                 \
-	"LEFT JOIN control.projects p ON p.tenant_id = t.id AND (p.id = $4 OR p.slug = $4) "                            \
-	"LEFT JOIN control.members pm ON pm.tenant_id = t.id AND pm.user_id = u.id AND pm.project_id = p.id "           \
+enum {
+	SUSPENDED,
+	TENANT_FROM,
+	TENANT_ROLE,
+	TENANT_ROLE_ACTIONS,
+	PROJECT,
+	PROJECT_FROM,
+	PROJECT_ROLE,
+	PROJECT_ROLE_ACTIONS
+};
+#define USER_SQL                                                                                                      \
+	"SELECT t.suspended, to_json(t.allow_from), coalesce(m.role, ''), "                                           \
+	"(SELECT to_json(r.actions) FROM control.roles r WHERE r.tenant_id = t.id AND r.name = m.role AND r.kind = "  \
+	"'tenant'), "                                                                                                 \
+	"p.id, to_json(p.allow_from), coalesce(pm.role, ''), "                                                        \
+	"(SELECT to_json(r.actions) FROM control.roles r WHERE r.tenant_id = t.id AND r.name = pm.role AND r.kind = " \
+	"'project') "                                                                                                 \
+	"FROM control.tenants t JOIN control.users u ON u.tenant_id = t.id AND u.id = $2 AND u.status = 'active' "    \
+	"LEFT JOIN control.members m ON m.tenant_id = t.id AND m.user_id = u.id AND m.project_id = '' "               \
+	"LEFT JOIN control.projects p ON p.tenant_id = t.id AND (p.id = $4 OR p.slug = $4) "                          \
+	"LEFT JOIN control.members pm ON pm.tenant_id = t.id AND pm.user_id = u.id AND pm.project_id = p.id "         \
 	"WHERE t.id = $1 AND (t.id = $3 OR t.slug = $3)"
 
 static int read_texts(struct request *request, const char *json, struct string_list *ret)

@@ -7,14 +7,14 @@
 #include "control_plane/auth/gate.h"
 
 /* $1: the operator, $2: now. A suspended operator holds nothing. */
-#define GATE_GRANTS_SQL                                                                                             \
+#define GATE_GRANTS_SQL                                                                                               \
 	"SELECT g.tenant_id, g.role FROM control.operator_grants g JOIN control.operators o ON o.id = g.operator_id " \
 	"WHERE g.operator_id = $1 AND o.status = 'active' AND (g.not_after = 0 OR g.not_after > $2::bigint)"
 /* $1: the tenant, $2: a project's id or slug. */
 #define GATE_PROJECT_SQL "SELECT id FROM control.projects WHERE tenant_id = $1 AND (id = $2 OR slug = $2)"
 /* $1: the host, $2: the tenant that it must serve. */
-#define GATE_HOST_SQL                                                                       \
-	"SELECT FROM control.host_tenants t JOIN control.hosts h ON h.id = t.host_id "      \
+#define GATE_HOST_SQL                                                                  \
+	"SELECT FROM control.host_tenants t JOIN control.hosts h ON h.id = t.host_id " \
 	"WHERE t.host_id = $1 AND t.tenant_id = $2 AND h.disabled_at = 0"
 
 struct gate_user {
