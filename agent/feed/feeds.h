@@ -34,7 +34,7 @@ const char *feed_state_sentence(enum feed_state state); /* for tenantctl status 
 
 /* One feed as the agent's thread sees it. Plain value. */
 struct feed_view {
-	char tenant_id[FEED_TENANT_ID_MAX], slug[64], origin[224];
+	char tenant_id[FEED_TENANT_ID_MAX], slug[64], origin[224]; /* all "": a folder that is not a feed */
 	enum feed_state state;
 	uint64_t epoch, revision;
 	int64_t head_issued, head_expires; /* wall clock, as signed */
@@ -76,10 +76,13 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 void feeds_destroy(struct feeds *feeds); /* takes NULL; waits for its thread */
 /* The units as of now, before the loop runs (start-up). Borrowed until the next hook. */
 void feeds_units(struct feeds *feeds, struct unit *const **ret_units, uint32_t *ret_count);
-/* The units of this tag are in force (problem NULL), or were refused: acknowledged as such to the control plane. */
-void feeds_applied(struct feeds *feeds, uint64_t tag, const struct problem *problem);
+/* The units of this tag, and so all before them, are in force: acknowledged to the control plane. feeds_refused first,
+ * for each tenant of which they are not. Start-up's units have tag 0. */
+void feeds_applied(struct feeds *feeds, uint64_t tag);
+void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, const struct problem *problem);
 /* `tag` comes back with the `enrolled` hook. Already enrolled there: succeeds and changes nothing. */
 void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag);
 void feeds_forget(struct feeds *feeds); /* leaves the control plane: identity and feeds are wiped */
 void feeds_retry(struct feeds *feeds);  /* tenantctl reload: try again now, look at import_dir */
-uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, struct feed_view *ret, uint32_t size);
+/* As of the last hook. The feeds are borrowed until the next one. */
+uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret);

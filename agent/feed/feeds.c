@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The thread, and the two mailboxes between it and the agent's loop: wishes one way, news the other. What lies in them
+ * is owned by whoever takes it out; nothing else is shared.
+ */
+#include "feed/feeds.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "feed/work.h"
+
+#define STACK_BYTES (1024U * 1024)
+
+enum letter_kind {
+	/* to the thread */
+	LETTER_ENROLL,
+	LETTER_FORGET,
+	LETTER_RETRY,
+	LETTER_APPLIED,
+	LETTER_REFUSED,
+	LETTER_STOP,
+	/* from it */
+	LETTER_ENROLLED,
+	LETTER_AUDIT,
+	LETTER_DISABLED,
+};
+struct letter {
+	struct letter *next;
+	enum letter_kind kind;
+	uint64_t tag;
+	int result;
+	bool critical, has_problem;
+	char *text, *other; /* url and token; tenant and detail … */
+	char fault[32];
+	struct problem problem;
+};
+struct mailbox {
+	struct letter *first, **last;
+	int fd;
+};
+struct views {
+	struct host_view host;
+	struct feed_view feeds[WORK_FEEDS_MAX];
+	uint32_t count;
+};
+struct units {
+	struct unit **items;
+	uint32_t count;
+	uint64_t tag;
+};
+
+struct feeds {
+	struct feeds_hooks hooks;
+	sd_event_source *news_source;
+	pthread_t thread;
+	bool thread_started;
+
+	/* The loop's own. */
+	struct units units;
+	struct views *views;
+
+	pthread_mutex_t lock; /* for the rest, down to the thread's own */
+	struct mailbox wishes, news;
+	struct units new_units;
+	bool has_units;
+	struct views *new_views; /* NULL: nothing new */
+
+	/* The thread's own. */
+	sd_event *event;
+	sd_event_source *wish_source;
+	struct work *work;
+	uint64_t tag;
+};
+
+/* ---- letters ------------------------------------------------------------------------------------------------ */
+
+static void post(int fd)
+{
+	uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+static void letter_free(struct letter *letter)
+{
+	secret_free_heap(letter->text);
+	secret_free_heap(letter->other);
+	free(letter);
+}
+
+static struct letter *letter_new(enum letter_kind kind, uint64_t tag, const char *text, const char *other,
+				 const struct problem *problem)
+{
+	struct letter *letter = calloc(1, sizeof(*letter));
+
+	if (!letter)
+		return NULL;
+	letter->kind = kind;
+	letter->tag = tag;
+	letter->text = strdup(text ? text : "");
+	letter->other = strdup(other ? other : "");
+	letter->has_problem = problem != NULL;
+	if (problem)
+		letter->problem = *problem;
+	if (letter->text && letter->other)
+		return letter;
+	letter_free(letter);
+	return NULL;
+}
+
+/* Takes the letter over; NULL: there was no memory for it. */
+static void send_letter(struct feeds *feeds, struct mailbox *to, struct letter *letter)
+{
+	if (!letter) {
+		log_error("out of memory: a message about feeds is lost");
+		return;
+	}
+	pthread_mutex_lock(&feeds->lock);
+	*to->last = letter;
+	to->last = &letter->next;
+	pthread_mutex_unlock(&feeds->lock);
+	post(to->fd);
+}
+
+static struct letter *take_letters(struct feeds *feeds, struct mailbox *from)
+{
+	struct letter *first;
+
+	drain(from->fd);
+	pthread_mutex_lock(&feeds->lock);
+	first = from->first;
+	from->first = NULL;
+	from->last = &from->first;
+	pthread_mutex_unlock(&feeds->lock);
+	return first;
+}
+
+static void mailbox_finish(struct mailbox *box)
+{
+	for (struct letter *letter = box->first, *next; letter; letter = next) {
+		next = letter->next;
+		letter_free(letter);
+	}
+	if (box->fd >= 0)
+		close(box->fd);
+}
+
+static void units_finish(struct units *units)
+{
+	for (uint32_t i = 0; i < units->count; i++)
+		unit_unref(units->items[i]);
+	free(units->items);
+	*units = (struct units){0};
+}
+
+/* ---- on the thread --------------------------------------------------------------------------------------------- */
+
+/* Leaves units and views for the loop; later ones take the place of earlier. */
+static void on_changed(void *context)
+{
+	struct feeds *feeds = context;
+	struct units units = {.tag = feeds->tag + 1}, old = {0};
+	struct views *views = calloc(1, sizeof(*views)), *old_views;
+	int r = work_take_units(feeds->work, units.tag, &units.items, &units.count);
+
+	if (r > 0)
+		feeds->tag++;
+	if (views)
+		views->count = work_view(feeds->work, &views->host, views->feeds, WORK_FEEDS_MAX);
+	if (r < 0 || !views)
+		log_error("out of memory: what feeds learned waits for the next change");
+	pthread_mutex_lock(&feeds->lock);
+	if (r > 0) {
+		old = feeds->new_units;
+		feeds->new_units = units;
+		feeds->has_units = true;
+	}
+	old_views = feeds->new_views;
+	if (views)
+		feeds->new_views = views;
+	pthread_mutex_unlock(&feeds->lock);
+	post(feeds->news.fd);
+	if (r == 0)
+		units_finish(&units);
+	units_finish(&old);
+	if (views)
+		free(old_views);
+}
+
+static void on_audit(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail)
+{
+	struct feeds *feeds = context;
+	struct letter *letter = letter_new(LETTER_AUDIT, 0, tenant_id, detail, NULL);
+
+	if (letter) {
+		letter->critical = critical;
+		snprintf(letter->fault, sizeof(letter->fault), "%s", fault ? fault : "");
+	}
+	send_letter(feeds, &feeds->news, letter);
+}
+
+static void on_disabled(void *context, const char *reason)
+{
+	struct feeds *feeds = context;
+
+	send_letter(feeds, &feeds->news, letter_new(LETTER_DISABLED, 0, reason, NULL, NULL));
+}
+
+static void on_enrolled(void *context, uint64_t tag, int result, const char *host_id, const struct problem *problem)
+{
+	struct feeds *feeds = context;
+	struct letter *letter = letter_new(LETTER_ENROLLED, tag, host_id, NULL, problem);
+
+	if (letter)
+		letter->result = result;
+	send_letter(feeds, &feeds->news, letter);
+}
+
+static int on_wish(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct feeds *feeds = context;
+
+	for (struct letter *letter = take_letters(feeds, &feeds->wishes), *next; letter; letter = next) {
+		next = letter->next;
+		switch ((int)letter->kind) {
+		case LETTER_ENROLL:
+			work_enroll(feeds->work, letter->text, letter->other, letter->tag);
+			break;
+		case LETTER_FORGET:
+			work_forget(feeds->work);
+			break;
+		case LETTER_RETRY:
+			work_retry(feeds->work);
+			break;
+		case LETTER_APPLIED:
+			work_applied(feeds->work, letter->tag);
+			break;
+		case LETTER_REFUSED:
+			work_refused(feeds->work, letter->tag, letter->text, &letter->problem);
+			break;
+		case LETTER_STOP:
+			(void)sd_event_exit(feeds->event, 0);
+			break;
+		}
+		letter_free(letter);
+	}
+	return 0;
+}
+
+static void *run(void *argument)
+{
+	struct feeds *feeds = argument;
+	int r;
+
+	work_start(feeds->work);
+	r = sd_event_loop(feeds->event);
+	if (r < 0)
+		log_error("the feeds' event loop ended: %s", strerror(-r));
+	return NULL;
+}
+
+/* ---- on the agent's loop ------------------------------------------------------------------------------------------
+ */
+
+static void deliver(struct feeds *feeds, const struct letter *letter)
+{
+	const struct feeds_hooks *hooks = &feeds->hooks;
+
+	switch ((int)letter->kind) {
+	case LETTER_ENROLLED:
+		hooks->enrolled(hooks->context, letter->tag, letter->result, letter->text,
+				letter->has_problem ? &letter->problem : NULL);
+		break;
+	case LETTER_AUDIT:
+		hooks->audit(hooks->context, letter->critical, letter->text, letter->fault, letter->other);
+		break;
+	case LETTER_DISABLED:
+		hooks->disabled(hooks->context, letter->text);
+		break;
+	}
+}
+
+static int on_news(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct feeds *feeds = context;
+	struct letter *letters = take_letters(feeds, &feeds->news);
+	struct units units = {0};
+	struct views *views;
+	bool has_units;
+
+	pthread_mutex_lock(&feeds->lock);
+	has_units = feeds->has_units;
+	if (has_units) {
+		units = feeds->new_units;
+		feeds->new_units = (struct units){0};
+		feeds->has_units = false;
+	}
+	views = feeds->new_views;
+	feeds->new_views = NULL;
+	pthread_mutex_unlock(&feeds->lock);
+	if (views) {
+		free(feeds->views);
+		feeds->views = views;
+	}
+	/* First what decisions go by: a revocation waits for nothing. */
+	if (has_units) {
+		units_finish(&feeds->units);
+		feeds->units = units;
+	}
+	if (views)
+		feeds->hooks.view(feeds->hooks.context);
+	if (has_units)
+		feeds->hooks.units(feeds->hooks.context, feeds->units.items, feeds->units.count, feeds->units.tag);
+	for (struct letter *next; letters; letters = next) {
+		next = letters->next;
+		deliver(feeds, letters);
+		letter_free(letters);
+	}
+	return 0;
+}
+
+static int start_thread(struct feeds *feeds)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	int r;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	r = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (r != 0)
+		return -r;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	r = pthread_create(&feeds->thread, &attributes, run, feeds);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	feeds->thread_started = r == 0;
+	return -r;
+}
+
+static int open_mailbox(struct mailbox *box)
+{
+	box->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return box->fd < 0 ? -errno : 0;
+}
+
+int feeds_create(sd_event *event, const struct feeds_options *options, const struct feeds_hooks *hooks,
+		 struct feeds **ret)
+{
+	struct feeds *feeds = calloc(1, sizeof(*feeds));
+	const struct work_hooks work_hooks = {on_changed, on_audit, on_disabled, on_enrolled, feeds};
+	int r;
+
+	if (!feeds)
+		return -ENOMEM;
+	pthread_mutex_init(&feeds->lock, NULL);
+	feeds->hooks = *hooks;
+	feeds->wishes = (struct mailbox){.last = &feeds->wishes.first, .fd = -1};
+	feeds->news = (struct mailbox){.last = &feeds->news.first, .fd = -1};
+	feeds->views = calloc(1, sizeof(*feeds->views));
+	r = feeds->views ? open_mailbox(&feeds->wishes) : -ENOMEM;
+	if (r >= 0)
+		r = open_mailbox(&feeds->news);
+	if (r >= 0)
+		r = sd_event_new(&feeds->event);
+	if (r >= 0)
+		r = sd_event_add_io(feeds->event, &feeds->wish_source, feeds->wishes.fd, EPOLLIN, on_wish, feeds);
+	if (r >= 0)
+		r = sd_event_add_io(event, &feeds->news_source, feeds->news.fd, EPOLLIN, on_news, feeds);
+	if (r >= 0)
+		r = work_new(feeds->event, options, &work_hooks, &feeds->work);
+	if (r >= 0)
+		r = work_take_units(feeds->work, 0, &feeds->units.items, &feeds->units.count);
+	if (r >= 0) {
+		feeds->views->count = work_view(feeds->work, &feeds->views->host, feeds->views->feeds, WORK_FEEDS_MAX);
+		r = start_thread(feeds);
+	}
+	if (r < 0) {
+		feeds_destroy(feeds);
+		return r;
+	}
+	*ret = feeds;
+	return 0;
+}
+
+void feeds_destroy(struct feeds *feeds)
+{
+	if (!feeds)
+		return;
+	if (feeds->thread_started) {
+		send_letter(feeds, &feeds->wishes, letter_new(LETTER_STOP, 0, NULL, NULL, NULL));
+		pthread_join(feeds->thread, NULL);
+	}
+	work_free(feeds->work);
+	sd_event_source_disable_unref(feeds->wish_source);
+	sd_event_source_disable_unref(feeds->news_source);
+	sd_event_unref(feeds->event);
+	mailbox_finish(&feeds->wishes);
+	mailbox_finish(&feeds->news);
+	units_finish(&feeds->units);
+	units_finish(&feeds->new_units);
+	free(feeds->views);
+	free(feeds->new_views);
+	pthread_mutex_destroy(&feeds->lock);
+	free(feeds);
+}
+
+void feeds_units(struct feeds *feeds, struct unit *const **ret_units, uint32_t *ret_count)
+{
+	*ret_units = feeds->units.items;
+	*ret_count = feeds->units.count;
+}
+
+void feeds_applied(struct feeds *feeds, uint64_t tag)
+{
+	send_letter(feeds, &feeds->wishes, letter_new(LETTER_APPLIED, tag, NULL, NULL, NULL));
+}
+
+void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, const struct problem *problem)
+{
+	send_letter(feeds, &feeds->wishes, letter_new(LETTER_REFUSED, tag, tenant_id, NULL, problem));
+}
+
+void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag)
+{
+	send_letter(feeds, &feeds->wishes, letter_new(LETTER_ENROLL, tag, url, token, NULL));
+}
+
+void feeds_forget(struct feeds *feeds)
+{
+	send_letter(feeds, &feeds->wishes, letter_new(LETTER_FORGET, 0, NULL, NULL, NULL));
+}
+
+void feeds_retry(struct feeds *feeds)
+{
+	send_letter(feeds, &feeds->wishes, letter_new(LETTER_RETRY, 0, NULL, NULL, NULL));
+}
+
+uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret)
+{
+	*ret_host = feeds->views->host;
+	*ret = feeds->views->feeds;
+	return feeds->views->count;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host's access token: asked for with private_key_jwt (RFC 7523), kept in memory, renewed before its end, asked for
+ * anew when the control plane refuses it. A refusal never takes anything else away.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/problem.h"
+#include "feed/host.h"
+#include "http/http.h"
+
+struct token;
+struct token_hooks {
+	void (*ready)(void *context); /* there is one, or a new one */
+	/* There is none, and why; it is tried again by itself. `fault`: a word. */
+	void (*failed)(void *context, const char *fault, const struct problem *problem);
+	void *context;
+};
+/* All are borrowed and outlive it. */
+int token_new(sd_event *event, struct http *http, const struct host_identity *identity, const struct token_hooks *hooks,
+	      struct token **ret);
+void token_free(struct token *token);              /* takes NULL */
+const char *token_text(const struct token *token); /* NULL: none that is still good */
+void token_retry(struct token *token);             /* now, if there is none */
+void token_rejected(struct token *token);          /* it was refused: another one */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What work.c (how it goes on) and work_out.c (what others see of it) share.
+ */
+#pragma once
+
+#include "feed/assignment.h"
+#include "feed/backoff.h"
+#include "feed/enrol.h"
+#include "feed/follow.h"
+#include "feed/http_loop.h"
+#include "feed/import.h"
+#include "feed/token.h"
+#include "feed/work.h"
+
+struct entry {
+	struct entry *next;
+	struct work *work;
+	struct follow *follow;
+	char tenant_id[FEED_TENANT_ID_MAX];
+	bool imported; /* else assigned */
+	struct unit **given;
+	uint32_t given_count;
+	uint64_t given_tag, answered_tag;
+	enum feed_state state; /* as it was seen last */
+	struct problem import_problem;
+};
+struct work {
+	sd_event *event;
+	struct feeds_options options;
+	struct work_hooks hooks;
+	struct follow_hooks follow_hooks;
+	struct http_loop *http;
+	sd_event_source *settle, *self_timer;
+	struct host_identity identity;
+	bool enrolled, dirty, started;
+	char problem[FEED_PROBLEM_MAX]; /* of the host as a whole */
+	char disabled[FEED_PROBLEM_MAX];
+	bool disable; /* at the next turn of the loop */
+	struct token *token;
+	struct enrol *enrol;
+	uint64_t enrol_tag;
+	struct http_transfer *self;
+	struct backoff self_backoff;
+	struct report *report;
+	struct entry *entries;
+	struct import_folder *folders;
+	uint32_t folder_count;
+};
+struct entry *work_find(const struct work *work, const char *tenant_id); /* NULL: none */
+void work_drop_given(struct entry *entry);
