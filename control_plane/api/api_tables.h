@@ -26,3 +26,4 @@ extern const struct route_table passwords_routes;
 extern const struct route_table tokens_routes;
 extern const struct route_table introspect_routes;
 extern const struct route_table hosts_auth_routes;
+extern const struct route_table feeds_routes;
