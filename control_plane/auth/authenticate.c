@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control_plane/auth/authenticate.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,6 +21,7 @@ int authenticate(struct request *request)
 	const char *header = request_header(request, "Authorization");
 	enum credential_state state;
 	struct credential credential;
+	struct tenant_record *own;
 	int r;
 
 	request->principal = (struct principal){0};
@@ -33,7 +35,14 @@ int authenticate(struct request *request)
 		return r;
 	switch (state) {
 	case CREDENTIAL_GOOD:
+		own = arena_alloc(&request->arena, sizeof(*own));
+		if (!own)
+			return -ENOMEM;
+		*own = credential.own;
 		request->principal = credential.principal;
+		request->principal.service = credential.service;
+		request->principal.tenant_suspended = credential.tenant_suspended;
+		request->principal.own = own;
 		return 0;
 	case CREDENTIAL_MALFORMED:
 	case CREDENTIAL_UNKNOWN:

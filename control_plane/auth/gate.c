@@ -64,6 +64,7 @@ int gate_authenticate(struct request *request)
 	case ROUTE_TENANT:
 	case ROUTE_PROJECT:
 	case ROUTE_OPERATOR:
+	case ROUTE_SERVICE:
 	case ROUTE_HOST:
 		break;
 	}
@@ -144,6 +145,12 @@ int gate_scope(struct request *request, struct db_scope *ret)
 		if (!is_operator(principal))
 			return forbidden(request, "this is for operators of the platform");
 		ret->platform = true;
+		break;
+	case ROUTE_SERVICE:
+		if (principal->kind == PRINCIPAL_USER)
+			ret->tenant_id = principal->tenant_id;
+		else if (principal->kind != PRINCIPAL_HOST)
+			return forbidden(request, "this is for hosts and service accounts");
 		break;
 	case ROUTE_HOST:
 		if (principal->kind != PRINCIPAL_HOST)
@@ -371,6 +378,21 @@ static int authorize_self(struct request *request)
 	return 0;
 }
 
+/* Asks nothing of the database: these routes are asked most of all. */
+static int authorize_service(struct request *request)
+{
+	const struct principal *principal = &request->principal;
+	const char *fault;
+
+	if (principal->kind == PRINCIPAL_HOST)
+		return 0;
+	if (!principal->service || principal->tenant_suspended ||
+	    matrix_tenant_role(principal->own, principal->tenant_role, request->route->action) != MATRIX_YES)
+		return forbidden(request, "this is for hosts, and service accounts whose role allows it");
+	fault = key_fault(request);
+	return fault ? forbidden(request, fault) : 0;
+}
+
 static int authorize_host(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
@@ -394,6 +416,8 @@ int gate_authorize(struct request *request)
 		return authorize_self(request);
 	case ROUTE_OPERATOR:
 		return authorize_operator_route(request);
+	case ROUTE_SERVICE:
+		return authorize_service(request);
 	case ROUTE_HOST:
 		return authorize_host(request);
 	case ROUTE_TENANT:

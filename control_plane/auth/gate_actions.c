@@ -49,6 +49,7 @@ bool gate_knows_action(enum route_access access, const char *action)
 		/* "self": every user of the tenant; the handler shows them their own. */
 		return strcmp(action, "self") == 0 || matrix_knows_action(action);
 	case ROUTE_PROJECT:
+	case ROUTE_SERVICE:
 		return matrix_knows_action(action);
 	case ROUTE_OPERATOR:
 		return operator_action_find(action) != NULL;

@@ -26,5 +26,8 @@ struct principal {
 	const char *credential;  /* "api-key:key_…", "token:<jti>", "local" */
 	const char *token_id;    /* jti; NULL for keys */
 	int64_t token_expires;
-	const struct key_record *key; /* the API key's scopes; NULL */
+	bool service;                    /* a service account's */
+	bool tenant_suspended;           /* users' own tenant */
+	const struct tenant_record *own; /* users': only roles, those of their tenant's own making that count */
+	const struct key_record *key;    /* the API key's scopes; NULL */
 };

@@ -16,6 +16,7 @@ enum route_access {
 	ROUTE_TENANT,   /* first parameter {tenant}: its users by tenant role, operators by grant */
 	ROUTE_PROJECT,  /* {tenant}/{project}: by project role, or the tenant role of an owner or admin */
 	ROUTE_OPERATOR, /* operators only */
+	ROUTE_SERVICE,  /* an enrolled host, or a tenant's service account whose tenant role gives the action */
 	ROUTE_HOST,     /* an enrolled host; with {tenant}: only one that serves it */
 	ROUTE_INTERNAL, /* the shared secret; 404 when none is configured */
 };

@@ -29,15 +29,23 @@ enum action {
 	ACTION_HOST_SUDO,
 	ACTION_TENANT_MANAGE,
 	ACTION_AUDIT_VIEW,
+	ACTION_TOKEN_INTROSPECT,
 	ACTION_COUNT
 };
 static const char *const actions[ACTION_COUNT] = {
-	[ACTION_PROJECT_VIEW] = "project.view",       [ACTION_DATASET_WRITE] = "dataset.write",
-	[ACTION_EXPERIMENT_RUN] = "experiment.run",   [ACTION_MODEL_DEPLOY] = "model.deploy",
-	[ACTION_ALERT_CONFIGURE] = "alert.configure", [ACTION_MEMBER_MANAGE] = "member.manage",
-	[ACTION_PROJECT_DELETE] = "project.delete",   [ACTION_KEY_MANAGE] = "key.manage",
-	[ACTION_HOST_LOGIN] = "host.login",           [ACTION_HOST_SUDO] = "host.sudo",
-	[ACTION_TENANT_MANAGE] = "tenant.manage",     [ACTION_AUDIT_VIEW] = "audit.view",
+	[ACTION_PROJECT_VIEW] = "project.view",
+	[ACTION_DATASET_WRITE] = "dataset.write",
+	[ACTION_EXPERIMENT_RUN] = "experiment.run",
+	[ACTION_MODEL_DEPLOY] = "model.deploy",
+	[ACTION_ALERT_CONFIGURE] = "alert.configure",
+	[ACTION_MEMBER_MANAGE] = "member.manage",
+	[ACTION_PROJECT_DELETE] = "project.delete",
+	[ACTION_KEY_MANAGE] = "key.manage",
+	[ACTION_HOST_LOGIN] = "host.login",
+	[ACTION_HOST_SUDO] = "host.sudo",
+	[ACTION_TENANT_MANAGE] = "tenant.manage",
+	[ACTION_AUDIT_VIEW] = "audit.view",
+	[ACTION_TOKEN_INTROSPECT] = "token.introspect",
 };
 
 #define Y MATRIX_YES
@@ -64,6 +72,7 @@ static const struct matrix_row {
 	[ACTION_HOST_SUDO]       = {{         H,    N,     N},      {        N,    N,    N,      N}},
 	[ACTION_TENANT_MANAGE]   = {{         N,    N,     N},      {        Y,    Y,    N,      N}},
 	[ACTION_AUDIT_VIEW]      = {{         N,    N,     N},      {        Y,    Y,    Y,      N}},
+	[ACTION_TOKEN_INTROSPECT] = {{        N,    N,     N},      {        Y,    Y,    N,      N}},
 	/* clang-format on */
 };
 #undef Y
