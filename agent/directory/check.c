@@ -34,22 +34,20 @@ static bool project_structure_equal(const struct project_record *a, const struct
 	return strcmp(a->tenant_id, b->tenant_id) == 0 && strcmp(a->slug, b->slug) == 0 && a->gid == b->gid;
 }
 
-/* Do all tenants and projects of the units that `from` has and `to` lacks stand in `to` unchanged? */
-static bool structure_within(const struct directory *from, const struct directory *to)
+/* Do all tenants and projects of the units that went stand in `part` unchanged? */
+static bool structure_stays(const struct part *part, const struct part_difference *difference)
 {
-	for (uint32_t u = 0; u < from->unit_count; u++) {
-		const struct record_set *records = &from->units[u]->records;
+	for (uint32_t u = 0; u < difference->gone_count; u++) {
+		const struct record_set *records = &difference->gone[u]->records;
 
-		if (directory_has_unit(to, from->units[u]))
-			continue;
 		for (uint32_t i = 0; i < records->tenant_count; i++) {
-			const struct tenant_record *other = directory_tenant(to, records->tenants[i].id);
+			const struct tenant_record *other = part_tenant(part, records->tenants[i].id);
 
 			if (!other || !tenant_structure_equal(&records->tenants[i], other))
 				return false;
 		}
 		for (uint32_t i = 0; i < records->project_count; i++) {
-			const struct project_record *other = directory_project(to, records->projects[i].id);
+			const struct project_record *other = part_project(part, records->projects[i].id);
 
 			if (!other || !project_structure_equal(&records->projects[i], other))
 				return false;
@@ -58,12 +56,13 @@ static bool structure_within(const struct directory *from, const struct director
 	return true;
 }
 
-bool directory_structure_changed(const struct directory *d, const struct directory *before)
+bool part_structure_changed(const struct part *part, const struct part *before,
+			    const struct part_difference *difference)
 {
-	struct directory_counts now = directory_counts(d), then = directory_counts(before);
-
 	/* Nothing of before's is gone or changed, and (by the counts) nothing came. */
-	return now.tenants != then.tenants || now.projects != then.projects || !structure_within(before, d);
+	return part_count(part, RECORD_TENANT) != part_count(before, RECORD_TENANT) ||
+	       part_count(part, RECORD_PROJECT) != part_count(before, RECORD_PROJECT) ||
+	       !structure_stays(part, difference);
 }
 
 static int compare_block(const void *a, const void *b)
@@ -76,14 +75,14 @@ static int compare_block(const void *a, const void *b)
 
 static int check_blocks(const struct check *check)
 {
-	uint32_t count = directory_counts(check->d).tenants, cursor = 0, n = 0;
-	_cleanup_(freep) const struct tenant_record **sorted = calloc((size_t)count + 1, sizeof(*sorted));
+	uint32_t n = part_count(check->part, RECORD_TENANT);
+	_cleanup_(freep) const struct tenant_record **sorted = calloc((size_t)n + 1, sizeof(*sorted));
 	char where[WHERE_TEXT_SIZE];
 
 	if (!sorted)
 		return -ENOMEM;
-	for (const struct tenant_record *tenant; (tenant = directory_next_tenant(check->d, &cursor));)
-		sorted[n++] = tenant;
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i] = part_at(check->part, RECORD_TENANT, i);
 	qsort(sorted, n, sizeof(*sorted), compare_block);
 	for (uint32_t i = 1; i < n; i++)
 		if ((uint64_t)sorted[i - 1]->id_first + sorted[i - 1]->id_count > sorted[i]->id_first)
@@ -91,18 +90,17 @@ static int check_blocks(const struct check *check)
 					  "each tenant needs a block of its own; `tenantctl directory add-tenant` "
 					  "finds a free one",
 					  "the id block overlaps that of tenant \"%s\" (%s)", sorted[i - 1]->slug,
-					  directory_where(check->d->units, check->d->unit_count, RECORD_TENANT,
-							  sorted[i - 1], where));
+					  part_where(check->part, RECORD_TENANT, sorted[i - 1], where));
 	return 0;
 }
 
 /* Of the user's memberships in this unit, so that they are compared once and not once for each. */
-static bool is_first_of_user(const struct directory *d, const struct record_set *records,
+static bool is_first_of_user(const struct part *part, const struct record_set *records,
 			     const struct member_record *member)
 {
 	uint32_t cursor = 0;
 
-	for (const struct member_record *other; (other = directory_user_members(d, member->user_id, &cursor));)
+	for (const struct member_record *other; (other = part_user_members(part, member->user_id, &cursor));)
 		if (other >= records->members && other < records->members + records->member_count)
 			return other == member;
 	return false;
@@ -121,7 +119,7 @@ static int check_unit(const struct check *check, const struct unit *unit)
 		r = check_user(check, &records->users[i]);
 	for (uint32_t i = 0; r == 0 && i < records->member_count; i++) {
 		r = check_member(check, &records->members[i]);
-		if (r == 0 && is_first_of_user(check->d, records, &records->members[i]))
+		if (r == 0 && is_first_of_user(check->part, records, &records->members[i]))
 			r = check_memberships(check, records->members[i].user_id);
 	}
 	for (uint32_t i = 0; r == 0 && i < records->key_count; i++)
@@ -133,20 +131,19 @@ static int check_unit(const struct check *check, const struct unit *unit)
 
 /* Users and keys that other units may refer to and that went away or moved to another tenant or owner. */
 struct gone {
-	const char *users[GONE_MAX], *keys[GONE_MAX];
+	const char *users[GONE_MAX];
+	const struct key_record *keys[GONE_MAX];
 	uint32_t user_count, key_count;
 	bool too_many;
 };
 
-static void find_gone(const struct directory *d, const struct directory *before, struct gone *gone)
+static void find_gone(const struct part *part, const struct part_difference *difference, struct gone *gone)
 {
-	for (uint32_t u = 0; u < before->unit_count && !gone->too_many; u++) {
-		const struct record_set *records = &before->units[u]->records;
+	for (uint32_t u = 0; u < difference->gone_count && !gone->too_many; u++) {
+		const struct record_set *records = &difference->gone[u]->records;
 
-		if (directory_has_unit(d, before->units[u]))
-			continue;
 		for (uint32_t i = 0; i < records->user_count && !gone->too_many; i++) {
-			const struct user_record *now = directory_user(d, records->users[i].id);
+			const struct user_record *now = part_user(part, records->users[i].id);
 
 			if (now && strcmp(now->tenant_id, records->users[i].tenant_id) == 0)
 				continue;
@@ -155,75 +152,61 @@ static void find_gone(const struct directory *d, const struct directory *before,
 				gone->users[gone->user_count++] = records->users[i].id;
 		}
 		for (uint32_t i = 0; i < records->key_count && !gone->too_many; i++) {
-			const struct key_record *now = directory_key(d, records->keys[i].id);
+			const struct key_record *now = part_key(part, records->keys[i].id);
 
 			if (now && strcmp(now->user_id, records->keys[i].user_id) == 0)
 				continue;
 			gone->too_many = gone->key_count == GONE_MAX;
 			if (!gone->too_many)
-				gone->keys[gone->key_count++] = records->keys[i].id;
+				gone->keys[gone->key_count++] = &records->keys[i];
 		}
 	}
 }
 
-static bool listed(const char *const *list, uint32_t count, const char *id)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (strcmp(list[i], id) == 0)
-			return true;
-	return false;
-}
-
+/* What belongs to a user who went or moved, and what names a key that went: keys of the same user. */
 static int check_referrers(const struct check *check, const struct gone *gone)
 {
-	for (uint32_t i = 0; i < gone->user_count; i++) {
-		uint32_t cursor = 0;
+	const struct key_record *key;
+	const struct member_record *member;
+	int r = 0;
 
-		for (const struct member_record *member;
-		     (member = directory_user_members(check->d, gone->users[i], &cursor));) {
-			int r = check_member(check, member);
+	for (uint32_t i = 0; r == 0 && i < gone->user_count; i++) {
+		uint32_t members = 0, keys = 0;
 
-			if (r < 0)
-				return r;
-		}
+		while (r == 0 && (member = part_user_members(check->part, gone->users[i], &members)))
+			r = check_member(check, member);
+		while (r == 0 && (key = part_user_keys(check->part, gone->users[i], &keys)))
+			r = check_key(check, key);
 	}
-	if (gone->user_count == 0 && gone->key_count == 0)
-		return 0;
-	for (uint32_t u = 0; u < check->d->unit_count; u++) {
-		const struct record_set *records = &check->d->units[u]->records;
+	for (uint32_t i = 0; r == 0 && i < gone->key_count; i++) {
+		uint32_t keys = 0;
 
-		for (uint32_t i = 0; i < records->key_count; i++) {
-			const struct key_record *key = &records->keys[i];
-			int r = 0;
-
-			if (listed(gone->users, gone->user_count, key->user_id))
-				r = check_key(check, key);
-			else if (*key->successor && listed(gone->keys, gone->key_count, key->successor))
+		while (r == 0 && (key = part_user_keys(check->part, gone->keys[i]->user_id, &keys)))
+			if (strcmp(key->successor, gone->keys[i]->id) == 0)
 				r = check_successor(check, key);
-			if (r < 0)
-				return r;
-		}
 	}
-	return 0;
+	return r;
 }
 
-int directory_check(const struct directory *d, const struct directory *before, struct problem *problem)
+int part_check(const struct part *part, const struct part *before, const struct part_difference *difference,
+	       struct problem *problem)
 {
-	struct check check = {.d = d, .problem = problem};
+	struct check check = {.part = part, .problem = problem};
 	struct gone gone = {.too_many = true};
-	bool all = !before || !structure_within(before, d);
+	bool all = !before || !structure_stays(part, difference);
 	int r = 0;
 
 	if (!all) {
 		gone.too_many = false;
-		find_gone(d, before, &gone);
+		find_gone(part, difference, &gone);
 		all = gone.too_many;
 	}
-	if (all || directory_structure_changed(d, before))
+	if (all || part_structure_changed(part, before, difference))
 		r = check_blocks(&check);
-	for (uint32_t u = 0; r == 0 && u < d->unit_count; u++)
-		if (all || !directory_has_unit(before, d->units[u]))
-			r = check_unit(&check, d->units[u]);
+	for (uint32_t u = 0; r == 0 && all && u < part->unit_count; u++)
+		r = check_unit(&check, part->units[u]);
+	for (uint32_t u = 0; r == 0 && !all && u < difference->came_count; u++)
+		r = check_unit(&check, difference->came[u]);
 	if (r == 0 && !all)
 		r = check_referrers(&check, &gone);
 	return r;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Checks of one record against the whole picture. 0, or -EINVAL with place and remedy in the problem.
+ * Checks of one record against the whole part. 0, or -EINVAL with place and remedy in the problem.
  */
 #pragma once
 
-#include "directory/layer.h"
+#include "directory/part.h"
 
 struct check {
-	const struct directory *d;
+	const struct part *part;
 	struct problem *problem;
 };
 

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "records/matrix.h"
@@ -24,22 +23,22 @@ int check_fail(const struct check *check, enum record_kind kind, const void *rec
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	directory_blame(check->d->units, check->d->unit_count, kind, record, check->problem);
+	part_blame(check->part, kind, record, check->problem);
 	problem_set(check->problem, EINVAL, "%s", text);
 	problem_remedy(check->problem, "%s", remedy ? remedy : "");
 	return -EINVAL;
 }
 
 /* "did you mean "prj_vision"?" or what else to do about an id that is not there. */
-static const char *suggest_id(const struct directory *d, enum record_kind kind, const char *id, char *out, size_t size)
+static const char *suggest_id(const struct part *part, enum record_kind kind, const char *id, char *out, size_t size)
 {
 	const char *names[SUGGEST_MAX], *near;
 	size_t count = 0;
 
-	for (uint32_t u = 0; u < d->unit_count; u++)
-		for (uint32_t i = 0; i < records_count(&d->units[u]->records, kind) && count < SUGGEST_MAX; i++)
+	for (uint32_t u = 0; u < part->unit_count; u++)
+		for (uint32_t i = 0; i < records_count(&part->units[u]->records, kind) && count < SUGGEST_MAX; i++)
 			/* All records that others refer to start with their id. */
-			names[count++] = *(const char *const *)records_at(&d->units[u]->records, kind, i);
+			names[count++] = *(const char *const *)records_at(&part->units[u]->records, kind, i);
 	near = text_suggest(id, names, count);
 	if (near)
 		snprintf(out, size, "did you mean \"%s\"?", near);
@@ -55,32 +54,9 @@ static int dangling(const struct check *check, enum record_kind kind, const void
 {
 	char remedy[PROBLEM_TEXT_MAX];
 
-	return check_fail(check, kind, record, suggest_id(check->d, target, id, remedy, sizeof(remedy)),
+	return check_fail(check, kind, record, suggest_id(check->part, target, id, remedy, sizeof(remedy)),
 			  "there is no %s \"%s\"", record_kind_name(target), id);
 }
-
-/* Another record under the same key in some other layer (inside a layer layer_new saw to it). */
-static int taken(const struct check *check, enum record_kind kind, const void *record, const void *other,
-		 const char *what, const char *remedy)
-{
-	char where[WHERE_TEXT_SIZE];
-
-	return check_fail(check, kind, record, remedy, "%s is taken already (%s)", what,
-			  directory_where(check->d->units, check->d->unit_count, kind, other, where));
-}
-
-/* The record in any layer that `call` finds and that is not `self`. */
-#define OTHER_IN_LAYERS(d, self, call)                                          \
-	({                                                                      \
-		const void *other_ = NULL;                                      \
-		for (uint32_t i_ = 0; i_ < (d)->layer_count && !other_; i_++) { \
-			const struct layer *layer = (d)->layers[i_];            \
-			const void *hit_ = call;                                \
-			if (hit_ && hit_ != (const void *)(self))               \
-				other_ = hit_;                                  \
-		}                                                               \
-		other_;                                                         \
-	})
 
 static int check_in_block(const struct check *check, enum record_kind kind, const void *record,
 			  const struct tenant_record *tenant, const char *what, uint32_t first, uint32_t count)
@@ -105,79 +81,31 @@ static int check_in_block(const struct check *check, enum record_kind kind, cons
 
 int check_tenant(const struct check *check, const struct tenant_record *tenant)
 {
-	const struct directory *d = check->d;
-	uint64_t id_hash, slug_hash;
-	const void *other;
-
-	if (d->layer_count > 1) {
-		id_hash = hash_text(tenant->id);
-		slug_hash = hash_text(tenant->slug);
-		other = OTHER_IN_LAYERS(d, tenant, layer_tenant(layer, id_hash, tenant->id));
-		if (other)
-			return taken(check, RECORD_TENANT, tenant, other, "this tenant id",
-				     "give each record its own id");
-		other = OTHER_IN_LAYERS(d, tenant, layer_tenant_by_slug(layer, slug_hash, tenant->slug));
-		if (other)
-			return taken(check, RECORD_TENANT, tenant, other, "this tenant slug", "choose another slug");
-	}
 	return check_in_block(check, RECORD_TENANT, tenant, tenant, "gid", tenant->gid, 1);
 }
 
 int check_project(const struct check *check, const struct project_record *project)
 {
-	const struct directory *d = check->d;
-	const struct tenant_record *tenant = directory_tenant(d, project->tenant_id);
-	uint64_t id_hash, slug_hash;
-	const void *other;
+	const struct tenant_record *tenant = part_tenant(check->part, project->tenant_id);
 
 	if (!tenant)
 		return dangling(check, RECORD_PROJECT, project, RECORD_TENANT, project->tenant_id);
-	if (d->layer_count > 1) {
-		id_hash = hash_text(project->id);
-		slug_hash = layer_hash_slug(project);
-		other = OTHER_IN_LAYERS(d, project, layer_project(layer, id_hash, project->id));
-		if (other)
-			return taken(check, RECORD_PROJECT, project, other, "this project id",
-				     "give each record its own id");
-		other = OTHER_IN_LAYERS(d, project, layer_project_by_slug(layer, slug_hash, project));
-		if (other)
-			return taken(check, RECORD_PROJECT, project, other, "this slug", "choose another slug");
-	}
 	return check_in_block(check, RECORD_PROJECT, project, tenant, "gid", project->gid, GROUP_LEVEL_COUNT);
 }
 
 int check_user(const struct check *check, const struct user_record *user)
 {
-	const struct directory *d = check->d;
-	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
+	const struct tenant_record *tenant = part_tenant(check->part, user->tenant_id);
 	const struct group_claim *group;
-	uint64_t id_hash, login_hash, uid_hash;
-	const void *other;
 
 	if (!tenant)
 		return dangling(check, RECORD_USER, user, RECORD_TENANT, user->tenant_id);
-	if (d->layer_count > 1) {
-		id_hash = hash_text(user->id);
-		login_hash = hash_text(user->login);
-		uid_hash = hash_u32(user->uid);
-		other = OTHER_IN_LAYERS(d, user, layer_user(layer, id_hash, user->id));
-		if (other)
-			return taken(check, RECORD_USER, user, other, "this user id", "give each record its own id");
-		other = OTHER_IN_LAYERS(d, user, layer_user_by_login(layer, login_hash, user->login));
-		if (other)
-			return taken(check, RECORD_USER, user, other, "this login",
-				     "all tenants of a host share one space of login names; rename one of the two");
-		other = OTHER_IN_LAYERS(d, user, layer_user_by_uid(layer, uid_hash, user->uid));
-		if (other)
-			return taken(check, RECORD_USER, user, other, "this uid",
-				     "take the tenant's ids.next for one of them and advance it");
-	}
-	group = groups_by_name(d->groups, user->login);
+	group = groups_by_name(check->part->groups, user->login);
 	if (group || strcmp(user->login, HOST_SUDO_GROUP) == 0 || strcmp(user->login, HOST_USERS_GROUP) == 0)
 		return check_fail(check, RECORD_USER, user, "rename the login or the slug",
 				  "login \"%s\" is also the name of a group, and each user has a group of that name",
 				  user->login);
-	group = groups_by_gid(d->groups, user->uid);
+	group = groups_by_gid(check->part->groups, user->uid);
 	if (group)
 		return check_fail(check, RECORD_USER, user, "take the tenant's ids.next and advance it",
 				  "uid %u is also the gid of group \"%s\"", user->uid, group->name);
@@ -223,7 +151,7 @@ static int check_role(const struct check *check, enum record_kind kind, const vo
 
 int check_member(const struct check *check, const struct member_record *member)
 {
-	const struct user_record *user = directory_user(check->d, member->user_id);
+	const struct user_record *user = part_user(check->part, member->user_id);
 	const struct project_record *project = NULL;
 	const struct tenant_record *tenant;
 	const char *tenant_id = member->tenant_id;
@@ -231,12 +159,12 @@ int check_member(const struct check *check, const struct member_record *member)
 	if (!user)
 		return dangling(check, RECORD_MEMBER, member, RECORD_USER, member->user_id);
 	if (*member->project_id) {
-		project = directory_project(check->d, member->project_id);
+		project = part_project(check->part, member->project_id);
 		if (!project)
 			return dangling(check, RECORD_MEMBER, member, RECORD_PROJECT, member->project_id);
 		tenant_id = project->tenant_id;
 	}
-	tenant = directory_tenant(check->d, tenant_id);
+	tenant = part_tenant(check->part, tenant_id);
 	if (!tenant)
 		return dangling(check, RECORD_MEMBER, member, RECORD_TENANT, tenant_id);
 	if (strcmp(user->tenant_id, tenant->id) != 0)
@@ -251,13 +179,13 @@ int check_memberships(const struct check *check, const char *user_id)
 {
 	uint32_t cursor = 0, count = 0;
 
-	for (const struct member_record *a; (a = directory_user_members(check->d, user_id, &cursor));) {
+	for (const struct member_record *a; (a = part_user_members(check->part, user_id, &cursor));) {
 		uint32_t rest = cursor;
 
 		if (++count > USER_MEMBERSHIPS_MAX)
 			return check_fail(check, RECORD_MEMBER, a, "give the person a tenant-wide role",
 					  "more than %u memberships of one user", USER_MEMBERSHIPS_MAX);
-		for (const struct member_record *b; (b = directory_user_members(check->d, user_id, &rest));)
+		for (const struct member_record *b; (b = part_user_members(check->part, user_id, &rest));)
 			if (strcmp(a->project_id, b->project_id) == 0)
 				return check_fail(check, RECORD_MEMBER, b,
 						  "a user has one role in each; remove one of the two",
@@ -274,7 +202,7 @@ int check_successor(const struct check *check, const struct key_record *key)
 
 	if (!*key->successor)
 		return 0;
-	next = directory_key(check->d, key->successor);
+	next = part_key(check->part, key->successor);
 	if (!next)
 		return dangling(check, RECORD_KEY, key, RECORD_KEY, key->successor);
 	if (next == key || strcmp(next->user_id, key->user_id) != 0)
@@ -285,24 +213,16 @@ int check_successor(const struct check *check, const struct key_record *key)
 
 int check_key(const struct check *check, const struct key_record *key)
 {
-	const struct user_record *user = directory_user(check->d, key->user_id);
+	const struct user_record *user = part_user(check->part, key->user_id);
 	const struct tenant_record *tenant;
-	const void *other;
-	uint64_t hash;
 
 	if (!user)
 		return dangling(check, RECORD_KEY, key, RECORD_USER, key->user_id);
-	tenant = directory_tenant(check->d, user->tenant_id);
+	tenant = part_tenant(check->part, user->tenant_id);
 	if (!tenant)
 		return dangling(check, RECORD_USER, user, RECORD_TENANT, user->tenant_id);
-	if (check->d->layer_count > 1) {
-		hash = hash_text(key->id);
-		other = OTHER_IN_LAYERS(check->d, key, layer_key(layer, hash, key->id));
-		if (other)
-			return taken(check, RECORD_KEY, key, other, "this key id", "remove one of the two");
-	}
 	for (uint32_t i = 0; i < key->projects.count; i++) {
-		const struct project_record *project = directory_project(check->d, key->projects.items[i]);
+		const struct project_record *project = part_project(check->part, key->projects.items[i]);
 
 		if (!project)
 			return dangling(check, RECORD_KEY, key, RECORD_PROJECT, key->projects.items[i]);
@@ -329,25 +249,15 @@ int check_key(const struct check *check, const struct key_record *key)
 
 int check_host(const struct check *check, const struct host_record *host)
 {
-	const struct directory *d = check->d;
-
-	for (uint32_t u = 0; u < d->unit_count; u++)
-		for (uint32_t i = 0; i < d->units[u]->records.host_count; i++) {
-			const struct host_record *other = &d->units[u]->records.hosts[i];
-
-			if (other != host && strcasecmp(other->name, host->name) == 0)
-				return taken(check, RECORD_HOST, host, other, "this host name",
-					     "put all rules under one of them");
-		}
 	for (uint32_t i = 0; i < host->rule_count; i++) {
 		const struct host_rule *rule = &host->rules[i];
-		const struct project_record *project = directory_project(d, rule->project_id);
+		const struct project_record *project = part_project(check->part, rule->project_id);
 		const struct tenant_record *tenant;
 		int r = 0;
 
 		if (!project)
 			return dangling(check, RECORD_HOST, host, RECORD_PROJECT, rule->project_id);
-		tenant = directory_tenant(d, project->tenant_id);
+		tenant = part_tenant(check->part, project->tenant_id);
 		if (!tenant)
 			return dangling(check, RECORD_PROJECT, project, RECORD_TENANT, project->tenant_id);
 		for (uint32_t j = 0; j < i; j++)

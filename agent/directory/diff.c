@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "directory/layer.h"
+#include "directory/picture.h"
 
 #define CHANGES_KEPT_MAX 4096U
 #define TOUCHED_MAX 4096U
@@ -35,63 +35,108 @@ static const void *counterpart(const struct directory *d, enum record_kind kind,
 				return member;
 		return NULL;
 	}
-	case RECORD_HOST:
-		for (uint32_t u = 0; u < d->unit_count; u++)
-			for (uint32_t i = 0; i < d->units[u]->records.host_count; i++)
-				if (strcmp(d->units[u]->records.hosts[i].name,
-					   ((const struct host_record *)record)->name) == 0)
-					return &d->units[u]->records.hosts[i];
-		return NULL;
-	case RECORD_TOKEN_KEY:
-	case RECORD_REVOCATION:
-		return NULL;
+	case RECORD_HOST: {
+		const struct host_record *host = record;
+		const struct part *part = directory_part(d, *host->tenant_id ? host->tenant_id : NULL);
+
+		return part ? part_host_by_name(part, host->name) : NULL;
+	}
+	case RECORD_TOKEN_KEY: {
+		const struct token_key_record *key = record;
+
+		return directory_token_key(d, key->tenant_id, key->id);
+	}
+	case RECORD_REVOCATION: {
+		const struct revocation_record *revocation = record;
+
+		return directory_revocation(d, revocation->tenant_id, revocation->id);
+	}
 	}
 	return NULL;
 }
 
-/* Removed and updated records, then added ones. */
-static void compare(const struct directory *before, const struct directory *after, directory_change_fn report,
-		    void *context)
+struct comparison {
+	const struct directory *before, *after;
+	directory_change_fn report;
+	void *context;
+};
+
+static void compare_gone(const struct comparison *c, const struct part *part, const struct unit *unit)
 {
-	for (uint32_t u = 0; before && u < before->unit_count; u++) {
-		if (directory_has_unit(after, before->units[u]))
-			continue;
-		for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
-			for (uint32_t i = 0; i < records_count(&before->units[u]->records, kind); i++) {
-				const void *old = records_at(&before->units[u]->records, kind, i);
-				const void *now = counterpart(after, kind, old);
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+		for (uint32_t i = 0; i < records_count(&unit->records, kind); i++) {
+			const void *old = records_at(&unit->records, kind, i), *now;
 
-				if (!now)
-					report(context, kind, CHANGE_REMOVED, old, NULL);
-				else if (!record_equal(kind, old, now))
-					report(context, kind, CHANGE_UPDATED, old, now);
-			}
-	}
-	for (uint32_t u = 0; u < after->unit_count; u++) {
-		if (directory_has_unit(before, after->units[u]))
-			continue;
-		for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
-			for (uint32_t i = 0; i < records_count(&after->units[u]->records, kind); i++) {
-				const void *now = records_at(&after->units[u]->records, kind, i);
-
-				if (!before || !counterpart(before, kind, now))
-					report(context, kind, CHANGE_ADDED, NULL, now);
-			}
-	}
+			if (!conflicts_spare(c->before->conflicts, part, kind, old))
+				continue;
+			now = counterpart(c->after, kind, old);
+			if (!now)
+				c->report(c->context, kind, CHANGE_REMOVED, old, NULL);
+			else if (!record_equal(kind, old, now))
+				c->report(c->context, kind, CHANGE_UPDATED, old, now);
+		}
 }
 
-void directory_diff(const struct directory *before, const struct directory *after, directory_change_fn report,
-		    void *context)
+static void compare_came(const struct comparison *c, const struct part *part, const struct unit *unit)
 {
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+		for (uint32_t i = 0; i < records_count(&unit->records, kind); i++) {
+			const void *now = records_at(&unit->records, kind, i);
+
+			if (conflicts_spare(c->after->conflicts, part, kind, now) &&
+			    (!c->before || !counterpart(c->before, kind, now)))
+				c->report(c->context, kind, CHANGE_ADDED, NULL, now);
+		}
+}
+
+/* Removed and updated records, then added ones. Where other claims are in conflict, records of units that stayed came
+ * or went, too. */
+static int compare(const struct comparison *c)
+{
+	bool all = !c->before || !conflicts_equal(c->before->conflicts, c->after->conflicts);
+
+	for (uint32_t p = 0; c->before && p < c->before->part_count; p++) {
+		const struct part *part = c->before->parts[p], *now = directory_part(c->after, part->tenant_id);
+		struct part_difference difference;
+
+		if (part == now && !all)
+			continue;
+		if (part_differ(part, all ? NULL : now, &difference) < 0)
+			return -ENOMEM;
+		for (uint32_t u = 0; u < difference.gone_count; u++)
+			compare_gone(c, part, difference.gone[u]);
+		part_difference_finish(&difference);
+	}
+	for (uint32_t p = 0; p < c->after->part_count; p++) {
+		const struct part *part = c->after->parts[p];
+		const struct part *then = c->before ? directory_part(c->before, part->tenant_id) : NULL;
+		struct part_difference difference;
+
+		if (part == then && !all)
+			continue;
+		if (part_differ(all ? NULL : then, part, &difference) < 0)
+			return -ENOMEM;
+		for (uint32_t u = 0; u < difference.came_count; u++)
+			compare_came(c, part, difference.came[u]);
+		part_difference_finish(&difference);
+	}
+	return 0;
+}
+
+int directory_diff(const struct directory *before, const struct directory *after, directory_change_fn report,
+		   void *context)
+{
+	const struct comparison comparison = {before, after, report, context};
+
 	if (before == after)
-		return;
+		return 0;
 	if (before && after->changes_known && after->built_from == before->generation) {
 		for (uint32_t i = 0; i < after->change_count; i++)
 			report(context, after->changes[i].kind, after->changes[i].change, after->changes[i].old_record,
 			       after->changes[i].new_record);
-		return;
+		return 0;
 	}
-	compare(before, after, report, context);
+	return compare(&comparison);
 }
 
 static void keep_change(void *context, enum record_kind kind, enum change_kind change, const void *old_record,
@@ -150,6 +195,14 @@ static bool touch(struct directory *d, uint32_t uid)
 	return true;
 }
 
+/* Do both give the same passwd entry, and the same answer about sudo? */
+static bool user_entry_equal(const struct user_record *a, const struct user_record *b)
+{
+	return a->uid == b->uid && strings_equal(a->tenant_id, b->tenant_id) && strings_equal(a->login, b->login) &&
+	       strings_equal(a->name, b->name) && strings_equal(a->home, b->home) &&
+	       strings_equal(a->shell, b->shell) && a->status == b->status;
+}
+
 /* False: anything may differ. */
 static bool touch_by(struct directory *d, const struct directory *before, const struct change *change)
 {
@@ -168,6 +221,8 @@ static bool touch_by(struct directory *d, const struct directory *before, const 
 	case RECORD_USER: {
 		const struct user_record *a = change->old_record, *b = change->new_record;
 
+		if (a && b && user_entry_equal(a, b))
+			return true;
 		return (!a || touch(d, a->uid)) && (!b || touch(d, b->uid));
 	}
 	case RECORD_MEMBER:
@@ -179,19 +234,25 @@ static bool touch_by(struct directory *d, const struct directory *before, const 
 	case RECORD_KEY:
 	case RECORD_TOKEN_KEY:
 	case RECORD_REVOCATION:
+	case RECORD_HOST: /* the rules for this host are looked at apart */
 		return true;
-	case RECORD_HOST:
-		return false;
 	}
 	return false;
 }
 
+static bool host_equal(const struct directory *a, const struct directory *b)
+{
+	return a->has_host == b->has_host && (!a->has_host || record_equal(RECORD_HOST, &a->host, &b->host));
+}
+
 int directory_note_changes(struct directory *d, const struct directory *before)
 {
-	bool known = true;
+	const struct comparison comparison = {before, d, keep_change, d};
+	bool known = host_equal(d, before);
 
 	d->changes_known = true;
-	compare(before, d, keep_change, d);
+	if (compare(&comparison) < 0)
+		return -ENOMEM;
 	if (!d->changes_known) {
 		free(d->changes);
 		d->changes = NULL;

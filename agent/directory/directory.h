@@ -20,16 +20,26 @@ struct unit *unit_ref(struct unit *unit);
 void unit_unref(struct unit *unit); /* takes NULL */
 const struct record_set *unit_records(const struct unit *unit);
 const char *unit_name(const struct unit *unit); /* path or feed origin, for messages */
+/* The tenant whose feed it comes from; NULL: from the files, which are one source together. */
+const char *unit_source(const struct unit *unit);
 DEFINE_CLEANUP(struct unit, unit_unref)
 
 struct directory;
 
 /* Checks the units against each other (duplicates, dangling references, ids outside their block) and
  * builds the picture. 0; -EINVAL with place and remedy in `problem`; -ENOMEM. `before` (may be NULL)
- * is the picture in force: when little changed the work is in proportion to the change. `host_name`
- * chooses the host record. */
+ * is the picture in force: the work is in proportion to what changed. `host_name` chooses the host records.
+ *
+ * Each source is judged by itself: its records refer to its own only. What several sources claim is no error: none of
+ * the claimants is served, with all that belongs to them (directory_conflicts). */
 int directory_build(struct unit *const *units, uint32_t count, const char *host_name, const struct directory *before,
 		    struct directory **ret, struct problem *problem);
+/* The same from a finished picture of the files (NULL: none), which is taken as it is, and the units of feeds.
+ * -EINVAL: *ret_source (may be NULL) is the tenant whose feed is at fault, so that the others can go on; borrowed from
+ * the units. */
+int directory_join(const struct directory *files, struct unit *const *feed_units, uint32_t count, const char *host_name,
+		   const struct directory *before, struct directory **ret, const char **ret_source,
+		   struct problem *problem);
 struct directory *directory_ref(struct directory *directory);
 void directory_unref(struct directory *directory); /* takes NULL */
 DEFINE_CLEANUP(struct directory, directory_unref)
@@ -46,7 +56,10 @@ const struct user_record *directory_user_by_uid(const struct directory *d, uint3
 const struct key_record *directory_key(const struct directory *d, const char *id);
 /* The role name in the project (project_id) or the tenant (project_id ""), or NULL. */
 const char *directory_role(const struct directory *d, const char *user_id, const char *project_id);
-/* What this host serves; NULL: no rule names it, and nobody signs in. */
+/* By which a tenant's access tokens are checked, and what ended before its time: only its own source has a say. */
+const struct token_key_record *directory_token_key(const struct directory *d, const char *tenant_id, const char *kid);
+const struct revocation_record *directory_revocation(const struct directory *d, const char *tenant_id, const char *id);
+/* What this host serves, by the best matching record of each source; NULL: no rule names it, and nobody signs in. */
 const struct host_record *directory_host(const struct directory *d);
 
 /* The user's memberships: start with *cursor = 0; NULL at the end. */
@@ -58,12 +71,31 @@ const struct user_record *directory_next_user(const struct directory *d, uint32_
 const struct member_record *directory_next_member(const struct directory *d, uint32_t *cursor);
 const struct key_record *directory_next_key(const struct directory *d, uint32_t *cursor);
 
+/* All records, also those that a conflict leaves out. */
 struct directory_counts {
 	uint32_t tenants, projects, users, members, keys;
 };
 struct directory_counts directory_counts(const struct directory *d);
 /* Counts up by one with every picture of this process. */
 uint64_t directory_generation(const struct directory *d);
+
+/* What several sources claim at once. In one order, whichever way the picture was built. */
+enum claim_kind {
+	CLAIM_TENANT_ID,
+	CLAIM_ID_BLOCK,
+	CLAIM_PROJECT_ID,
+	CLAIM_USER_ID,
+	CLAIM_KEY_ID,
+	CLAIM_NAME, /* a login, or a group's name: they share one space */
+};
+struct directory_conflict {
+	enum claim_kind kind;
+	const char *text;       /* what is claimed */
+	const char *sources[2]; /* "path:line", or a feed's origin */
+};
+const char *claim_kind_word(enum claim_kind kind); /* "user-id" */
+/* As long as the picture. NULL and 0: none. */
+const struct directory_conflict *directory_conflicts(const struct directory *d, uint32_t *ret_count);
 
 /* What differs between two pictures, for audit, Subscribe and sessions: called once per record that
  * came, went or changed. `before` may be NULL. Costs in proportion to the change where `after` was
@@ -73,8 +105,8 @@ enum change_kind { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_UPDATED };
 /* `old_record`/`new_record` point to the record of that kind, or are NULL. */
 typedef void (*directory_change_fn)(void *context, enum record_kind kind, enum change_kind change,
 				    const void *old_record, const void *new_record);
-void directory_diff(const struct directory *before, const struct directory *after, directory_change_fn report,
-		    void *context);
+int directory_diff(const struct directory *before, const struct directory *after, directory_change_fn report,
+		   void *context); /* 0 or -ENOMEM */
 /* The users whose passwd entry or groups differ from `before`'s, as a hint for the map writer: true and
  * the list when it is known and short; false: anything may differ. */
 bool directory_touched_users(const struct directory *after, const struct directory *before, const uint32_t **ret_uids,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "directory/layer.h"
+#include "directory/part.h"
 
 static const char *const level_suffix[GROUP_LEVEL_COUNT] = {"", "-viewer", "-editor", "-owner"};
 
@@ -50,7 +50,7 @@ const struct group_claim *groups_by_gid(const struct groups *groups, uint32_t gi
 
 /* What the claims come from: for the messages. */
 struct claimant {
-	const struct directory *d;
+	const struct part *part;
 	enum record_kind kind;
 	const void *record;
 	struct problem *problem;
@@ -58,7 +58,7 @@ struct claimant {
 
 static int refuse(const struct claimant *by, const char *remedy, const char *text)
 {
-	directory_blame(by->d->units, by->d->unit_count, by->kind, by->record, by->problem);
+	part_blame(by->part, by->kind, by->record, by->problem);
 	problem_set(by->problem, EINVAL, "%s", text);
 	problem_remedy(by->problem, "%s", remedy);
 	return -EINVAL;
@@ -69,6 +69,7 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 	uint64_t name_hash = hash_text(name), gid_hash = hash_u32(gid);
 	const struct group_claim *other;
 	const struct user_record *user;
+	const char *id;
 	char text[PROBLEM_TEXT_MAX], where[WHERE_TEXT_SIZE];
 
 	if (strcmp(name, HOST_SUDO_GROUP) == 0 || strcmp(name, HOST_USERS_GROUP) == 0) {
@@ -92,22 +93,25 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 			 name);
 		return refuse(by, "a project takes four gids in a row, from the tenant's ids.next", text);
 	}
-	user = directory_user_by_login(by->d, name);
+	user = part_user_by_login(by->part, name);
 	if (user) {
 		snprintf(text, sizeof(text), "group \"%s\" has the name of a user's private group (%s)", name,
-			 directory_where(by->d->units, by->d->unit_count, RECORD_USER, user, where));
+			 part_where(by->part, RECORD_USER, user, where));
 		return refuse(by, "rename the slug or the login", text);
 	}
-	user = directory_user_by_uid(by->d, gid);
+	user = part_user_by_uid(by->part, gid);
 	if (user) {
 		snprintf(text, sizeof(text), "gid %u of group \"%s\" is the uid of %s (%s)", gid, name, user->login,
-			 directory_where(by->d->units, by->d->unit_count, RECORD_USER, user, where));
+			 part_where(by->part, RECORD_USER, user, where));
 		return refuse(by, "a project takes four gids in a row, from the tenant's ids.next", text);
 	}
 	name = pool_add(&groups->pool, name, strlen(name));
-	if (!name)
+	/* Tenants and projects start with their id. */
+	id = *(const char *const *)by->record;
+	id = pool_add(&groups->pool, id, strlen(id));
+	if (!name || !id)
 		return -ENOMEM;
-	groups->claims[groups->count] = (struct group_claim){.name = name, .gid = gid};
+	groups->claims[groups->count] = (struct group_claim){.name = name, .gid = gid, .kind = by->kind, .id = id};
 	lookup_put(&groups->by_name, name_hash, groups->count);
 	lookup_put(&groups->by_gid, gid_hash, groups->count);
 	groups->count++;
@@ -116,10 +120,10 @@ static int claim(struct groups *groups, const struct claimant *by, const char *n
 
 static int claim_project(struct groups *groups, const struct claimant *by, const struct project_record *project)
 {
-	const struct tenant_record *tenant = directory_tenant(by->d, project->tenant_id);
+	const struct tenant_record *tenant = part_tenant(by->part, project->tenant_id);
 	char name[GROUP_TEXT_SIZE];
 
-	/* A dangling tenant is directory_check's to report. */
+	/* A dangling tenant is part_check's to report. */
 	for (unsigned level = 0; tenant && level < GROUP_LEVEL_COUNT; level++) {
 		int r = claim(groups, by, group_text(tenant->slug, project->slug, level, name), project->gid + level);
 
@@ -129,12 +133,11 @@ static int claim_project(struct groups *groups, const struct claimant *by, const
 	return 0;
 }
 
-int groups_new(const struct directory *d, struct groups **ret, struct problem *problem)
+int groups_new(const struct part *part, struct groups **ret, struct problem *problem)
 {
-	struct directory_counts counts = directory_counts(d);
-	uint64_t most = (uint64_t)counts.tenants + (uint64_t)counts.projects * GROUP_LEVEL_COUNT;
+	uint32_t tenants = part_count(part, RECORD_TENANT), projects = part_count(part, RECORD_PROJECT);
+	uint64_t most = (uint64_t)tenants + (uint64_t)projects * GROUP_LEVEL_COUNT;
 	struct groups *groups;
-	uint32_t cursor;
 	int r = -ENOMEM;
 
 	if (most > LOOKUP_VALUES_MAX)
@@ -147,15 +150,17 @@ int groups_new(const struct directory *d, struct groups **ret, struct problem *p
 	if (!groups->claims || lookup_init(&groups->by_name, (uint32_t)most) < 0 ||
 	    lookup_init(&groups->by_gid, (uint32_t)most) < 0)
 		goto fail;
-	cursor = 0;
-	for (const struct tenant_record *tenant; (tenant = directory_next_tenant(d, &cursor));) {
-		r = claim(groups, &(struct claimant){d, RECORD_TENANT, tenant, problem}, tenant->slug, tenant->gid);
+	for (uint32_t i = 0; i < tenants; i++) {
+		const struct tenant_record *tenant = part_at(part, RECORD_TENANT, i);
+
+		r = claim(groups, &(struct claimant){part, RECORD_TENANT, tenant, problem}, tenant->slug, tenant->gid);
 		if (r < 0)
 			goto fail;
 	}
-	cursor = 0;
-	for (const struct project_record *project; (project = directory_next_project(d, &cursor));) {
-		r = claim_project(groups, &(struct claimant){d, RECORD_PROJECT, project, problem}, project);
+	for (uint32_t i = 0; i < projects; i++) {
+		const struct project_record *project = part_at(part, RECORD_PROJECT, i);
+
+		r = claim_project(groups, &(struct claimant){part, RECORD_PROJECT, project, problem}, project);
 		if (r < 0)
 			goto fail;
 	}

@@ -104,6 +104,7 @@ void unit_unref(struct unit *unit)
 	pool_finish(&unit->pool);
 	arena_finish(&unit->arena);
 	free(unit->name);
+	free(unit->tenant_id);
 	free(unit);
 }
 
@@ -115,6 +116,11 @@ const struct record_set *unit_records(const struct unit *unit)
 const char *unit_name(const struct unit *unit)
 {
 	return unit->name;
+}
+
+const char *unit_source(const struct unit *unit)
+{
+	return unit->tenant_id;
 }
 
 static const struct {

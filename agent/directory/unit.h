@@ -44,6 +44,7 @@ struct unit {
 	uint32_t capacity[RECORD_KIND_COUNT];
 	struct string_pool pool;
 	struct arena arena;                /* lists inside records */
+	char *tenant_id;                   /* of the feed that it comes from; NULL: from a file */
 	uint8_t source_hash[SHA256_BYTES]; /* of the source's bytes */
 	uint64_t source_bytes;
 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "directory/layer.h"
+#include "directory/part.h"
 #include "records/matrix.h"
 
 static_assert(GROUP_LEVEL_COUNT - 1 <= NSS_MAP_RUN_LAST, "a run holds a project");

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "directory/layer.h"
+#include "directory/picture.h"
 #include "directory_fixture.h"
 
 static void test_lookups(void **state)
@@ -155,7 +155,7 @@ static const struct {
 	{"project: prj_vision, login", "project: prj_vison, login", "f:53:5: there is no project \"prj_vison\""},
 	{"sudo: [owner]", "sudo: [owners]", "f:53:5: tenant \"acme\" has no project role \"owners\""},
 	{"- project: prj_main", "- project: prj_vision", "f:53:5: two rules for project \"prj_vision\""},
-	{"name: \"*\"", "name: GPU-*", "f:53:5: this host name is taken already (f:57)"},
+	{"name: \"*\"", "name: GPU-*", "f:57:5: host name \"GPU-*\" is taken already (f:53)"},
 };
 
 static void test_faults(void **state)
@@ -471,8 +471,10 @@ static void test_incremental(void **state)
 		unit_unref(units[i]);
 }
 
-/* Large units have layers of their own; a user's memberships may lie in several. */
-static void test_layers(void **state)
+#define LARGE_UNIT_RECORDS 2048U
+
+/* A change in one unit is a change of a few pages of the index; a user's memberships may lie in several units. */
+static void test_large_unit(void **state)
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
 	_cleanup_(freep) char *sample = replaced(sample_directory, "next: 1879048300", "next: 1879060000");
@@ -490,7 +492,6 @@ static void test_layers(void **state)
 	units[2] = load_text("small", "version: 1\nmembers:\n  - {user: usr_x7, project: prj_vision, role: editor}\n"
 				      "  - {user: usr_bob, project: prj_speech, role: viewer}\n");
 	d = build_units(units, 3, NULL);
-	assert_int_equal(d->layer_count, 2);
 	assert_string_equal(directory_role(d, "usr_x7", "prj_vision"), "editor");
 	assert_string_equal(directory_user_by_login(d, "x2047")->id, "usr_x2047");
 	while (directory_user_members(d, "usr_bob", &cursor))
@@ -499,7 +500,9 @@ static void test_layers(void **state)
 	unit_unref(units[2]);
 	units[2] = load_text("small", "version: 1\n");
 	next = build_units(units, 3, d);
-	assert_ptr_equal(next->layers[0], d->layers[0]); /* shared, not made again */
+	for (unsigned i = 0; i <= next->parts[0]->by[BY_LOGIN].bits; i++) /* shared, not made again */
+		assert_ptr_equal(next->parts[0]->by[BY_LOGIN].nodes[0]->pages[i],
+				 d->parts[0]->by[BY_LOGIN].nodes[0]->pages[i]);
 	assert_diff(d, next, "-membership usr_x7;-membership usr_bob;");
 	assert_touched(d, next, 2, 1879048407);
 	/* a duplicate across layers */
@@ -508,22 +511,21 @@ static void test_layers(void **state)
 			     "version: 1\nusers:\n  - {id: usr_y, tenant: ten_acme, login: x5, uid: 1879059999}\n");
 	assert_string_equal(
 		build_problem(units, 3, next),
-		"small:3:5: this login is taken already (large:8) (all tenants of a host share one space of login "
-		"names; rename one of the two)");
+		"small:3:5: login \"x5\" is taken already (large:8) (all tenants of a host share one space of login "
+		"names; rename one, for example with the tenant's slug)");
 	directory_unref(d);
 	directory_unref(next);
 	for (unsigned i = 0; i < 3; i++)
 		unit_unref(units[i]);
 }
 
-/* Many small units lie in several layers; a change of one leaves the other layers as they are. */
+/* Many small units, of which one goes. */
 static void test_many_small_units(void **state)
 {
 	enum { UNITS = 40, PEOPLE = 250 };
 	struct unit *units[UNITS + 1];
 	struct directory *d, *next;
 	char name[16], login[24];
-	uint32_t shared = 0;
 
 	for (unsigned u = 0; u < UNITS; u++) {
 		_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
@@ -538,7 +540,6 @@ static void test_many_small_units(void **state)
 	units[UNITS] = load_text("main", "version: 1\ntenants:\n  - {id: t, slug: t, gid: 1879048192, ids: {first: "
 					 "1879048192, count: 65536, next: 1879100000}}\n");
 	d = build_units(units, UNITS + 1, NULL);
-	assert_true(d->layer_count > 1 && d->layer_count <= SMALL_LAYERS);
 	for (unsigned u = 0; u < UNITS; u++) {
 		snprintf(login, sizeof(login), "x%u-249", u);
 		assert_non_null(directory_user_by_login(d, login));
@@ -546,12 +547,8 @@ static void test_many_small_units(void **state)
 	unit_unref(units[7]);
 	units[7] = load_text("unit-7", "version: 1\n");
 	next = build_units(units, UNITS + 1, d);
-	for (uint32_t i = 0; i < next->layer_count; i++)
-		for (uint32_t j = 0; j < d->layer_count; j++)
-			shared += next->layers[i] == d->layers[j];
-	assert_int_equal(shared, d->layer_count - 1);
 	assert_null(directory_user_by_login(next, "x7-249"));
-	/* and a duplicate in another layer is found */
+	/* and a duplicate in another unit is found */
 	for (unsigned u = 8; u < UNITS; u++) {
 		const char *problem;
 
@@ -641,7 +638,7 @@ int main(void)
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_incremental),
 		cmocka_unit_test(test_diff_from_nothing),
-		cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_large_unit),
 		cmocka_unit_test(test_too_many_memberships),
 		cmocka_unit_test(test_reserved_joined),
 		cmocka_unit_test(test_many_small_units),
