@@ -67,6 +67,11 @@ python_tests() {
 }
 
 # shellcheck disable=SC2317
+control_tests() {
+	$PYTHON -m pytest -q -p no:cacheprovider --durations=10 tests/control
+}
+
+# shellcheck disable=SC2317
 host_tests() {
 	$PYTHON -m pytest -v -p no:cacheprovider --durations=15 tests/hosts
 }
@@ -86,6 +91,7 @@ step replay "every corpus file into its fuzz target, under the sanitizers" make 
 if has_python_tests; then
 	step python "the Python package" python_tests
 fi
+step control "the control plane, with a PostgreSQL of its own" control_tests
 step deb "Debian packages" packaging/build-deb.sh
 step hosts "booted hosts" host_tests
 

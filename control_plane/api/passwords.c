@@ -8,6 +8,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/passwords.h"
 #include "control_plane/api/record.h"
 #include "control_plane/api/rights.h"
 #include "control_plane/api/users.h"
@@ -63,16 +64,47 @@ static int check_current(struct request *request, const char *account, const cha
 	return 0;
 }
 
+/* ---- new ones ------------------------------------------------------------------------------------------------------- */
+#define PUT_SQL                                                                     \
+	"INSERT INTO control.passwords (tenant_id, user_id, hash) VALUES ($1, $2, $3) " \
+	"ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = now()"
+
+int passwords_of_new_user(struct request *request, const char *user_id, const char *password,
+			  const struct password_owner *owner)
+{
+	char hash[PASSWORD_HASH_SIZE];
+	int r;
+
+	if (!password)
+		return 0;
+	if (*owner->email == '\0') {
+		respond_invalid(request, "password", "people sign in by their e-mail address, and there is none");
+		return 1;
+	}
+	r = hash_new(request, "password", password, owner, hash);
+	return r == 0 ? db_later(request->tx, PUT_SQL, request->tenant_id, user_id, hash) : r;
+}
+
+int passwords_of_new_operator(struct request *request, const char *operator_id, const char *password,
+			      const struct password_owner *owner)
+{
+	char hash[PASSWORD_HASH_SIZE];
+	int r;
+
+	if (!password)
+		return 0;
+	r = hash_new(request, "password", password, owner, hash);
+	return r == 0 ? db_later(request->tx, "UPDATE control.operators SET hash = $2 WHERE id = $1", operator_id, hash)
+		      : r;
+}
+
 /* ---- users ----------------------------------------------------------------------------------------------------------
  */
 static int put_user(struct request *request, const char *user_id, const char *hash, const char *event)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	json_t *view;
-	int r = db_later(request->tx,
-			 "INSERT INTO control.passwords (tenant_id, user_id, hash) VALUES ($1, $2, $3) "
-			 "ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = now()",
-			 request->tenant_id, user_id, hash);
+	int r = db_later(request->tx, PUT_SQL, request->tenant_id, user_id, hash);
 
 	if (r == 0)
 		r = users_end_sessions(request, user_id, &rows);
@@ -120,30 +152,64 @@ static int change_users_own(struct request *request, const struct change_form *f
 
 /* ---- operators ------------------------------------------------------------------------------------------------------
  */
+static int read_operator(struct request *request, const char *operator_id, struct db_rows **ret,
+			 struct password_owner *owner)
+{
+	int r = db_run(request->tx, ret, "SELECT email, name, hash FROM control.operators WHERE id = $1", operator_id);
+
+	if (r < 0)
+		return r;
+	if (db_row_count(*ret) != 1) {
+		respond_problem(request, PROBLEM_NOT_FOUND, NULL);
+		return 1;
+	}
+	*owner = (struct password_owner){.email = db_text(*ret, 0, 0), .name = db_text(*ret, 0, 1)};
+	return 0;
+}
+
+static int put_operator(struct request *request, const char *operator_id, const char *hash, const char *event)
+{
+	int r = db_later(request->tx,
+			 "UPDATE control.operators SET hash = $2, sessions_valid_from = $3, version = version + 1 "
+			 "WHERE id = $1",
+			 operator_id, hash, record_number(request, request->now + 1));
+
+	if (r == 0)
+		r = event_write(request, event, operator_id, NULL);
+	return r == 0 ? respond_empty(request) : MIN_OF(r, 0);
+}
+
 static int change_operators_own(struct request *request, const struct change_form *form)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct password_owner owner;
 	char hash[PASSWORD_HASH_SIZE];
-	int r = db_run(request->tx, &rows, "SELECT email, name, hash FROM control.operators WHERE id = $1",
-		       request->principal.id);
+	int r = read_operator(request, request->principal.id, &rows, &owner);
 
-	if (r < 0)
-		return r;
-	if (db_row_count(rows) != 1)
-		return respond_problem(request, PROBLEM_NOT_FOUND, NULL);
-	owner = (struct password_owner){.email = db_text(rows, 0, 0), .name = db_text(rows, 0, 1)};
-	r = check_current(request, request->principal.id, form->current, db_text(rows, 0, 2));
+	if (r == 0)
+		r = check_current(request, request->principal.id, form->current, db_text(rows, 0, 2));
 	if (r == 0)
 		r = hash_new(request, "new", form->password, &owner, hash);
+	return r == 0 ? put_operator(request, request->principal.id, hash, "password.change") : MIN_OF(r, 0);
+}
+
+static int handle_set_operators(struct request *request)
+{
+	static const struct json_field fields[] = {
+		{"password", JSON_FIELD_STRING, offsetof(struct change_form, password), JSON_FIELD_REQUIRED},
+	};
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct change_form form = {0};
+	struct password_owner owner;
+	char hash[PASSWORD_HASH_SIZE];
+	int r;
+
+	if (request_fields(request, fields, ARRAY_LEN(fields), &form))
+		return 0;
+	r = read_operator(request, request->params[0], &rows, &owner);
 	if (r == 0)
-		r = db_later(request->tx,
-			     "UPDATE control.operators SET hash = $2, sessions_valid_from = $3, version = version + 1 "
-			     "WHERE id = $1",
-			     request->principal.id, hash, record_number(request, request->now + 1));
-	if (r == 0)
-		r = event_write(request, "password.change", request->principal.id, NULL);
-	return r == 0 ? respond_empty(request) : MIN_OF(r, 0);
+		r = hash_new(request, "password", form.password, &owner, hash);
+	return r == 0 ? put_operator(request, request->params[0], hash, "password.set") : MIN_OF(r, 0);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------------------------------
@@ -197,5 +263,7 @@ static const struct route routes[] = {
 	ROUTE(HTTP_POST, "/v1/password", ROUTE_SELF, "self", ROUTE_WRITES, handle_own),
 	ROUTE(HTTP_PUT, "/v1/tenants/{tenant}/users/{user}/password", ROUTE_TENANT, "tenant.manage", ROUTE_WRITES,
 	      handle_set),
+	ROUTE(HTTP_PUT, "/v1/operators/{operator}/password", ROUTE_OPERATOR, "operator.manage", ROUTE_WRITES,
+	      handle_set_operators),
 };
 const struct route_table passwords_routes = {routes, ARRAY_LEN(routes)};

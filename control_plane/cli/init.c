@@ -146,23 +146,29 @@ static int step_platform(struct cli *cli, struct problem *problem)
 	return 0;
 }
 
-/* One request of the API; the body of its answer, or NULL with the problem. */
+/* One request of the API. The body of its answer (null where it has none), or NULL with the problem. */
 static json_t *call(struct cli *cli, const char *method, const char *target, json_t *body, struct problem *problem)
 {
 	struct request request;
 	json_t *answer = NULL;
 	int result = cli_request(cli, method, target, body, &request);
+	const struct response *response = &request.response;
 
 	if (result < 0) {
 		(void)problem_set(problem, -result, "%s", strerror(-result));
 	} else {
-		answer = json_loadb(request.response.body.data, request.response.body.length, JSON_REJECT_DUPLICATES,
-				    NULL);
-		if (request.response.status >= 300) {
+		answer = response->body.length == 0
+				 ? json_null()
+				 : json_loadb(response->body.data, response->body.length, JSON_REJECT_DUPLICATES, NULL);
+		if (response->status >= 300) {
 			const char *detail = json_string_value(json_object_get(answer, "detail"));
+			const char *title = json_string_value(json_object_get(answer, "title"));
 
-			(void)problem_set(problem, EINVAL, "%s (%u)", detail ? detail : "refused",
-					  request.response.status);
+			(void)problem_set(problem, EINVAL, "%s (%u)",
+					  detail  ? detail
+					  : title ? title
+						  : "refused",
+					  response->status);
 			json_decref(answer);
 			answer = NULL;
 		} else if (!answer) {
@@ -173,21 +179,40 @@ static json_t *call(struct cli *cli, const char *method, const char *target, jso
 	return answer;
 }
 
+static bool call_for_nothing(struct cli *cli, const char *method, const char *target, json_t *body,
+			     struct problem *problem)
+{
+	json_t *answer = call(cli, method, target, body, problem);
+
+	json_decref(answer);
+	return answer != NULL;
+}
+
 static int make_operator(struct cli *cli, const char *email, char *password, struct problem *problem)
 {
+	json_t *made = call(cli, "POST", "/v1/operators", json_pack("{s:s}", "email", email), problem);
 	char target[128];
-	json_t *body = json_pack("{s:s, s:s}", "email", email, "password", password), *made, *grant;
+	bool done;
 
-	made = body ? call(cli, "POST", "/v1/operators", body, problem) : NULL;
 	if (!made)
 		return -EINVAL;
 	(void)snprintf(target, sizeof(target), "/v1/operators/%s/grants",
 		       json_string_value(json_object_get(made, "id")));
+	done = call_for_nothing(cli, "POST", target,
+				json_pack("{s:s, s:s}", "role", "admin", "reason", "first operator"), problem);
+	(void)snprintf(target, sizeof(target), "/v1/operators/%s/password",
+		       json_string_value(json_object_get(made, "id")));
+	done = done && call_for_nothing(cli, "PUT", target, json_pack("{s:s}", "password", password), problem);
+	if (!done) {
+		/* Without a password they could not sign in, and the next init would find an operator. */
+		struct problem other = {0};
+
+		(void)snprintf(target, sizeof(target), "/v1/operators/%s",
+			       json_string_value(json_object_get(made, "id")));
+		(void)call_for_nothing(cli, "DELETE", target, NULL, &other);
+	}
 	json_decref(made);
-	grant = call(cli, "POST", target, json_pack("{s:s, s:s}", "role", "admin", "reason", "first operator"),
-		     problem);
-	json_decref(grant);
-	return grant ? 0 : -EINVAL;
+	return done ? 0 : -EINVAL;
 }
 
 static int step_operator(const struct init *init, struct cli *cli, struct problem *problem)
