@@ -27,3 +27,4 @@ extern const struct route_table tokens_routes;
 extern const struct route_table introspect_routes;
 extern const struct route_table hosts_auth_routes;
 extern const struct route_table feeds_routes;
+extern const struct route_table feed_trust_routes;

@@ -11,6 +11,6 @@ const struct route_table *const api_routes[] = {
 	&key_changes_routes, &host_rules_routes,       &connectors_routes, &hosts_routes,
 	&host_states_routes, &enrolment_tokens_routes, &operators_routes,  &grants_routes,
 	&events_routes,      &sign_in_routes,          &passwords_routes,  &tokens_routes,
-	&introspect_routes,  &hosts_auth_routes,
+	&introspect_routes,  &hosts_auth_routes,       &feeds_routes,      &feed_trust_routes,
 };
 const size_t api_route_tables = ARRAY_LEN(api_routes);
