@@ -14,6 +14,7 @@ struct connection {
 	struct connection *next, *previous;
 	uint64_t due_usec; /* 0: none */
 	int fd;
+	void *slot;
 };
 
 struct connections {
@@ -127,6 +128,11 @@ void connection_deadline(struct connections *connections, struct connection *con
 	pthread_mutex_lock(&connections->lock);
 	connection->due_usec = span_usec ? clock_boottime_usec() + span_usec : 0;
 	pthread_mutex_unlock(&connections->lock);
+}
+
+void **connection_slot(struct connection *connection)
+{
+	return &connection->slot;
 }
 
 uint32_t connections_count(struct connections *connections)

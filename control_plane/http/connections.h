@@ -21,4 +21,6 @@ struct connection *connections_add(struct connections *connections, int fd);
 void connections_remove(struct connections *connections, struct connection *connection);
 /* From now; 0: none. */
 void connection_deadline(struct connections *connections, struct connection *connection, uint64_t span_usec);
+/* Where the request that is under way is kept, for whoever has to end it with the connection. */
+void **connection_slot(struct connection *connection);
 uint32_t connections_count(struct connections *connections);

@@ -50,19 +50,41 @@ static const char *find_header(const struct request *request, const char *name)
 	return MHD_lookup_connection_value(request->transport, MHD_HEADER_KIND, name);
 }
 
-void *exchange_begin(void *context, const char *target, struct MHD_Connection *connection)
+static void exchange_free(struct exchange *exchange)
 {
-	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	atomic_fetch_sub(&exchange->server->exchanges, 1);
+	request_finish(&exchange->request);
+	buffer_finish(&exchange->body);
+	free(exchange->target);
+	free(exchange);
+}
+
+/* libmicrohttpd does not tell the end of a request whose headers it has refused itself. */
+void exchange_forget(struct connection *connection)
+{
+	void **slot = connection_slot(connection);
+
+	if (*slot)
+		exchange_free(*slot);
+	*slot = NULL;
+}
+
+void *exchange_begin(void *context, const char *target, struct MHD_Connection *mhd_connection)
+{
+	struct connection *connection = connection_of(mhd_connection);
+	struct exchange *exchange = connection ? calloc(1, sizeof(*exchange)) : NULL;
 
 	if (!exchange)
 		return NULL;
+	exchange_forget(connection);
+	*connection_slot(connection) = exchange;
 	exchange->server = context;
-	exchange->connection = connection;
+	exchange->connection = mhd_connection;
 	exchange->job.request = &exchange->request;
 	exchange->body = (struct buffer){.limit = BODY_MAX, .wipe = true};
 	exchange->target = strdup(target);
 	atomic_fetch_add(&exchange->server->exchanges, 1);
-	connection_deadline(exchange->server->connections, connection_of(connection), HEADER_USEC);
+	connection_deadline(exchange->server->connections, connection, HEADER_USEC);
 	return exchange;
 }
 
@@ -141,7 +163,7 @@ static int begin(struct exchange *exchange, const char *method, const char *vers
 	request->header = find_header;
 	take_request_id(request);
 	take_source(exchange);
-	if (hygiene_check(request, exchange->connection, version)) {
+	if (hygiene_check(request, exchange->connection, method, exchange->target, version)) {
 		exchange->last = true;
 		return 1;
 	}
@@ -300,17 +322,15 @@ enum MHD_Result exchange_handle(void *context, struct MHD_Connection *connection
 	return MHD_YES;
 }
 
-void exchange_end(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+void exchange_end(void *context, struct MHD_Connection *mhd_connection, void **state,
+		  enum MHD_RequestTerminationCode code)
 {
-	struct exchange *exchange = *state;
+	struct server *server = context;
+	struct connection *connection = connection_of(mhd_connection);
 
-	*state = NULL;
-	if (!exchange)
+	if (!*state)
 		return;
-	connection_deadline(exchange->server->connections, connection_of(connection), HEADER_USEC);
-	atomic_fetch_sub(&exchange->server->exchanges, 1);
-	request_finish(&exchange->request);
-	buffer_finish(&exchange->body);
-	free(exchange->target);
-	free(exchange);
+	*state = NULL;
+	exchange_forget(connection);
+	connection_deadline(server->connections, connection, HEADER_USEC);
 }

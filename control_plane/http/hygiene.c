@@ -22,6 +22,7 @@ static const char *const single[] = {
 struct headers {
 	const char *fault;
 	uint32_t count, seen;
+	size_t bytes; /* that well-formed lines of them have at least */
 	const char *length, *encoding;
 };
 
@@ -49,6 +50,7 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
 		headers->fault = "a header is not well-formed";
 		return MHD_NO;
 	}
+	headers->bytes += key_size + strlen(":") + value_size + strlen("\r\n");
 	if (++headers->count > HEADERS_MAX) {
 		headers->fault = "too many headers";
 		return MHD_NO;
@@ -81,7 +83,19 @@ static const char *framing_fault(const struct headers *headers)
 	return NULL;
 }
 
-int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *version)
+/* libmicrohttpd cuts texts at a NUL, takes CR or LF alone as a line's end and joins folded lines, and shows none of it:
+ * but it says how many bytes there were. A line of ours has one space behind its colon, or none. */
+static bool has_other_bytes(struct MHD_Connection *connection, const struct headers *headers, size_t request_line)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	size_t least = request_line + headers->bytes + strlen("\r\n");
+
+	return info && (info->header_size < least || info->header_size > least + headers->count);
+}
+
+int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *target,
+		  const char *version)
 {
 	struct headers headers = {0};
 	const char *host, *expect, *encoding;
@@ -93,6 +107,9 @@ int hygiene_check(struct request *request, struct MHD_Connection *connection, co
 	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &headers);
 	if (!headers.fault)
 		headers.fault = framing_fault(&headers);
+	if (!headers.fault &&
+	    has_other_bytes(connection, &headers, strlen(method) + strlen(target) + strlen(version) + strlen("  \r\n")))
+		headers.fault = "the headers are not well-formed";
 	host = request_header(request, "Host");
 	if (!headers.fault &&
 	    (!host || !host[0] ||

@@ -103,7 +103,9 @@ const struct route *routes_find(const struct route_table *const *tables, size_t 
 
 			if (!matches(route->pattern, path, &rank))
 				continue;
-			methods |= 1U << route->method;
+			/* Whether these are there is told to those who have the secret. */
+			if (route->access != ROUTE_INTERNAL)
+				methods |= 1U << route->method;
 			if (route->method == method && (!best || rank > best_rank)) {
 				best = route;
 				best_rank = rank;

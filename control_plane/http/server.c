@@ -56,6 +56,8 @@ static void notify(void *context, struct MHD_Connection *connection, void **stat
 	int on = 1;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*state)
+			exchange_forget(*state);
 		connections_remove(server->connections, *state);
 		*state = NULL;
 		return;

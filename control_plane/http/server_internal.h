@@ -58,9 +58,12 @@ void *exchange_begin(void *context, const char *target, struct MHD_Connection *c
 enum MHD_Result exchange_handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *upload, size_t *upload_size, void **state);
 void exchange_end(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code);
+/* The connection is gone. */
+void exchange_forget(struct connection *connection);
 
 /* ---- what libmicrohttpd lets through (hygiene.c) -------------------------------------------------- */
 /* 0; 1: a problem was set, and the connection must end after it. */
-int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *version);
+int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *target,
+		  const char *version);
 /* All X-Forwarded-For headers, joined; NULL: none. In the arena. */
 const char *hygiene_forwarded(struct request *request, struct MHD_Connection *connection);
