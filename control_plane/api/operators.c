@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/passwords.h"
 #include "control_plane/api/record.h"
 #include "records/values.h"
 
@@ -80,11 +81,12 @@ static int get(struct request *request)
 }
 
 struct fields {
-	const char *email, *name, *status;
+	const char *email, *name, *status, *password;
 };
 static const struct json_field create_fields[] = {
 	{"email", JSON_FIELD_STRING, offsetof(struct fields, email), JSON_FIELD_REQUIRED},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
+	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
 };
 static const struct json_field patch_fields[] = {
 	{"email", JSON_FIELD_STRING, offsetof(struct fields, email), 0},
@@ -131,8 +133,11 @@ static int create(struct request *request)
 		   fields.email, fields.name);
 	if (r < 0)
 		return fault(request, r);
-	r = event_write(request, "operator.create", id, json_pack("{s:s}", "email", fields.email));
-	return r < 0 ? r : record_created(request, id, rows);
+	r = passwords_of_new_operator(request, id, fields.password,
+				      &(struct password_owner){.email = fields.email, .name = fields.name});
+	if (r == 0)
+		r = event_write(request, "operator.create", id, json_pack("{s:s}", "email", fields.email));
+	return r == 0 ? record_created(request, id, rows) : MIN_OF(r, 0);
 }
 
 static int patch(struct request *request)

@@ -64,8 +64,9 @@ static int check_current(struct request *request, const char *account, const cha
 	return 0;
 }
 
-/* ---- new ones ------------------------------------------------------------------------------------------------------- */
-#define PUT_SQL                                                                     \
+/* ---- new ones -------------------------------------------------------------------------------------------------------
+ */
+#define PUT_SQL                                                                         \
 	"INSERT INTO control.passwords (tenant_id, user_id, hash) VALUES ($1, $2, $3) " \
 	"ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = now()"
 

@@ -8,6 +8,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/passwords.h"
 #include "control_plane/api/rights.h"
 #include "control_plane/feed/change.h"
 
@@ -98,10 +99,11 @@ static int get(struct request *request)
  * ------------------------------------------------------------------------------------------- */
 
 struct fields {
-	const char *login, *kind, *name, *email, *home, *shell;
+	const char *login, *kind, *name, *email, *home, *shell, *password;
 	json_t *ssh_keys;
 };
 static const struct json_field create_fields[] = {
+	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
 	{"login", JSON_FIELD_STRING, offsetof(struct fields, login), JSON_FIELD_REQUIRED},
 	{"kind", JSON_FIELD_STRING, offsetof(struct fields, kind), 0},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
@@ -111,8 +113,8 @@ static const struct json_field create_fields[] = {
 	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
 };
 /* The login name and the kind are for ever: files, logs and other people's habits hang on them. */
-#define PATCH_FIELDS (&create_fields[2])
-#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 2)
+#define PATCH_FIELDS (&create_fields[3])
+#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 3)
 
 static int create(struct request *request)
 {
@@ -126,6 +128,8 @@ static int create(struct request *request)
 		return -ENOMEM;
 	if (request_fields(request, create_fields, ARRAY_LEN(create_fields), &fields) != 0)
 		return 0;
+	if (fields.password && strcmp(fields.kind, "person") != 0)
+		return respond_invalid(request, "password", "a service account has API keys and no password");
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
 	if (r == 0)
 		r = record_take_ids(request, 1, &uid);
@@ -139,7 +143,10 @@ static int create(struct request *request)
 		   fields.email, fields.home, fields.shell, ssh_keys);
 	if (r < 0)
 		return fault(request, r);
-	r = record_publish(request, RECORD_USER, id, rows);
+	r = passwords_of_new_user(request, id, fields.password,
+				  &(struct password_owner){fields.login, fields.email, fields.name});
+	if (r == 0)
+		r = record_publish(request, RECORD_USER, id, rows);
 	if (r == 0)
 		r = event_write(request, "user.create", id,
 				json_pack("{s:s,s:s}", "login", fields.login, "kind", fields.kind));
