@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A head brings what came before it into force: verify, commit the picture, hand it out, write it to disk, and only
+ * then acknowledge.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "feed/follow_internal.h"
+#include "json/json_write.h"
+
+#define SAVE_RENEWALS_USEC (60 * USEC_PER_SEC)
+#define REFRESH_DELTAS 10000U
+#define REFRESH_BYTES (32ULL * 1024 * 1024)
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
+static void read_boot_id(char out[BOOT_ID_BYTES + 1])
+{
+	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
+
+	out[0] = '\0';
+	if (file_read(AT_FDCWD, BOOT_ID_PATH, 2 * BOOT_ID_BYTES, FILE_TRUST_ANY, 0, &text, NULL) == 0 &&
+	    text.length >= BOOT_ID_BYTES) {
+		memcpy(out, text.data, BOOT_ID_BYTES);
+		out[BOOT_ID_BYTES] = '\0';
+	}
+}
+
+int follow_save(struct follow *follow)
+{
+	int r;
+
+	if (follow->line) {
+		follow->kept.generation = follow->line->generation;
+		buffer_clear(&follow->kept.snapshot);
+		r = buffer_add(&follow->kept.snapshot, follow->line->snapshot_note.data,
+			       follow->line->snapshot_note.length);
+		if (r < 0)
+			return r;
+	}
+	follow->kept.fresh_until = follow->fresh_until;
+	read_boot_id(follow->kept.boot_id);
+	r = feed_store_save(follow->store, &follow->kept);
+	if (r == 0)
+		follow->saved_at = clock_boottime_usec();
+	return r;
+}
+
+/* The deltas first: a head on disk never speaks of what is not there. */
+static int keep(struct follow *follow, uint32_t count)
+{
+	struct feed_line *line = follow->line;
+	uint64_t end = line->deltas_end;
+	int r = 0;
+
+	/* What is missing there would be a gap: only a new generation helps. */
+	if (follow->unsaved)
+		return -ENOTRECOVERABLE;
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = feed_store_add_delta(follow->store, line->generation, end, follow->run.deltas[i].data,
+					 follow->run.deltas[i].length, &end);
+	if (r == 0 && count > 0)
+		r = feed_store_sync_deltas(follow->store, line->generation);
+	if (r == 0)
+		r = follow_save(follow);
+	if (r == 0)
+		line->deltas_end = end;
+	return r;
+}
+
+static void on_ack(void *context, const struct http_answer *answer)
+{
+	struct follow *follow = context;
+
+	follow->ack = NULL;
+	/* Another try with the next head. */
+	if (answer->fault != HTTP_FINE || answer->status / 100 != 2)
+		follow->ack_due = true;
+	else if (follow->ack_due)
+		follow_send_ack(follow);
+}
+
+void follow_send_ack(struct follow *follow)
+{
+	_cleanup_(buffer_finish) struct buffer body = BUFFER_INIT;
+	struct json_writer w = json_writer(&body);
+	char url[FOLLOW_URL_MAX];
+	const char *bearer;
+
+	/* Never before it is on disk. */
+	if (!follow->ack_due || !follow->ack_ready || (follow->unsaved && !follow->ack_error[0]) || follow->ack ||
+	    !follow->http || follow_url(follow, url, "acks") < 0)
+		return;
+	bearer = follow->hooks->bearer(follow->hooks->context);
+	if (!bearer)
+		return;
+	json_begin(&w, NULL, '{');
+	json_put_u64(&w, "epoch", follow->ack_epoch);
+	json_put_u64(&w, "revision", follow->ack_revision);
+	json_put_string(&w, "outcome", follow->ack_error[0] ? "refused" : "applied");
+	json_put_string_if(&w, "error", follow->ack_error);
+	json_end(&w, '}');
+	if (body.failed || http_start(follow->http,
+				      &(struct http_request){.method = "POST",
+							     .url = url,
+							     .bearer = bearer,
+							     .content_type = "application/json",
+							     .body = body.data,
+							     .body_length = body.length,
+							     .done = on_ack,
+							     .context = follow},
+				      &follow->ack) < 0)
+		return;
+	follow->ack_due = false;
+}
+
+void follow_refuse_ack(struct follow *follow, uint64_t revision, const struct problem *problem)
+{
+	follow->ack_epoch = follow->trust.epoch;
+	follow->ack_revision = revision;
+	(void)problem_render(problem, follow->ack_error, sizeof(follow->ack_error));
+	follow->ack_due = follow->ack_ready = true;
+	follow_send_ack(follow);
+}
+
+void follow_applied(struct follow *follow, const struct problem *problem)
+{
+	if (!follow->line)
+		return;
+	follow->ack_error[0] = '\0';
+	if (problem) {
+		(void)problem_render(problem, follow->ack_error, sizeof(follow->ack_error));
+		follow_note_problem(follow, "refused", follow->ack_error);
+	}
+	follow->ack_ready = true;
+	follow_send_ack(follow);
+}
+
+static void disable(struct follow *follow, const struct revocation_record *revocation)
+{
+	char reason[FEED_PROBLEM_MAX];
+
+	(void)snprintf(reason, sizeof(reason), "%s", revocation->reason[0] ? revocation->reason : "no reason given");
+	follow_set_state(follow, FEED_DISABLED);
+	follow_note_problem(follow, "disabled", reason);
+	follow->hooks->audit(follow->hooks->context, true, follow->tenant_id, "disabled", reason);
+	/* Not from inside a transfer's own callback: that one ends by itself. */
+	follow->hooks->disabled(follow->hooks->context, reason);
+}
+
+static void remember_head(struct follow *follow, const struct feed_head *head, const char *note, size_t length)
+{
+	bool same = follow->has_head && head->epoch == follow->head.epoch && head->revision == follow->head.revision;
+
+	/* A renewal that is older than the last one lengthens nothing. */
+	if (same && head->issued <= follow->head.issued)
+		return;
+	follow->head = *head;
+	follow->has_head = true;
+	follow->fresh_until = follow_fresh_until(head, clock_boottime_usec(), clock_realtime_sec());
+	buffer_clear(&follow->kept.head);
+	if (buffer_add(&follow->kept.head, note, length) < 0)
+		follow->unsaved = true;
+}
+
+static void take_effect(struct follow *follow, bool changed, uint32_t count)
+{
+	const struct revocation_record *revocation =
+		feed_picture_host_revocation(follow->line->picture, follow->host_id);
+	bool was_live = follow->state == FEED_LIVE;
+	int r = 0;
+
+	if (revocation) {
+		disable(follow, revocation);
+		return;
+	}
+	follow_set_state(follow, FEED_LIVE);
+	follow_note_problem(follow, "", "");
+	follow_watch_freshness(follow);
+	if (changed) {
+		follow->ack_epoch = follow->head.epoch;
+		follow->ack_revision = follow->head.revision;
+		follow->ack_due = true;
+		follow->ack_ready = false;
+	}
+	follow_changed(follow);
+	if (changed || !was_live || clock_boottime_usec() - follow->saved_at >= SAVE_RENEWALS_USEC)
+		r = keep(follow, count);
+	if (r == 0)
+		return;
+	if (!follow->unsaved)
+		log_error("cannot keep feed %s on disk: %s", follow->tenant_id, strerrordesc_np(-r));
+	follow->unsaved = true;
+	follow_note_problem(follow, "disk", "what came last could not be written to disk");
+}
+
+enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t length, struct problem *problem)
+{
+	struct feed_line *target = follow->next ? follow->next : follow->line;
+	const struct feed_head *bound = follow->has_head ? &follow->head : NULL;
+	bool changed, swap = follow->next != NULL;
+	enum feed_fault fault;
+	struct feed_head head;
+	uint32_t count = 0;
+
+	fault = feed_head_read(note, length, &follow->trust, clock_realtime_sec(), &head, problem);
+	/* A head of an epoch that ended binds nobody in the next one. */
+	if (fault == FEED_FINE && bound && bound->epoch == head.epoch)
+		fault = feed_head_follows(bound, &head, problem);
+	if (fault == FEED_FINE)
+		fault = feed_line_apply(target, &follow->run, &head, bound, &count, problem);
+	if (fault == FEED_BAD_RECORD)
+		follow_refuse_ack(follow, head.revision, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	/* After a refusal only something newer shows that all is well again. */
+	if (follow->state == FEED_QUARANTINE && bound && bound->epoch == head.epoch &&
+	    bound->revision == head.revision && head.issued <= bound->issued)
+		return FEED_FINE;
+	changed = swap || count > 0;
+	if (swap) {
+		feed_line_free(follow->line);
+		follow->line = TAKE_PTR(follow->next);
+		follow->resync = follow->refresh = follow->unsaved = false;
+	}
+	remember_head(follow, &head, note, length);
+	follow->heard = true;
+	follow->walked = false;
+	follow->backoff.failures = 0;
+	follow->last_contact = clock_realtime_sec();
+	take_effect(follow, changed, count);
+	if (follow->state == FEED_DISABLED)
+		return FEED_FINE;
+	feed_run_drop(&follow->run, count);
+	if ((follow->line->delta_count >= REFRESH_DELTAS || follow->line->delta_bytes >= REFRESH_BYTES ||
+	     follow->unsaved) &&
+	    clock_boottime_usec() >= follow->no_refresh_before && follow->http)
+		follow->refresh = true;
+	follow_send_ack(follow);
+	return FEED_FINE;
+}
