@@ -11,11 +11,12 @@
 #include "base/text.h"
 #include "control_plane/cli/cli.h"
 
-extern const struct verb_table serve_verbs, setup_verbs, feed_verbs;
+extern const struct verb_table serve_verbs, setup_verbs, feed_verbs, record_verbs;
 
 static const struct verb_table *const tables[] = {
 	&serve_verbs,
 	&setup_verbs,
+	&record_verbs,
 	&feed_verbs,
 };
 

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From words of the command line to a request.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/parse.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "control_plane/cli/cli.h"
+#include "control_plane/cli/records.h"
+#include "json/json_read.h"
+
+#define WORDS_MAX 16U
+#define SECRET_FILE_MAX 65536U
+
+void record_call_finish(struct record_call *call)
+{
+	free(call->target);
+	json_decref(call->body);
+	*call = (struct record_call){0};
+}
+
+struct reading {
+	const struct record_noun *noun;
+	const struct record_action *action;
+	json_t *body, *filled; /* fields; values of {…} in the path */
+	struct buffer query;
+};
+
+static int usage(const struct reading *in, const char *why, const char *word)
+{
+	fprintf(stderr, "tenant-control %s %s: %s%s%s%s\n  see tenant-control %s --help\n", in->noun->name,
+		in->action->name, why, word ? " '" : "", word ? word : "", word ? "'" : "", in->noun->name);
+	return CLI_USAGE;
+}
+
+/* What does not go into a path or query as it is. */
+static void add_encoded(struct buffer *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
+			buffer_add_char(out, (char)c);
+		else
+			buffer_printf(out, "%%%02X", c);
+	}
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------------
+ */
+
+static int add_list(json_t *body, const char *field, const char *value)
+{
+	json_t *list = json_object_get(body, field);
+	char *copy, *state = NULL;
+
+	if (!list) {
+		list = json_array();
+		if (json_object_set_new(body, field, list) < 0)
+			return -ENOMEM;
+	}
+	/* An SSH key is one text with spaces in it; lists of words come with commas. */
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state))
+		json_array_append_new(list, json_string(word));
+	free(copy);
+	return 0;
+}
+
+static int read_time(const char *value, int64_t *ret)
+{
+	uint64_t span;
+
+	if (parse_time(value, ret) == 0)
+		return 0;
+	if (parse_duration(value, &span) < 0 || span > INT32_MAX)
+		return -EINVAL;
+	*ret = clock_realtime_sec() + (int64_t)span;
+	return 0;
+}
+
+/* NAME=FILE: the file's first line. Secrets never stand on a command line, where everybody sees them. */
+static int add_pair(json_t *body, const char *field, const char *value)
+{
+	const char *equals = strchr(value, '=');
+	json_t *object = json_object_get(body, field);
+	char name[64], *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	FILE *file;
+	int r = 0;
+
+	if (!equals || equals == value || (size_t)(equals - value) >= sizeof(name))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - value), value);
+	if (!object) {
+		object = json_object();
+		if (json_object_set_new(body, field, object) < 0)
+			return -ENOMEM;
+	}
+	file = strcmp(equals + 1, "-") == 0 ? stdin : fopen(equals + 1, "re");
+	if (!file)
+		return -errno;
+	length = getline(&line, &room, file);
+	if (file != stdin)
+		fclose(file);
+	if (length > 0 && line[length - 1] == '\n')
+		line[--length] = '\0';
+	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX)
+		r = -EINVAL;
+	else if (json_object_set_new(object, name, json_string(line)) < 0)
+		r = -EINVAL;
+	if (line)
+		secret_wipe(line, room);
+	free(line);
+	return r;
+}
+
+static int add_option(struct reading *in, const struct record_option *option, const char *value)
+{
+	struct problem problem = {0};
+	uint64_t number;
+	int64_t time;
+	json_t *json;
+	int r = 0;
+
+	/* In capitals: a place in the path. */
+	if (option->field[0] >= 'A' && option->field[0] <= 'Z')
+		return json_object_set_new(in->filled, option->field, json_string(value));
+	switch (option->type) {
+	case OPTION_TEXT:
+		return json_object_set_new(in->body, option->field, json_string(value));
+	case OPTION_NUMBER:
+		r = parse_u64(value, &number) < 0 || number > INT64_MAX ? -EINVAL : 0;
+		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)number));
+	case OPTION_SPAN:
+		r = parse_duration(value, &number) < 0 || number > INT64_MAX ? -EINVAL : 0;
+		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)number));
+	case OPTION_TIME:
+		r = read_time(value, &time);
+		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)time));
+	case OPTION_LIST:
+		return add_list(in->body, option->field, value);
+	case OPTION_FLAG:
+		return json_object_set_new(in->body, option->field, json_true());
+	case OPTION_JSON:
+		r = json_read(value, strlen(value), &json, &problem);
+		if (r < 0)
+			fprintf(stderr, "%s: %s\n", option->name, problem.text);
+		return r < 0 ? r : json_object_set_new(in->body, option->field, json);
+	case OPTION_PAIR:
+		return add_pair(in->body, option->field, value);
+	case OPTION_QUERY:
+		buffer_printf(&in->query, "%c%s=", in->query.length == 0 ? '?' : '&', option->field);
+		add_encoded(&in->query, value);
+		return in->query.failed ? -ENOMEM : 0;
+	}
+	return -EINVAL;
+}
+
+static int unknown_option(const struct reading *in, const char *word)
+{
+	const char *names[WORDS_MAX], *near;
+	size_t count = 0;
+
+	for (; count < in->action->option_count && count < WORDS_MAX; count++)
+		names[count] = in->action->options[count].name;
+	near = text_suggest(word, names, count);
+	if (near)
+		fprintf(stderr, "tenant-control %s %s: there is no option '%s'; did you mean '%s'?\n", in->noun->name,
+			in->action->name, word, near);
+	return near ? CLI_USAGE : usage(in, "there is no option", word);
+}
+
+/* `*at` is an option's place; its value may follow. */
+static int read_option(struct reading *in, int argc, char **argv, int *at)
+{
+	char *word = argv[*at], *equals = strchr(word, '=');
+	size_t length = equals ? (size_t)(equals - word) : strlen(word);
+	const struct record_option *option = NULL;
+	const char *value;
+
+	for (size_t i = 0; i < in->action->option_count && !option; i++)
+		if (strlen(in->action->options[i].name) == length &&
+		    strncmp(in->action->options[i].name, word, length) == 0)
+			option = &in->action->options[i];
+	if (!option)
+		return unknown_option(in, word);
+	if (option->type == OPTION_FLAG)
+		value = "";
+	else if (equals)
+		value = equals + 1;
+	else if (*at + 1 < argc)
+		value = argv[++*at];
+	else
+		return usage(in, "a value is missing after", word);
+	return add_option(in, option, value) < 0 ? usage(in, "this is no value for it:", word) : 0;
+}
+
+/* ---- arguments
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* "USER ROLE=role +flag -flag": takes the words one after the other. */
+static int read_arguments(struct reading *in, char **words, unsigned count)
+{
+	char pattern[128], *state = NULL;
+	unsigned used = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s", in->action->arguments);
+	for (char *name = strtok_r(pattern, " ", &state); name; name = strtok_r(NULL, " ", &state)) {
+		char *field = strchr(name, '=');
+		int r;
+
+		if (*name == '+' || *name == '-') {
+			if (json_object_set_new(in->body, name + 1, json_boolean(*name == '+')) < 0)
+				return CLI_FAILED;
+			continue;
+		}
+		if (field)
+			*field++ = '\0';
+		if (used == count)
+			return usage(in, "give", name);
+		r = json_object_set_new(field ? in->body : in->filled, field ? field : name,
+					json_string(words[used++]));
+		if (r < 0)
+			return usage(in, "this is not UTF-8:", name);
+	}
+	return used < count ? usage(in, "this is too much:", words[used]) : 0;
+}
+
+/* The path with its {…} filled. "[…]" is left out when a value in it is not given; "{/v1}" stands then instead. */
+static int fill_path(struct reading *in, struct buffer *out)
+{
+	const char *at = in->action->path;
+	size_t start = 0;
+	bool optional = false, left_out = false;
+
+	while (*at) {
+		size_t length = *at == '{' ? strcspn(at, "}") : 0;
+		const char *value;
+		char name[32];
+
+		if (*at == '[') {
+			optional = true;
+			left_out = false;
+			start = out->length;
+		} else if (*at == ']') {
+			optional = false;
+			if (left_out)
+				out->length = start;
+		} else if (length > 0 && at[1] == '/') {
+			if (left_out)
+				buffer_add(out, at + 1, length - 1);
+			at += length;
+		} else if (length > 0 && length < sizeof(name)) {
+			snprintf(name, sizeof(name), "%.*s", (int)length - 1, at + 1);
+			value = json_string_value(json_object_get(in->filled, name));
+			if (value && *value)
+				add_encoded(out, value);
+			else if (optional)
+				left_out = true;
+			else
+				return usage(in, "say which one, by", strcmp(name, "TENANT") == 0 ? "--tenant" : name);
+			at += length;
+		} else {
+			buffer_add_char(out, *at);
+		}
+		at++;
+	}
+	return 0;
+}
+
+static bool takes_body(const struct record_action *action)
+{
+	return strcmp(action->method, "GET") != 0 && strcmp(action->method, "DELETE") != 0;
+}
+
+static int read_words(struct reading *in, int argc, char **argv)
+{
+	char *words[WORDS_MAX];
+	unsigned count = 0;
+	bool ended = false;
+	int r;
+
+	for (int i = 1; i < argc; i++) {
+		if (!ended && strcmp(argv[i], "--") == 0) {
+			ended = true;
+		} else if (!ended && text_starts(argv[i], "--")) {
+			r = read_option(in, argc, argv, &i);
+			if (r != 0)
+				return r;
+		} else if (count < WORDS_MAX) {
+			words[count++] = argv[i];
+		}
+	}
+	return read_arguments(in, words, count);
+}
+
+int record_call_read(const struct record_noun *noun, int argc, char **argv, struct record_call *ret)
+{
+	struct reading in = {.noun = noun, .body = json_object(), .filled = json_object()};
+	_cleanup_(buffer_finish) struct buffer target = BUFFER_INIT;
+	const char *names[WORDS_MAX];
+	size_t count = 0;
+	int r = CLI_FAILED;
+
+	*ret = (struct record_call){0};
+	for (size_t i = 0; i < noun->action_count; i++) {
+		if (strcmp(noun->actions[i].name, argv[0]) == 0)
+			in.action = &noun->actions[i];
+		if (count < WORDS_MAX)
+			names[count++] = noun->actions[i].name;
+	}
+	if (!in.action)
+		r = cli_unknown(noun->name, argv[0], names, count);
+	else if (in.body && in.filled)
+		r = read_words(&in, argc, argv);
+	if (r == 0)
+		r = fill_path(&in, &target);
+	if (r == 0) {
+		buffer_add(&target, in.query.data ? in.query.data : "", in.query.length);
+		ret->action = in.action;
+		ret->target = buffer_text(&target) ? strdup(target.data) : NULL;
+		ret->body = takes_body(in.action) ? json_incref(in.body) : NULL;
+		r = ret->target ? 0 : CLI_FAILED;
+	}
+	buffer_finish(&in.query);
+	json_decref(in.body);
+	json_decref(in.filled);
+	return r;
+}
