@@ -146,6 +146,13 @@ static int find_host(struct request *request, struct enrolment *enrolment, const
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < db_row_count(rows); i++) {
+		/* A host that was disabled and enabled again waits here for a new key. */
+		if (*db_text(rows, i, 2) == '\0') {
+			enrolment->host_id = request_copy(request, db_text(rows, i, 0));
+			if (!enrolment->host_id)
+				return -ENOMEM;
+			continue;
+		}
 		if (!text_equal(db_text(rows, i, 2), enrolment->public.kid)) {
 			event_failure(request, NULL, enrolment->name, "host.enrol", db_text(rows, i, 0),
 				      json_pack("{s:s}", "reason", "the name is taken"));
@@ -191,9 +198,9 @@ static int put_host(struct request *request, struct enrolment *enrolment)
 			     enrolment->version);
 	} else {
 		r = db_later(request->tx,
-			     "UPDATE control.hosts SET enrolled_by = $2, last_seen = now(), version = version + 1 "
-			     "WHERE id = $1",
-			     enrolment->host_id, enrolment->id);
+			     "UPDATE control.hosts SET jwk = $3::jsonb, kid = $4, enrolled_by = $2, last_seen = now(), "
+			     "version = version + 1 WHERE id = $1",
+			     enrolment->host_id, enrolment->id, text, enrolment->public.kid);
 	}
 	if (r == 0) /* a tenant that was deleted since is passed over */
 		r = db_later(

@@ -112,7 +112,7 @@ static int create(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	const struct record_unique unique = {"roles_pkey", "name"};
-	struct fields fields = {.groups = "all"};
+	struct fields fields = {.groups = "none"};
 	const char *actions;
 	int r;
 

@@ -10,7 +10,6 @@
 #include "control_plane/api/events.h"
 #include "control_plane/api/passwords.h"
 #include "control_plane/api/rights.h"
-#include "control_plane/auth/password.h"
 #include "control_plane/feed/change.h"
 
 static const struct record_unique unique[] = {
@@ -104,10 +103,8 @@ struct fields {
 	json_t *ssh_keys;
 };
 static const struct json_field create_fields[] = {
-	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
 	{"login", JSON_FIELD_STRING, offsetof(struct fields, login), JSON_FIELD_REQUIRED},
 	{"kind", JSON_FIELD_STRING, offsetof(struct fields, kind), 0},
-	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
 	{"email", JSON_FIELD_STRING, offsetof(struct fields, email), 0},
 	{"home", JSON_FIELD_STRING, offsetof(struct fields, home), 0},
@@ -115,34 +112,14 @@ static const struct json_field create_fields[] = {
 	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
 };
 /* The login name and the kind are for ever: files, logs and other people's habits hang on them. */
-#define PATCH_FIELDS (&create_fields[3])
-#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 3)
-
-/* The first password, hashed. 0; 1: a problem was set; -errno. */
-static int hash_password(struct request *request, const struct fields *fields, char out[PASSWORD_HASH_SIZE])
-{
-	const struct password_owner owner = {.login = fields->login, .email = fields->email, .name = fields->name};
-	struct problem problem = {0};
-	int r;
-
-	if (strcmp(fields->kind, "person") != 0 || *fields->email == '\0') {
-		respond_invalid(request, "password", "only people have one, and they sign in by their e-mail address");
-		return 1;
-	}
-	r = password_judge(fields->password, &owner, &problem);
-	if (r == -EINVAL) {
-		respond_invalid(request, "password", "the password is refused: %s", problem.text);
-		return 1;
-	}
-	return r == 0 ? password_hash(fields->password, out) : r;
-}
+#define PATCH_FIELDS (&create_fields[2])
+#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 2)
 
 static int create(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	const char *id = record_new_id(request, "usr_"), *ssh_keys;
 	struct fields fields = {.kind = "person", .name = "", .email = "", .home = "", .shell = ""};
-	char hash[PASSWORD_HASH_SIZE];
 	int64_t uid;
 	int r;
 
@@ -152,9 +129,7 @@ static int create(struct request *request)
 		return 0;
 	if (fields.password && strcmp(fields.kind, "person") != 0)
 		return respond_invalid(request, "password", "a service account has API keys and no password");
-	r = fields.password ? hash_password(request, &fields, hash) : 0;
-	if (r == 0)
-		r = record_json_text(request, fields.ssh_keys, &ssh_keys);
+	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
 	if (r == 0)
 		r = record_take_ids(request, 1, &uid);
 	if (r != 0)
@@ -171,10 +146,6 @@ static int create(struct request *request)
 				  &(struct password_owner){fields.login, fields.email, fields.name});
 	if (r == 0)
 		r = record_publish(request, RECORD_USER, id, rows);
-	if (r == 0 && fields.password)
-		r = db_later(request->tx,
-			     "INSERT INTO control.passwords (tenant_id, user_id, hash) VALUES ($1, $2, $3)",
-			     request->tenant_id, id, hash);
 	if (r == 0)
 		r = event_write(request, "user.create", id,
 				json_pack("{s:s,s:s}", "login", fields.login, "kind", fields.kind));

@@ -139,7 +139,7 @@ static const struct record_action role_actions[] = {
 	{"add", "NAME=name", "POST", T "/roles", "a new role",
 	 WITH(TENANT, {"--kind", "kind", OPTION_TEXT, "project or tenant"},
 	      {"--action", "actions", OPTION_LIST, "what it allows"},
-	      {"--groups", "groups", OPTION_TEXT, "whose Unix groups: all, viewer, editor, owner"})},
+	      {"--groups", "groups", OPTION_TEXT, "whose Unix groups: none, viewer, editor, owner"})},
 	{"show", "ROLE", "GET", T "/roles/{ROLE}", "one role", WITH(TENANT)},
 	{"set", "ROLE", "PATCH", T "/roles/{ROLE}", "changes it",
 	 WITH(TENANT, {"--action", "actions", OPTION_LIST, "these actions and no others"},

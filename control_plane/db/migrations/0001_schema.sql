@@ -43,7 +43,7 @@ CREATE TABLE roles (
 	tenant_id text NOT NULL REFERENCES tenants ON DELETE CASCADE,
 	name text NOT NULL,
 	kind text NOT NULL CHECK (kind IN ('project', 'tenant')),
-	groups text NOT NULL DEFAULT 'all',
+	groups text NOT NULL DEFAULT 'none',
 	actions text[] NOT NULL,
 	version bigint NOT NULL DEFAULT 1,
 	PRIMARY KEY (tenant_id, name)
