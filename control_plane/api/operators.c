@@ -12,6 +12,7 @@
 #include "control_plane/api/events.h"
 #include "control_plane/api/passwords.h"
 #include "control_plane/api/record.h"
+#include "control_plane/api/users.h"
 #include "records/values.h"
 
 #define VIEW_SQL                                                                                                \
@@ -160,8 +161,9 @@ static int patch(struct request *request)
 		request->tx, &rows,
 		"UPDATE control.operators SET version = version + 1, " SQL_SET("email", "$2") ", " SQL_SET(
 			"name", "$3") ", " SQL_SET("status", "$4") ", sessions_valid_from = CASE WHEN $4 = 'suspended' "
-								   "THEN $5::bigint ELSE sessions_valid_from END "
-								   "WHERE id = $1 RETURNING " COLUMNS_SQL,
+								   "THEN " SESSIONS_END_SQL(
+									   "$5") " ELSE sessions_valid_from END "
+										 "WHERE id = $1 RETURNING " COLUMNS_SQL,
 		id, fields.email, fields.name, fields.status, record_number(request, request->now));
 	if (r < 0)
 		return fault(request, r);

@@ -171,9 +171,10 @@ static int read_operator(struct request *request, const char *operator_id, struc
 static int put_operator(struct request *request, const char *operator_id, const char *hash, const char *event)
 {
 	int r = db_later(request->tx,
-			 "UPDATE control.operators SET hash = $2, sessions_valid_from = $3, version = version + 1 "
-			 "WHERE id = $1",
-			 operator_id, hash, record_number(request, request->now + 1));
+			 "UPDATE control.operators SET hash = $2, sessions_valid_from = " SESSIONS_END_SQL(
+				 "$3") ", version = version + 1 "
+				       "WHERE id = $1",
+			 operator_id, hash, record_number(request, request->now));
 
 	if (r == 0)
 		r = event_write(request, event, operator_id, NULL);

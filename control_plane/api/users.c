@@ -238,9 +238,9 @@ static int set_status(struct request *request, const char *status, const char *r
 	r = db_run(request->tx, &rows,
 		   "UPDATE control.users SET version = version + 1, status = $3, status_reason = $4, "
 		   "sessions_valid_from = "
-		   "CASE WHEN $3 = 'suspended' THEN greatest(sessions_valid_from, $5::bigint) ELSE sessions_valid_from "
-		   "END "
-		   "WHERE tenant_id = $1 AND id = $2 RETURNING " USER_COLUMNS_SQL,
+		   "CASE WHEN $3 = 'suspended' THEN " SESSIONS_END_SQL(
+			   "$5") " ELSE sessions_valid_from END "
+				 "WHERE tenant_id = $1 AND id = $2 RETURNING " USER_COLUMNS_SQL,
 		   request->tenant_id, id, status, reason, record_number(request, request->now));
 	if (r < 0)
 		return fault(request, r);
@@ -268,15 +268,14 @@ static int resume_user(struct request *request)
 	return set_status(request, "active", "");
 }
 
-/* From the next second on: a token says the second in which it was issued, and one of this second may be older. */
 int users_end_sessions(struct request *request, const char *user_id, struct db_rows **ret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	int r = db_run(request->tx, &rows,
-		       "UPDATE control.users SET version = version + 1, sessions_valid_from = "
-		       "greatest(sessions_valid_from, $3::bigint) "
-		       "WHERE tenant_id = $1 AND id = $2 RETURNING " USER_COLUMNS_SQL,
-		       request->tenant_id, user_id, record_number(request, request->now + 1));
+		       "UPDATE control.users SET version = version + 1, sessions_valid_from = " SESSIONS_END_SQL(
+			       "$3") " "
+				     "WHERE tenant_id = $1 AND id = $2 RETURNING " USER_COLUMNS_SQL,
+		       request->tenant_id, user_id, record_number(request, request->now));
 
 	if (r < 0)
 		return r;

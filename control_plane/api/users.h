@@ -21,5 +21,8 @@
 
 /* The id behind what a path or body says: an id as it is, or a login name. 0; 1: not found, a problem was set. */
 int users_find(struct request *request, const char *name, const char **ret_id);
+/* sessions_valid_from, moved: always further than it was, and past the second that `now` (a parameter) is in. A token
+ * says the second in which it was issued, so one of this very second may be older than the change. */
+#define SESSIONS_END_SQL(now) "greatest(sessions_valid_from, " now "::bigint) + 1"
 /* Ends all of a user's sessions from now on and publishes it. For the change of a password. 0; 1; -errno. */
 int users_end_sessions(struct request *request, const char *user_id, struct db_rows **ret);

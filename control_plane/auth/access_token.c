@@ -59,7 +59,7 @@ int access_token_answer(struct request *request, const char *text, const struct 
 	respond_header(request, "Cache-Control", "no-store");
 	return respond_json(request, 200,
 			    json_pack("{s:s, s:s, s:I}", "access_token", text, "token_type", "Bearer", "expires_in",
-				      (json_int_t)(token->expires - request->now)));
+				      (json_int_t)(token->expires - token->issued)));
 }
 
 static const char *claim(struct request *request, const json_t *claims, const char *name)
