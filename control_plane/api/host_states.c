@@ -57,11 +57,13 @@ static struct change *change_of(const struct request *request, const struct acks
 static int set_state(struct request *request, const struct host_row *host, int64_t disabled_at, const char *reason,
 		     struct db_rows **ret)
 {
-	/* A host that comes back brings a new key: the old one was wiped there, or is in the wrong hands. */
+	/* A host that comes back brings a new key: the old one was wiped there, or is in the wrong hands. What stands
+	 * for it until then is no key's name: those have no '.'. */
 	return db_run(
 		request->tx, ret,
 		"UPDATE control.hosts h SET version = version + 1, disabled_at = $2::bigint, disabled_reason = $3, "
-		"kid = CASE WHEN $2::bigint = 0 THEN '' ELSE kid END, jwk = CASE WHEN $2::bigint = 0 THEN '{}' ELSE "
+		"kid = CASE WHEN $2::bigint = 0 THEN '.' || id ELSE kid END, jwk = CASE WHEN $2::bigint = 0 THEN '{}' "
+		"ELSE "
 		"jwk END "
 		"WHERE id = $1 RETURNING " HOST_COLUMNS_SQL,
 		host->id, record_number(request, disabled_at), reason);

@@ -147,7 +147,7 @@ static int find_host(struct request *request, struct enrolment *enrolment, const
 		return r;
 	for (uint32_t i = 0; i < db_row_count(rows); i++) {
 		/* A host that was disabled and enabled again waits here for a new key. */
-		if (*db_text(rows, i, 2) == '\0') {
+		if (*db_text(rows, i, 2) == '.') {
 			enrolment->host_id = request_copy(request, db_text(rows, i, 0));
 			if (!enrolment->host_id)
 				return -ENOMEM;

@@ -7,14 +7,15 @@
 #include "control_plane/api/record.h"
 
 /* Of control.hosts as `h`. `tenants`: SQL for the member of that name; tenants are not told who else is served. */
-#define HOST_VIEW_SQL(tenants)                                                                                     \
-	"jsonb_strip_nulls(jsonb_build_object('id', h.id, 'version', h.version, 'name', h.name, 'kid', " SQL_TEXT( \
-		"h.kid") ", "                                                                                      \
-			 "'disabled_at', " SQL_NUMBER("h.disabled_at") ", 'disabled_reason', " SQL_TEXT(           \
-				 "h.disabled_reason") ", "                                                         \
-						      "'last_seen', extract(epoch FROM h.last_seen)::bigint, "     \
-						      "'enrolled_at', extract(epoch FROM h.enrolled_at)::bigint, " \
-						      "'status', h.status" tenants "))"
+#define HOST_VIEW_SQL(tenants)                                                                           \
+	"jsonb_strip_nulls(jsonb_build_object('id', h.id, 'version', h.version, 'name', h.name, 'kid', " \
+	"CASE WHEN h.kid NOT LIKE '.%' THEN h.kid END"                                                   \
+	", "                                                                                             \
+	"'disabled_at', " SQL_NUMBER("h.disabled_at") ", 'disabled_reason', " SQL_TEXT(                  \
+		"h.disabled_reason") ", "                                                                \
+				     "'last_seen', extract(epoch FROM h.last_seen)::bigint, "            \
+				     "'enrolled_at', extract(epoch FROM h.enrolled_at)::bigint, "        \
+				     "'status', h.status" tenants "))"
 #define HOST_TENANTS_SQL                                                                                              \
 	", 'tenants', (SELECT coalesce(jsonb_agg(t.tenant_id ORDER BY t.tenant_id), '[]') FROM control.host_tenants " \
 	"t "                                                                                                          \

@@ -103,6 +103,7 @@ struct fields {
 	json_t *ssh_keys;
 };
 static const struct json_field create_fields[] = {
+	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
 	{"login", JSON_FIELD_STRING, offsetof(struct fields, login), JSON_FIELD_REQUIRED},
 	{"kind", JSON_FIELD_STRING, offsetof(struct fields, kind), 0},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
@@ -112,8 +113,8 @@ static const struct json_field create_fields[] = {
 	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
 };
 /* The login name and the kind are for ever: files, logs and other people's habits hang on them. */
-#define PATCH_FIELDS (&create_fields[2])
-#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 2)
+#define PATCH_FIELDS (&create_fields[3])
+#define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 3)
 
 static int create(struct request *request)
 {
