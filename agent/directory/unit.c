@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CHUNK_MIN (4U * 1024)
+#define FEED_CHUNK_MIN 1024U /* a feed has thousands of units */
 #define CHUNK_MAX (4U * 1024 * 1024)
 #define CHUNK_SHARE 8 /* a new chunk is this part of what there is already */
 
@@ -30,6 +31,21 @@ int pool_reserve(struct string_pool *pool, size_t size, char **ret)
 	return 0;
 }
 
+static struct pool_chunk *add_chunk(struct string_pool *pool, size_t least)
+{
+	size_t size = pool->total / CHUNK_SHARE, min = pool->chunk_min ? pool->chunk_min : CHUNK_MIN;
+	struct pool_chunk *chunk;
+	char *data;
+
+	size = MAX_OF(MIN_OF(MAX_OF(size, min), (size_t)CHUNK_MAX), least);
+	if (pool_reserve(pool, size, &data) < 0)
+		return NULL;
+	pool->total -= size;
+	chunk = &pool->chunks[pool->count - 1];
+	chunk->used = 0;
+	return chunk;
+}
+
 const char *pool_add(struct string_pool *pool, const char *text, size_t length)
 {
 	struct pool_chunk *last = pool->count ? &pool->chunks[pool->count - 1] : NULL;
@@ -38,15 +54,9 @@ const char *pool_add(struct string_pool *pool, const char *text, size_t length)
 	if (length == 0)
 		return "";
 	if (!last || last->size - last->used <= length) {
-		size_t size = pool->total / CHUNK_SHARE;
-
-		size = MIN_OF(MAX_OF(size, (size_t)CHUNK_MIN), (size_t)CHUNK_MAX);
-		size = MAX_OF(size, length + 1);
-		if (pool_reserve(pool, size, &copy) < 0)
+		last = add_chunk(pool, length + 1);
+		if (!last)
 			return NULL;
-		pool->total -= size;
-		last = &pool->chunks[pool->count - 1];
-		last->used = 0;
 	}
 	copy = last->data + last->used;
 	memcpy(copy, text, length);
@@ -54,6 +64,23 @@ const char *pool_add(struct string_pool *pool, const char *text, size_t length)
 	last->used += length + 1;
 	pool->total += length + 1;
 	return copy;
+}
+
+void *pool_room(struct string_pool *pool, size_t size)
+{
+	struct pool_chunk *last = pool->count ? &pool->chunks[pool->count - 1] : NULL;
+	size_t at = last ? (last->used + 7) & ~(size_t)7 : 0;
+
+	if (!last || last->size < at || last->size - at < size) {
+		last = add_chunk(pool, size);
+		at = 0;
+		if (!last)
+			return NULL;
+	}
+	memset(last->data + at, 0, size);
+	pool->total += at + size - last->used;
+	last->used = at + size;
+	return last->data + at;
 }
 
 void pool_finish(struct string_pool *pool)
@@ -81,6 +108,21 @@ int unit_new(const char *name, struct unit **ret)
 	return 0;
 }
 
+int unit_new_of_feed(const char *name, const char *tenant_id, struct unit **ret)
+{
+	_cleanup_(unit_unrefp) struct unit *unit = NULL;
+	int r = unit_new(name, &unit);
+
+	if (r < 0)
+		return r;
+	unit->pool.chunk_min = FEED_CHUNK_MIN;
+	unit->tenant_id = strdup(tenant_id);
+	if (!unit->tenant_id)
+		return -ENOMEM;
+	*ret = TAKE_PTR(unit);
+	return 0;
+}
+
 struct unit *unit_ref(struct unit *unit)
 {
 	atomic_fetch_add_explicit(&unit->references, 1, memory_order_relaxed);
@@ -99,8 +141,10 @@ void unit_unref(struct unit *unit)
 	free(unit->records.hosts);
 	free(unit->records.token_keys);
 	free(unit->records.revocations);
-	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		free(unit->places[kind]);
+		free(unit->versions[kind]);
+	}
 	pool_finish(&unit->pool);
 	arena_finish(&unit->arena);
 	free(unit->name);
@@ -238,6 +282,7 @@ int unit_reserve(struct unit *unit, enum record_kind kind, uint32_t count)
 	uint32_t used;
 	void *array = get_array(&unit->records, kind, &used), *grown;
 	struct place *places;
+	uint64_t *versions;
 
 	if (count < used || count == 0)
 		return 0;
@@ -245,10 +290,17 @@ int unit_reserve(struct unit *unit, enum record_kind kind, uint32_t count)
 	if (!grown)
 		return -ENOMEM;
 	set_array(&unit->records, kind, grown, used);
-	places = reallocarray(unit->places[kind], count, sizeof(*places));
-	if (!places)
-		return -ENOMEM;
-	unit->places[kind] = places;
+	if (unit->tenant_id) {
+		versions = reallocarray(unit->versions[kind], count, sizeof(*versions));
+		if (!versions)
+			return -ENOMEM;
+		unit->versions[kind] = versions;
+	} else {
+		places = reallocarray(unit->places[kind], count, sizeof(*places));
+		if (!places)
+			return -ENOMEM;
+		unit->places[kind] = places;
+	}
 	unit->capacity[kind] = count;
 	return 0;
 }
@@ -266,9 +318,24 @@ int unit_append(struct unit *unit, enum record_kind kind, const void *record, st
 	}
 	array = get_array(&unit->records, kind, &used);
 	memcpy((char *)array + (size_t)used * kinds[kind].size, record, kinds[kind].size);
-	unit->places[kind][used] = place;
+	if (unit->places[kind])
+		unit->places[kind][used] = place;
 	set_array(&unit->records, kind, array, used + 1);
 	return 0;
+}
+
+void unit_remove(struct unit *unit, enum record_kind kind, uint32_t index)
+{
+	uint32_t used;
+	char *array = get_array(&unit->records, kind, &used);
+	size_t size = kinds[kind].size, after = used - index - 1;
+
+	memmove(array + index * size, array + (index + 1) * size, after * size);
+	if (unit->places[kind])
+		memmove(&unit->places[kind][index], &unit->places[kind][index + 1], after * sizeof(struct place));
+	if (unit->versions[kind])
+		memmove(&unit->versions[kind][index], &unit->versions[kind][index + 1], after * sizeof(uint64_t));
+	set_array(&unit->records, kind, array, used - 1);
 }
 
 void unit_finish(struct unit *unit)
@@ -284,7 +351,7 @@ void unit_finish(struct unit *unit)
 
 struct place unit_place(const struct unit *unit, enum record_kind kind, uint32_t index)
 {
-	return unit->places[kind][index];
+	return unit->places[kind] ? unit->places[kind][index] : (struct place){0};
 }
 
 int intern_init(struct intern *intern, struct string_pool *pool)

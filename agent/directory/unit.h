@@ -29,18 +29,21 @@ struct pool_chunk {
 struct string_pool {
 	struct pool_chunk *chunks;
 	uint32_t count;
-	size_t total; /* bytes in use */
+	size_t total;     /* bytes in use */
+	size_t chunk_min; /* of the first chunks; 0: the usual */
 };
 int pool_reserve(struct string_pool *pool, size_t size,
 		 char **ret); /* a chunk of exactly this size, filled by the caller */
 const char *pool_add(struct string_pool *pool, const char *text, size_t length); /* "" is shared; NULL: out of memory */
+void *pool_room(struct string_pool *pool, size_t size); /* zeroed, aligned to 8; NULL: out of memory */
 void pool_finish(struct string_pool *pool);
 
 struct unit {
 	atomic_uint references;
 	char *name;
 	struct record_set records;
-	struct place *places[RECORD_KIND_COUNT];
+	struct place *places[RECORD_KIND_COUNT]; /* of a file's records … */
+	uint64_t *versions[RECORD_KIND_COUNT];   /* … or of a feed's */
 	uint32_t capacity[RECORD_KIND_COUNT];
 	struct string_pool pool;
 	struct arena arena;                /* lists inside records */
@@ -50,6 +53,7 @@ struct unit {
 };
 
 int unit_new(const char *name, struct unit **ret);
+int unit_new_of_feed(const char *name, const char *tenant_id, struct unit **ret); /* versions and no places */
 size_t record_size(enum record_kind kind);
 const char *record_kind_name(enum record_kind kind); /* "user" */
 uint32_t records_count(const struct record_set *records, enum record_kind kind);
@@ -57,6 +61,7 @@ const void *records_at(const struct record_set *records, enum record_kind kind, 
 /* Makes room for exactly `count` records in all. */
 int unit_reserve(struct unit *unit, enum record_kind kind, uint32_t count);
 int unit_append(struct unit *unit, enum record_kind kind, const void *record, struct place place);
+void unit_remove(struct unit *unit, enum record_kind kind, uint32_t index);
 void unit_finish(struct unit *unit); /* gives back spare room */
 struct place unit_place(const struct unit *unit, enum record_kind kind, uint32_t index);
 
@@ -73,3 +78,6 @@ const char *intern_text(struct intern *intern, const char *text, size_t length);
 
 /* Same record in every field? (record_equal.c) */
 bool record_equal(enum record_kind kind, const void *a, const void *b);
+/* A copy of the record with all that it points to, in the store. 0 or -ENOMEM. (record_copy.c) */
+struct record_store;
+int record_copy(enum record_kind kind, const void *record, const struct record_store *store, void *ret);

@@ -268,14 +268,20 @@ static const struct json_field user_fields[] = {
 static int read_home(const struct reading *in, const struct user_body *body, struct user_record *user)
 {
 	char usual[sizeof(RULES_HOME_PREFIX) + NAME_MAX_BYTES];
-	int r = body_text(in, "login", VALUE_LOGIN, body->login, &user->login);
+	struct value_fault fault;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (value_check(VALUE_LOGIN, body->login, strlen(body->login), &fault) < 0)
+		return value_refuse(in->problem, "login", body->login, strlen(body->login), &fault);
 	snprintf(usual, sizeof(usual), RULES_HOME_PREFIX "%s", body->login);
-	if (body->home && !text_equal(body->home, usual))
-		return body_text(in, "home", VALUE_HOME, body->home, &user->home);
-	return body_keep(in, usual, &user->home);
+	if (body->home && !text_equal(body->home, usual)) {
+		r = body_text(in, "home", VALUE_HOME, body->home, &user->home);
+		return r < 0 ? r : body_keep(in, body->login, &user->login);
+	}
+	r = body_keep(in, usual, &user->home);
+	if (r == 0)
+		user->login = user->home + strlen(RULES_HOME_PREFIX);
+	return r;
 }
 
 static int read_user(const struct reading *in, void *record)
