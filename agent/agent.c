@@ -24,6 +24,7 @@
 #include "policy/policy.h"
 #include "seal_source.h"
 #include "server/server.h"
+#include "sources.h"
 
 #define PUBLISH_AGAIN_USEC (10 * USEC_PER_SEC) /* after a map that could not be written */
 #define DESCRIPTORS_SPARE 128U                 /* beside connections: files, pidfds, epoll instances */
@@ -37,6 +38,7 @@ struct agent {
 	struct seal_key seal_key;
 	bool has_seal_key;
 	struct source_file *source;
+	struct sources *sources; /* the files' picture goes through it, and comes back joined with the feeds */
 	struct map_writer *map;
 	struct audit *audit;
 	struct login_book *logins;
@@ -45,7 +47,9 @@ struct agent {
 	struct server *server;
 	struct parts parts; /* what the server sees of all this */
 	/* What is wrong at the moment, "" where nothing is. */
-	char config_problem[PARTS_PROBLEM_MAX], directory_problem[PARTS_PROBLEM_MAX], map_problem[PARTS_PROBLEM_MAX];
+	char config_problem[PARTS_PROBLEM_MAX], directory_problem[PARTS_PROBLEM_MAX], map_problem[PARTS_PROBLEM_MAX],
+		feed_problem[PARTS_PROBLEM_MAX];
+	bool has_files; /* there was a directory file in order */
 	uint64_t tick_armed;
 	bool reloading;
 	bool config_changed; /* by the reload under way */
@@ -54,14 +58,26 @@ struct agent {
 
 /* ---- what is told about the state ----------------------------------------------------------- */
 
+/* A host that has feeds may do without a directory file; one that had it and lost it may not. */
+static bool needs_no_files(const struct agent *agent)
+{
+	return !agent->has_files && sources_has_feeds(agent->sources) &&
+	       access(agent->config->directory_path, F_OK) < 0 && errno == ENOENT;
+}
+
 static void update_state(struct agent *agent)
 {
 	struct parts *parts = &agent->parts;
-	const char *problem = agent->directory_problem[0] ? agent->directory_problem
-			      : agent->config_problem[0]  ? agent->config_problem
-							  : agent->map_problem;
+	const char *problem;
 	struct directory_counts counts;
 
+	if (needs_no_files(agent))
+		agent->directory_problem[0] = '\0';
+	sources_problem(agent->sources, agent->feed_problem, sizeof(agent->feed_problem));
+	problem = agent->directory_problem[0] ? agent->directory_problem
+		  : agent->config_problem[0]  ? agent->config_problem
+		  : agent->map_problem[0]     ? agent->map_problem
+					      : agent->feed_problem;
 	snprintf(parts->problem, sizeof(parts->problem), "%s", problem);
 	if (!parts->directory)
 		parts->state = AGENT_BROKEN;
@@ -124,8 +140,7 @@ static void take_picture(struct agent *agent, struct directory *picture)
 {
 	struct directory *before = agent->parts.directory;
 
-	agent->directory_problem[0] = '\0';
-	if (picture == before)
+	if (!picture || picture == before)
 		return;
 	/* Names first, answers second: nobody is let in whom the system does not know yet. */
 	agent->parts.directory = directory_ref(picture);
@@ -163,14 +178,42 @@ static void finish_reload(struct agent *agent, bool changed)
 	agent->config_changed = false;
 }
 
+/* The files' picture, together with what the feeds have. */
+static bool take_files(struct agent *agent, struct directory *files)
+{
+	_cleanup_(directory_unrefp) struct directory *picture = NULL;
+	bool changed;
+
+	if (sources_set_files(agent->sources, files, &picture) < 0)
+		return false;
+	changed = picture != agent->parts.directory;
+	agent->has_files |= files != NULL;
+	agent->directory_problem[0] = '\0';
+	take_picture(agent, picture);
+	return changed;
+}
+
+static void on_feeds(void *context, struct directory *picture)
+{
+	struct agent *agent = context;
+
+	take_picture(agent, picture);
+	update_state(agent);
+}
+
+static void on_feed_state(void *context)
+{
+	update_state(context);
+}
+
 static void on_directory(void *context, struct directory *picture, const struct problem *problem)
 {
 	struct agent *agent = context;
-	bool changed = picture && picture != agent->parts.directory;
+	bool changed = false;
 
 	if (picture)
-		take_picture(agent, picture);
-	else
+		changed = take_files(agent, picture);
+	else if (!needs_no_files(agent))
 		refuse_picture(agent, problem);
 	update_state(agent);
 	finish_reload(agent, changed);
@@ -218,6 +261,10 @@ static void keep_fixed(const struct config *old, struct config *new)
 		{"paths.run", old->run_dir, &new->run_dir},
 		{"paths.map", old->map_path, &new->map_path},
 		{"paths.seal_key", old->seal_key_path, &new->seal_key_path},
+		{"control_plane.ca_file", old->ca_file, &new->ca_file},
+		{"control_plane.pin", old->pin, &new->pin},
+		{"control_plane.proxy", old->proxy, &new->proxy},
+		{"feeds.import", old->import_dir, &new->import_dir},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
@@ -226,8 +273,8 @@ static void keep_fixed(const struct config *old, struct config *new)
 		if (text_equal(fixed[i].old, *fixed[i].new))
 			continue;
 		log_notice("a changed %s takes effect when the agent is restarted", fixed[i].name);
-		copy = arena_strndup(&new->arena, fixed[i].old, strlen(fixed[i].old));
-		if (copy)
+		copy = fixed[i].old ? arena_strndup(&new->arena, fixed[i].old, strlen(fixed[i].old)) : NULL;
+		if (copy || !fixed[i].old)
 			*fixed[i].new = copy;
 	}
 }
@@ -275,7 +322,22 @@ static void start_reload(void *context)
 			   }));
 	agent->reloading = true;
 	reload_config(agent);
+	sources_reload(agent->sources);
 	source_file_reload(agent->source);
+}
+
+static void enroll(void *context, const char *url, const char *token, uint64_t tag)
+{
+	struct agent *agent = context;
+
+	sources_enroll(agent->sources, url, token, tag);
+}
+
+static void unenroll(void *context)
+{
+	struct agent *agent = context;
+
+	sources_unenroll(agent->sources);
 }
 
 /* ---- events of the loop ----------------------------------------------------------------------- */
@@ -430,6 +492,13 @@ static int open_source(struct agent *agent, struct problem *problem)
 		log_problem(LOG_WARNING, "no sealing key, so nothing is kept on disk", problem);
 		*problem = (struct problem){0};
 	}
+	result = sources_create(agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL,
+				&agent->parts,
+				&(struct sources_hooks){.picture = on_feeds, .state = on_feed_state, .context = agent},
+				&agent->sources);
+	if (result < 0)
+		return result;
+	sources_set_server(agent->sources, agent->server);
 	return source_file_create(agent->event, &options, on_directory, agent, &agent->source);
 }
 
@@ -439,9 +508,9 @@ static void load_directory(struct agent *agent)
 	struct problem problem = {0};
 	int result = source_file_load(agent->source, &picture, &problem);
 
-	if (result >= 0)
-		take_picture(agent, picture);
-	if (result == SOURCE_FILE_LOADED)
+	if (take_files(agent, picture) && result < 0 && result != -ENOENT)
+		log_notice("the files do not load: what feeds brought is in force without them");
+	if (result == SOURCE_FILE_LOADED || (result == -ENOENT && sources_has_feeds(agent->sources)))
 		return;
 	if (!problem.text[0]) {
 		problem_at(&problem, agent->config->directory_path, 0, 0);
@@ -512,6 +581,8 @@ static int make_parts(struct agent *agent, struct problem *problem)
 		.state = AGENT_BROKEN,
 		.reload = start_reload,
 		.end_session = end_session,
+		.enroll = enroll,
+		.unenroll = unenroll,
 		.after_work = arm_tick,
 		.context = agent,
 	};
@@ -588,6 +659,7 @@ void agent_destroy(struct agent *agent)
 	helper_client_destroy(agent->helper);
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
+	sources_destroy(agent->sources);
 	session_table_destroy(agent->sessions);
 	login_book_destroy(agent->logins);
 	directory_unref(agent->parts.directory);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "yaml/yaml_tree.h"
 
 #define CONFIG_FILE_MAX (256U * 1024U)
@@ -112,6 +113,47 @@ static int set_host_name(struct loading *l, const struct option *option, const s
 	if (*c || c == value->text || (size_t)(c - value->text) > HOST_NAME_MAX_BYTES)
 		return fault(l, value, "not a host name", "letters, digits, '.' and '-', at most 64");
 	return keep_text(l, value->text, target(l, option));
+}
+
+/* "sha256//<base64 of 32 bytes>", several with ';' between. */
+static int set_pin(struct loading *l, const struct option *option, const struct yaml_node *value)
+{
+	const char *at = value->kind == YAML_TREE_SCALAR ? value->text : "";
+	bool good = *at;
+
+	while (good && *at) {
+		size_t length = strcspn(at, ";"), decoded = 0;
+		char part[64];
+		uint8_t digest[SHA256_BYTES];
+
+		good = length > 8 && length - 8 < sizeof(part) && strncmp(at, "sha256//", 8) == 0;
+		if (good) {
+			snprintf(part, sizeof(part), "%.*s", (int)length - 8, at + 8);
+			good = base64_decode(part, digest, sizeof(digest), &decoded) == 0 && decoded == sizeof(digest);
+		}
+		at += length;
+		if (*at == ';' && at[1])
+			at++;
+		else
+			good = good && !*at;
+	}
+	if (!good)
+		return fault(l, value, "not a pin", "write sha256// and the base64 of a public key's SHA-256");
+	return keep_text(l, value->text, target(l, option));
+}
+
+static int set_proxy(struct loading *l, const struct option *option, const struct yaml_node *value)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	if (value->kind == YAML_TREE_SCALAR && strpbrk(value->text, " \t\"'\\"))
+		return fault(l, value, "not a proxy's URL", "write http://host:port");
+	for (size_t i = 0; value->kind == YAML_TREE_SCALAR && i < ARRAY_LEN(schemes); i++)
+		if (text_starts(value->text, schemes[i]) && value->text[strlen(schemes[i])])
+			return keep_text(l, value->text, target(l, option));
+	if (value->kind == YAML_TREE_SCALAR && text_equal(value->text, "none"))
+		return keep_text(l, "", target(l, option));
+	return fault(l, value, "not a proxy's URL", "write http://host:port, or none");
 }
 
 static int set_bool(struct loading *l, const struct option *option, const struct yaml_node *value)
@@ -298,6 +340,14 @@ static const struct option path_options[] = {
 static const struct option directory_options[] = {
 	{"path", set_path, AT(directory_path), NULL, 0},
 };
+static const struct option control_options[] = {
+	{"ca_file", set_path, AT(ca_file), NULL, 0},
+	{"pin", set_pin, AT(pin), NULL, 0},
+	{"proxy", set_proxy, AT(proxy), NULL, 0},
+};
+static const struct option feed_options[] = {
+	{"import", set_path, AT(import_dir), NULL, 0},
+};
 static const struct option limit_options[] = {
 	{"connections", set_connections, AT(connections), NULL, 0},
 	{"connections_per_user", set_connections, AT(connections_per_user), NULL, 0},
@@ -308,6 +358,8 @@ static const struct option top_options[] = {
 	{"enumerate", set_bool, AT(enumerate), NULL, 0},
 	{"subids", set_bool, AT(subids), NULL, 0},
 	{"directory", set_mapping, 0, directory_options, ARRAY_LEN(directory_options)},
+	{"control_plane", set_mapping, 0, control_options, ARRAY_LEN(control_options)},
+	{"feeds", set_mapping, 0, feed_options, ARRAY_LEN(feed_options)},
 	{"services", set_services, 0, NULL, 0},
 	{"limits", set_mapping, 0, limit_options, ARRAY_LEN(limit_options)},
 	{"paths", set_mapping, 0, path_options, ARRAY_LEN(path_options)},
@@ -349,6 +401,7 @@ static int config_new(struct config **ret)
 	config->agent_socket = "/run/tenantd/agent.sock";
 	config->userdb_socket = "/run/systemd/userdb/io.tenantd";
 	config->passwd_path = "/etc/passwd";
+	config->import_dir = "/etc/tenantd/feeds";
 	config->log_level = LOG_INFO;
 	config->connections = 4096;
 	config->connections_per_user = 128;

@@ -43,7 +43,9 @@ struct config {
 	const char *map_path;
 	const char *seal_key_path;
 	const char *agent_socket, *userdb_socket; /* used when no socket was handed over by systemd */
-	const char *passwd_path;                  /* where service accounts are looked up */
+	const char *ca_file, *pin, *proxy; /* of the control plane; NULL: the system's, none, the environment's */
+	const char *import_dir;            /* feeds that lie here as files */
+	const char *passwd_path;           /* where service accounts are looked up */
 	bool enumerate;
 	bool subids;
 	int log_level;

@@ -233,6 +233,8 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 			      event->caller_pid);
 	if (event->count > 0)
 		buffer_printf(ret, "TENANT_COUNT=%llu\n", (unsigned long long)event->count);
+	if (event->stale)
+		buffer_add_text(ret, "TENANT_STALE=1\n");
 	if (event->directory_generation > 0)
 		buffer_printf(ret, "TENANT_GENERATION=%llu\n", (unsigned long long)event->directory_generation);
 	if (event->data_json)

@@ -33,6 +33,12 @@ enum audit_kind {
 	AUDIT_SERVICE_EVENT,     /* Emit: a local service's own event */
 	AUDIT_AGENT_STARTED,
 	AUDIT_AGENT_STOPPED,
+	AUDIT_FEED_CHANGED,     /* a feed's state: live, reconnect, stale … */
+	AUDIT_FEED_REFUSED,     /* what came was not in order */
+	AUDIT_FEED_QUARANTINED, /* what came shows that somebody tampers */
+	AUDIT_HOST_DISABLED,    /* by a signed revocation: everything was wiped */
+	AUDIT_HOST_ENROLLED,    /* or that it failed, or was undone */
+	AUDIT_NAME_CONFLICT,    /* what two sources claim */
 	AUDIT_KIND_COUNT,
 };
 
@@ -53,7 +59,8 @@ struct audit_event {
 	const char *data_json;                        /* Emit: an object */
 	uint32_t caller_pid, caller_uid;
 	bool has_caller;
-	bool failure;   /* Emit: the outcome was one (other kinds say it themselves) */
+	bool stale;     /* decided without fresh word of the tenant's control plane */
+	bool failure;   /* the outcome was one (where the kind does not say it itself) */
 	uint64_t count; /* how often, with grouped events; 0 counts as 1 */
 	uint64_t directory_generation;
 };

@@ -43,6 +43,18 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 		LOG_INFO, OCSF_APPLICATION_LIFECYCLE, 3, 1, false},
 	[AUDIT_AGENT_STOPPED] = {"agent-stopped", "bf27b0ca3cb84dbc9952e37568095b0f", "Agent stopped",
 		LOG_INFO, OCSF_APPLICATION_LIFECYCLE, 4, 1, false},
+	[AUDIT_FEED_CHANGED] = {"feed-changed", "27c544e42064494eab99b52a912cdd74", "Feed of a tenant",
+		LOG_NOTICE, OCSF_ENTITY_MANAGEMENT, 3, 1, false},
+	[AUDIT_FEED_REFUSED] = {"feed-refused", "94ee7e5474df40ebaedc23e90d31237f", "Feed refused; the last good state stays in force",
+		LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 3, true},
+	[AUDIT_FEED_QUARANTINED] = {"feed-quarantined", "e4723874ebb440c687fd1fe40b57a044", "Feed in quarantine: somebody may tamper with it",
+		LOG_CRIT, OCSF_ENTITY_MANAGEMENT, 3, 4, true},
+	[AUDIT_HOST_DISABLED] = {"host-disabled", "ffcc741618e64bc7a99f33dd843942d4", "Host taken out of service; what it knew of tenants was wiped",
+		LOG_CRIT, OCSF_ENTITY_MANAGEMENT, 4, 4, false},
+	[AUDIT_HOST_ENROLLED] = {"host-enrolled", "5aba090571674a568750b179b871e236", "Enrolment of this host",
+		LOG_NOTICE, OCSF_ENTITY_MANAGEMENT, 1, 2, false},
+	[AUDIT_NAME_CONFLICT] = {"name-conflict", "ec2a55c2061445578e7b40b2fa88e442", "Claimed by two sources, and served by neither",
+		LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 3, true},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");

@@ -265,6 +265,8 @@ static void put_unmapped(struct json_writer *w, const struct audit_event *event)
 	json_put_string_if(w, "record_id", event->record_id);
 	json_put_string_if(w, "change", event->change);
 	json_put_string_if(w, "detail", event->detail);
+	if (event->stale)
+		json_put_bool(w, "stale", true);
 	if (event->directory_generation > 0)
 		json_put_u64(w, "directory_generation", event->directory_generation);
 	if (event->data_json)

@@ -50,7 +50,7 @@ struct mailbox {
 };
 struct views {
 	struct host_view host;
-	struct feed_view feeds[WORK_FEEDS_MAX];
+	struct feed_view feeds[FEEDS_MAX];
 	uint32_t count;
 };
 struct units {
@@ -180,14 +180,17 @@ static void on_changed(void *context)
 	struct feeds *feeds = context;
 	struct units units = {.tag = feeds->tag + 1}, old = {0};
 	struct views *views = calloc(1, sizeof(*views)), *old_views;
-	int r = work_take_units(feeds->work, units.tag, &units.items, &units.count);
+	int r = views ? work_take_units(feeds->work, units.tag, &units.items, &units.count) : -ENOMEM;
 
-	if (r > 0)
-		feeds->tag++;
-	if (views)
-		views->count = work_view(feeds->work, &views->host, views->feeds, WORK_FEEDS_MAX);
-	if (r < 0 || !views)
+	/* Never units without the view that says how fresh they are. */
+	if (r < 0) {
 		log_error("out of memory: what feeds learned waits for the next change");
+		units_finish(&units);
+		free(views);
+		return;
+	}
+	feeds->tag += (uint64_t)r;
+	views->count = work_view(feeds->work, &views->host, views->feeds, FEEDS_MAX);
 	pthread_mutex_lock(&feeds->lock);
 	if (r > 0) {
 		old = feeds->new_units;
@@ -195,15 +198,13 @@ static void on_changed(void *context)
 		feeds->has_units = true;
 	}
 	old_views = feeds->new_views;
-	if (views)
-		feeds->new_views = views;
+	feeds->new_views = views;
 	pthread_mutex_unlock(&feeds->lock);
 	post(feeds->news.fd);
 	if (r == 0)
 		units_finish(&units);
 	units_finish(&old);
-	if (views)
-		free(old_views);
+	free(old_views);
 }
 
 static void on_audit(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail)
@@ -392,7 +393,7 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 	if (r >= 0)
 		r = work_take_units(feeds->work, 0, &feeds->units.items, &feeds->units.count);
 	if (r >= 0) {
-		feeds->views->count = work_view(feeds->work, &feeds->views->host, feeds->views->feeds, WORK_FEEDS_MAX);
+		feeds->views->count = work_view(feeds->work, &feeds->views->host, feeds->views->feeds, FEEDS_MAX);
 		r = start_thread(feeds);
 	}
 	if (r < 0) {

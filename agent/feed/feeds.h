@@ -29,6 +29,7 @@ enum feed_state {
 const char *feed_state_word(enum feed_state state);     /* "live" */
 const char *feed_state_sentence(enum feed_state state); /* for tenantctl status */
 
+#define FEEDS_MAX 192U /* assigned, imported, and folders that are not in order */
 #define FEED_TENANT_ID_MAX 64U
 #define FEED_PROBLEM_MAX 512U
 

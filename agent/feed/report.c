@@ -44,14 +44,14 @@ static void on_done(void *context, const struct http_answer *answer)
 
 static int write_body(const struct report *report, struct buffer *out)
 {
-	struct feed_view *views = calloc(WORK_FEEDS_MAX, sizeof(*views));
+	struct feed_view *views = calloc(FEEDS_MAX, sizeof(*views));
 	struct json_writer w = json_writer(out);
 	struct host_view host;
 	uint32_t count;
 
 	if (!views)
 		return -ENOMEM;
-	count = work_view(report->work, &host, views, WORK_FEEDS_MAX);
+	count = work_view(report->work, &host, views, FEEDS_MAX);
 	json_begin(&w, NULL, '{');
 	json_put_string(&w, "version", TENANTD_VERSION);
 	json_begin(&w, "feeds", '[');

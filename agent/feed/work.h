@@ -31,4 +31,3 @@ void work_refused(struct work *work, uint64_t tag, const char *tenant_id, const 
 int work_take_units(struct work *work, uint64_t tag, struct unit ***ret, uint32_t *ret_count);
 const char *work_bearer(const struct work *work); /* the access token; NULL: none now */
 uint32_t work_view(const struct work *work, struct host_view *ret_host, struct feed_view *ret, uint32_t size);
-#define WORK_FEEDS_MAX 192U /* assigned, imported, and folders that are not in order */

@@ -99,7 +99,7 @@ static enum reason check_proof(struct login_book *book, struct stage *s, uint64_
 	return ssh_proof_check(tenant, s->user, auth_info, verdict->credential, sizeof(verdict->credential));
 }
 
-static void decide(struct stage *s, struct login_verdict *verdict)
+static void decide(struct login_book *book, struct stage *s, uint64_t now_usec, struct login_verdict *verdict)
 {
 	const struct login_origin *origin = &s->request->origin;
 	/* A key typed for sudo by somebody else's name (targetpw) limits only its owner's rights. */
@@ -113,6 +113,8 @@ static void decide(struct stage *s, struct login_verdict *verdict)
 		.implied = s->rule->implied,
 		.now = s->now,
 		.authenticated_at = s->authenticated_at,
+		.freshness = login_book_freshness(book),
+		.boot_now = now_usec,
 	};
 	struct policy_decision decision;
 
@@ -123,6 +125,7 @@ static void decide(struct stage *s, struct login_verdict *verdict)
 	verdict->tenant = decision.tenant;
 	verdict->project = decision.project;
 	verdict->role = decision.role;
+	verdict->stale = decision.stale;
 	if (!s->by_root)
 		return;
 	if (decision.reason != REASON_ALLOWED) {
@@ -169,6 +172,7 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 	event.credential = verdict->credential;
 	event.project = verdict->project ? verdict->project->slug : NULL;
 	event.role = verdict->role;
+	event.stale = verdict->stale && !s->by_root;
 	if (s->by_root)
 		event.detail = "by root or a local account";
 	if (*s->mistaken)
@@ -209,7 +213,7 @@ void login_authorize(struct login_book *book, const struct directory *d, const s
 		verdict.subject = s.subject;
 		verdict.tenant = directory_tenant(d, s.user->tenant_id);
 		if (verdict.reason == REASON_ALLOWED)
-			decide(&s, &verdict);
+			decide(book, &s, now_usec, &verdict);
 		say(&s, &verdict);
 		write_verdict(book, &s, &verdict);
 		/* The right was the requester's; the session is the other one's, who has no part in that project by it.

@@ -16,7 +16,8 @@
 #define LOGINS_MAX 4096U
 
 struct login_book {
-	struct audit *audit; /* borrowed */
+	struct audit *audit;               /* borrowed */
+	const struct freshness *freshness; /* borrowed; NULL: all tenants come from files */
 	struct throttle *throttle;
 	struct login_entry **slots; /* LOGINS_MAX */
 	struct hash_index by_token;
@@ -74,6 +75,16 @@ struct throttle *login_book_throttle(struct login_book *book)
 struct audit *login_book_audit(struct login_book *book)
 {
 	return book->audit;
+}
+
+void login_book_set_freshness(struct login_book *book, const struct freshness *freshness)
+{
+	book->freshness = freshness;
+}
+
+const struct freshness *login_book_freshness(const struct login_book *book)
+{
+	return book->freshness;
 }
 
 static bool find_slot(const struct login_book *book, const char *token, uint32_t *ret)

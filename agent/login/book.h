@@ -33,6 +33,7 @@ struct login_entry {
 
 struct throttle *login_book_throttle(struct login_book *book);
 struct audit *login_book_audit(struct login_book *book);
+const struct freshness *login_book_freshness(const struct login_book *book);
 /* A new entry with a token of its own; the oldest goes when the book is full. 0, -ENOMEM, or the kernel's
  * word that it has no random bytes. */
 int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret);

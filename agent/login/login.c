@@ -60,7 +60,7 @@ struct audit_event login_event(const struct directory *d, const struct login_ori
 
 enum audit_kind login_event_kind(const struct service_rule *rule, enum reason reason)
 {
-	if (reason == REASON_BROKEN)
+	if (reason_is_broken(reason))
 		return AUDIT_LOGIN_BROKEN;
 	if (rule->privilege)
 		return reason == REASON_ALLOWED ? AUDIT_PRIVILEGE_ALLOWED : AUDIT_PRIVILEGE_DENIED;

@@ -49,6 +49,8 @@ struct login_reply {
 
 int login_book_create(struct audit *audit, struct login_book **ret);
 void login_book_destroy(struct login_book *book); /* takes NULL */
+/* How fresh the word about each tenant is: borrowed until the next call. NULL: all come from files. */
+void login_book_set_freshness(struct login_book *book, const struct freshness *freshness);
 
 /* Starts; `owner` is an opaque tag of the connection, for login_cancel_owner. */
 void login_start(struct login_book *book, const struct directory *d, const struct login_origin *origin, uint64_t owner,
@@ -76,6 +78,7 @@ struct login_verdict {
 	const struct project_record *project;
 	const struct tenant_record *tenant;
 	const char *role;
+	bool stale;          /* decided without fresh word of the tenant's control plane */
 	char credential[96]; /* as in audit_event */
 	char key_id[ID_MAX_BYTES + 1];
 };
@@ -103,6 +106,7 @@ struct credential_verdict {
 	const struct project_record *project;
 	const struct tenant_record *tenant;
 	const char *role;
+	bool stale; /* decided without fresh word of the tenant's control plane */
 	char warning[LOGIN_MESSAGE_MAX];
 };
 void credential_verify(struct login_book *book, const struct directory *d, const struct credential_check *check,

@@ -16,8 +16,8 @@ static bool is_set(const char *text)
 }
 
 /* The credential is good: may its owner do what was asked? */
-static void decide(const struct directory *d, const struct credential_check *check, int64_t realtime,
-		   struct credential_verdict *verdict)
+static void decide(struct login_book *book, const struct directory *d, const struct credential_check *check,
+		   uint64_t now_usec, int64_t realtime, struct credential_verdict *verdict)
 {
 	struct policy_request request = {
 		.user = verdict->user,
@@ -25,6 +25,8 @@ static void decide(const struct directory *d, const struct credential_check *che
 		.action = check->action,
 		.service = check->service,
 		.now = realtime,
+		.freshness = login_book_freshness(book),
+		.boot_now = now_usec,
 	};
 	struct policy_decision decision;
 
@@ -42,6 +44,7 @@ static void decide(const struct directory *d, const struct credential_check *che
 	verdict->tenant = decision.tenant;
 	verdict->project = decision.project;
 	verdict->role = decision.role;
+	verdict->stale = decision.stale;
 	if (decision.reason == REASON_ALLOWED)
 		policy_key_warning(d, verdict->key, realtime, verdict->warning, sizeof(verdict->warning));
 }
@@ -68,6 +71,7 @@ static void write_use(struct login_book *book, const struct directory *d, const 
 	event.credential = credential;
 	event.project = verdict->project ? verdict->project->slug : check->project;
 	event.role = verdict->role;
+	event.stale = verdict->stale;
 	event.caller_uid = check->caller_uid;
 	event.has_caller = true;
 	event.count = 1;
@@ -97,7 +101,7 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 		verdict.user = result.user;
 		verdict.key = result.key;
 		verdict.tenant = directory_tenant(d, result.user->tenant_id);
-		decide(d, check, realtime, &verdict);
+		decide(book, d, check, now_usec, realtime, &verdict);
 	} else if (result.reason != REASON_BROKEN) {
 		throttle_ask(throttle, &key, now_usec, &state);
 		if (state.wait_usec > 0)

@@ -101,7 +101,7 @@ const char *decision_word(enum reason reason)
 {
 	if (reason == REASON_ALLOWED)
 		return "allowed";
-	return reason == REASON_BROKEN ? "broken" : "denied";
+	return reason_is_broken(reason) ? "broken" : "denied";
 }
 
 void put_decision(struct json_writer *w, const char *key, enum reason reason, const char *message)

@@ -16,6 +16,7 @@
 #define AGENT_ERROR_BROKEN AGENT_INTERFACE ".Broken"
 #define AGENT_ERROR_TOO_MANY AGENT_INTERFACE ".TooMany"
 #define AGENT_ERROR_RELOAD_FAILED AGENT_INTERFACE ".ReloadFailed"
+#define AGENT_ERROR_ENROLL_FAILED AGENT_INTERFACE ".EnrollFailed"
 
 struct call {
 	struct connection *connection;

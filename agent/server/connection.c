@@ -101,7 +101,7 @@ static uint64_t deadline(const struct connection *c)
 {
 	if (c->closing)
 		return c->drained_at + CLOSING_USEC;
-	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END)
+	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END || c->hold == HOLD_ENROLL)
 		return c->hold_until;
 	if (connection_backlog(c) > 0)
 		return c->drained_at + DRAIN_USEC;
@@ -292,6 +292,17 @@ void connection_expired(struct connection *c)
 		c->hold = HOLD_NONE;
 		varlink_error_begin(&writer, &c->out, "io.tenantd.Agent.ReloadFailed");
 		json_put_string(&writer.json, "problem", "it takes longer than five minutes; see Status");
+		if (varlink_end(&writer, false) >= 0) {
+			connection_settle(c);
+			return;
+		}
+	}
+	if (c->hold == HOLD_ENROLL) {
+		struct varlink_writer writer;
+
+		c->hold = HOLD_NONE;
+		varlink_error_begin(&writer, &c->out, "io.tenantd.Agent.EnrollFailed");
+		json_put_string(&writer.json, "problem", "it takes longer than a minute; see Status");
 		if (varlink_end(&writer, false) >= 0) {
 			connection_settle(c);
 			return;

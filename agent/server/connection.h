@@ -18,6 +18,7 @@ enum hold {
 	HOLD_DELAY,  /* the answer is in `out` and leaves at `hold_until` */
 	HOLD_RELOAD, /* waits for server_reload_done */
 	HOLD_END,    /* waits for server_end_session_done */
+	HOLD_ENROLL, /* waits for server_enroll_done */
 	HOLD_STREAM, /* `stream` makes the replies */
 	HOLD_EVENTS, /* subscribed: until it hangs up */
 };

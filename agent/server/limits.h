@@ -42,6 +42,7 @@
 #define RELOAD_USEC (300 * USEC_PER_SEC)    /* until a Reload is answered */
 #define END_AGAIN_USEC (30 * USEC_PER_SEC)  /* until a person's second wish to end a session counts */
 #define END_USEC (20 * USEC_PER_SEC)        /* until an EndSession is answered */
+#define ENROLL_USEC (60 * USEC_PER_SEC)     /* until an Enroll is answered */
 #define ACCEPT_PAUSE_USEC USEC_PER_SEC      /* when the process is out of descriptors */
 #define DELAY_MOST_USEC (45 * USEC_PER_SEC) /* libtenant waits a minute for an answer */
 

@@ -74,7 +74,7 @@ int m_verify_credential(struct call *call)
 	/* Others may ask about what is theirs only. A slip of the pen tells nobody anything. */
 	if (!call->trusted && d && (!verdict.user || verdict.user->uid != call_uid(call)) &&
 	    verdict.reason != REASON_KEY_MALFORMED && verdict.reason != REASON_TOO_MANY_ATTEMPTS &&
-	    verdict.reason != REASON_BROKEN)
+	    !reason_is_broken(verdict.reason))
 		return call_refuse(call, "the credential is not the caller's own");
 
 	w = call_reply(call);
@@ -162,6 +162,8 @@ int m_check_access(struct call *call)
 			.action = p.action,
 			.local = true,
 			.now = call->realtime,
+			.freshness = &call->parts->freshness,
+			.boot_now = call->now_usec,
 		};
 
 		if (request.project)

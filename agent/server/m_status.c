@@ -8,6 +8,7 @@
 
 #include "server/call.h"
 #include "server/internal.h"
+#include "server/m_feeds.h"
 
 static const char *const state_words[] = {
 	[AGENT_READY] = "ready",
@@ -46,6 +47,8 @@ int m_status(struct call *call)
 		json_put_u64(w, "audit_lost", audit_lost(parts->audit));
 	}
 	json_put_bool(w, "map_published", parts->map_published);
+	if (call_is_root(call))
+		put_feeds(w, parts, call->now_usec, call->realtime);
 	return call_reply_end(call, false);
 }
 
@@ -83,6 +86,7 @@ int m_metrics(struct call *call)
 	gauge(&out, "members", "Memberships in the directory.", records.members);
 	gauge(&out, "keys", "API keys in the directory.", records.keys);
 	gauge(&out, "sessions", "Sessions that are open.", session_count(parts->sessions));
+	gauge_feeds(&out, parts, call->now_usec);
 	gauge(&out, "connections", "Connections to the agent's sockets.", counts->connections);
 	gauge(&out, "subscribers", "Connections that wait for events.", counts->subscribers);
 	counter(&out, "connections_accepted", "Connections that were served.", counts->accepted);

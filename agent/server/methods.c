@@ -29,6 +29,8 @@ static const struct method methods[] = {
 	{"io.tenantd.Agent.Status", m_status, CALLER_ANYBODY, 0, AGENT, false},
 	{"io.tenantd.Agent.Metrics", m_metrics, CALLER_NAMED, MAY_METRICS, AGENT, false},
 	{"io.tenantd.Agent.Reload", m_reload, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.Enroll", m_enroll, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.Unenroll", m_unenroll, CALLER_ROOT, 0, AGENT, true},
 	{"io.systemd.UserDatabase.GetUserRecord", m_user_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetGroupRecord", m_group_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetMemberships", m_memberships, CALLER_ANYBODY, 0, USERDB, false},

@@ -55,6 +55,9 @@ int m_emit(struct call *call);
 int m_status(struct call *call);
 int m_metrics(struct call *call);
 int m_reload(struct call *call);
+/* m_feeds.c */
+int m_enroll(struct call *call);
+int m_unenroll(struct call *call);
 /* m_userdb.c */
 int m_user_record(struct call *call);
 int m_group_record(struct call *call);

@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "config.h"
 #include "directory/directory.h"
+#include "feed/feeds.h"
 #include "login/login.h"
 #include "session/session.h"
 
@@ -32,11 +33,18 @@ struct parts {
 	char problem[PARTS_PROBLEM_MAX]; /* "" when ready */
 	int64_t loaded_at;
 	bool map_published;
+	struct freshness freshness;    /* of the tenants that feeds bring */
+	struct host_view host;         /* of the control plane, and what comes from it */
+	const struct feed_view *feeds; /* borrowed */
+	uint32_t feed_count;
 
 	/* Reads configuration and directory again; server_reload_done follows. */
 	void (*reload)(void *context);
 	/* Has the session ended by the root helper; server_end_session_done with the tag follows, unless negative. */
 	int (*end_session)(void *context, const struct session *session, uint64_t tag);
+	/* Joins a control plane; server_enroll_done with the tag follows. `unenroll` is done when it returns. */
+	void (*enroll)(void *context, const char *url, const char *token, uint64_t tag);
+	void (*unenroll)(void *context);
 	/* After each wake-up's work: what was done may have set a deadline somewhere else. */
 	void (*after_work)(void *context);
 	void *context;

@@ -486,3 +486,24 @@ void server_end_session_done(struct server *server, uint64_t tag, int result)
 	}
 	server_finish(server);
 }
+
+void server_enroll_done(struct server *server, uint64_t tag, const char *host_id, const char *problem)
+{
+	for (struct connection *c = server->connections; c; c = c->next) {
+		struct varlink_writer writer;
+
+		if (c->id != tag || c->hold != HOLD_ENROLL)
+			continue;
+		c->hold = HOLD_NONE;
+		if (problem) {
+			varlink_error_begin(&writer, &c->out, AGENT_ERROR_ENROLL_FAILED);
+			json_put_string(&writer.json, "problem", problem);
+		} else {
+			varlink_reply_begin(&writer, &c->out);
+			json_put_string(&writer.json, "host", host_id);
+		}
+		resume(server, c, varlink_end(&writer, false));
+		break;
+	}
+	server_finish(server);
+}

@@ -45,6 +45,9 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 /* Answers the EndSession with this tag. 0, or why it was not begun. */
 void server_end_session_done(struct server *server, uint64_t tag, int result);
 
+/* Answers the Enroll with this tag: the host's id, or (problem not NULL) why not. */
+void server_enroll_done(struct server *server, uint64_t tag, const char *host_id, const char *problem);
+
 /* Something happened: to every subscriber that may know. */
 struct server_event {
 	const char *event; /* see Subscribe in the interface text */
