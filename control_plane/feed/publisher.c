@@ -11,6 +11,7 @@
 #include "control_plane/feed/snapshots.h"
 #include "control_plane/feed/stream.h"
 #include "control_plane/feed/watch.h"
+#include "control_plane/http/metrics.h"
 
 static int start(struct publisher *p)
 {
@@ -25,6 +26,29 @@ static int start(struct publisher *p)
 	return r < 0 ? r : watch_create(p, &p->watch);
 }
 
+static void collect(void *context, struct buffer *out)
+{
+	struct publisher_counts c = publisher_counts(context);
+
+	metrics_put(out, "feed_streams", METRIC_GAUGE, "Streams that are open.", (double)c.streams);
+	metrics_put(out, "feed_streams_opened", METRIC_COUNTER, "Streams that were opened.", (double)c.streams_opened);
+	metrics_put(out, "feed_streams_refused", METRIC_COUNTER, "Streams refused for there being too many.",
+		    (double)c.streams_refused);
+	metrics_put(out, "feed_streams_cut", METRIC_COUNTER, "Streams that did not read what there was.",
+		    (double)c.streams_cut);
+	metrics_put(out, "feed_gaps", METRIC_COUNTER, "Streams refused for a gap: hosts that need a snapshot.",
+		    (double)c.gaps);
+	metrics_put(out, "feed_tenants", METRIC_GAUGE, "Tenants with streams here.", (double)c.tenants);
+	metrics_put(out, "feed_bytes", METRIC_GAUGE, "Bytes of events in memory.", (double)c.bytes);
+	metrics_put(out, "feed_revisions", METRIC_COUNTER, "Revisions published here.", (double)c.revisions);
+	metrics_put(out, "feed_heads", METRIC_COUNTER, "Heads renewed here.", (double)c.heads);
+	metrics_put(out, "feed_snapshots", METRIC_COUNTER, "Snapshots made here.", (double)c.snapshots);
+	metrics_put(out, "feed_acks", METRIC_COUNTER, "Acknowledgements written here.", (double)c.acks);
+	metrics_put(out, "feed_wake_seconds", METRIC_GAUGE,
+		    "The newest revision: from its commit until all streams were told.",
+		    (double)c.wake_usec / (double)USEC_PER_SEC);
+}
+
 int publisher_create(struct app *app, bool serving, struct publisher **ret, struct problem *problem)
 {
 	_cleanup_(publisher_destroyp) struct publisher *p = calloc(1, sizeof(*p));
@@ -36,6 +60,8 @@ int publisher_create(struct app *app, bool serving, struct publisher **ret, stru
 	r = signer_sealed_create(&app->seal_key, &p->signer);
 	if (r == 0)
 		r = keyring_create(p->signer, &p->keyring);
+	if (r == 0 && serving)
+		r = metrics_register(app->metrics, collect, p);
 	if (r == 0 && serving)
 		r = start(p);
 	if (r < 0)
