@@ -14,7 +14,7 @@ D := $(DESTDIR)
 
 install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -d $(D)$(sbindir) $(D)$(bindir) $(D)$(libdir)/pkgconfig $(D)$(pamdir) $(D)$(includedir)/tenant
-	install -m 0755 $(O)/tenantd $(D)$(sbindir)/
+	install -m 0755 $(O)/tenantd $(O)/tenant-control $(D)$(sbindir)/
 	install -m 0755 $(O)/tenantctl $(D)$(bindir)/
 	install -d $(D)$(prefix)/lib/tenantd
 	install -m 0755 $(O)/tenantd-helper $(D)$(prefix)/lib/tenantd/
@@ -27,17 +27,19 @@ install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -m 0644 $(wildcard lib/python/tenantd/*.py lib/python/tenantd/py.typed) $(D)$(pythondir)/tenantd/
 	install -d $(D)$(systemddir) $(D)$(sysusersdir) $(D)$(tmpfilesdir) $(D)$(catalogdir)
 	install -m 0644 $(wildcard conf/systemd/*) $(D)$(systemddir)/
-	install -m 0644 conf/sysusers/tenantd.conf $(D)$(sysusersdir)/
+	install -m 0644 conf/sysusers/tenantd.conf conf/sysusers/tenant-control.conf $(D)$(sysusersdir)/
 	install -m 0644 conf/tmpfiles/tenantd.conf $(D)$(tmpfilesdir)/
 	install -m 0644 conf/tenantd.catalog $(D)$(catalogdir)/
 	install -d $(D)$(sysconfdir)/sudoers.d $(D)$(sysconfdir)/tenantd/agent.yaml.d $(D)$(sysconfdir)/tenantd/directory.yaml.d
 	install -m 0440 conf/sudoers/tenantd $(D)$(sysconfdir)/sudoers.d/tenantd
 	install -m 0644 conf/agent.yaml $(D)$(sysconfdir)/tenantd/agent.yaml
+	install -d $(D)$(sysconfdir)/tenant-control/control.yaml.d
+	install -m 0644 conf/control.yaml $(D)$(sysconfdir)/tenant-control/control.yaml
 	install -d $(D)$(datadir)/tenantd $(D)$(datadir)/pam-configs $(D)$(datadir)/bash-completion/completions
 	install -m 0644 conf/sshd/50-tenantd.conf $(D)$(datadir)/tenantd/sshd-50-tenantd.conf
 	install -m 0644 docs/io.tenantd.Agent.varlink $(D)$(datadir)/tenantd/
 	install -m 0644 conf/pam-configs/tenant conf/pam-configs/tenant-password $(D)$(datadir)/pam-configs/
-	install -m 0644 conf/bash-completion/tenantctl $(D)$(datadir)/bash-completion/completions/tenantctl
+	install -m 0644 conf/bash-completion/tenantctl conf/bash-completion/tenant-control $(D)$(datadir)/bash-completion/completions/
 	install -d $(D)$(docdir)/examples/jupyterhub
 	install -m 0644 $(wildcard conf/*.example.yaml) docs/examples/gate.c $(D)$(docdir)/examples/
 	install -m 0644 $(wildcard docs/examples/jupyterhub/*.*) $(D)$(docdir)/examples/jupyterhub/

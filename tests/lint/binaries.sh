@@ -87,8 +87,12 @@ check_needed() {
 	needs_only pam_tenant.so libtenant.so.1 libpam.so.0 libc.so.6
 	# Its thread-local variables bring the loader, which is there anyway.
 	needs_only libtenant.so.1 libjansson.so.4 libc.so.6 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1
-	needs_only tenantctl libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libc.so.6
-	needs_only tenantd libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libc.so.6
+	needs_only tenantctl libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
+		libzstd.so.1 libc.so.6
+	needs_only tenantd libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
+		libzstd.so.1 libc.so.6
+	needs_only tenant-control libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libjose.so.0 libzstd.so.1 \
+		libpq.so.5 libmicrohttpd.so.12 libgnutls.so.30 libcrypt.so.1 libc.so.6
 }
 
 # Objects in these folders (but those in the folder that is named first) call none of the functions that the pattern names.
@@ -109,7 +113,7 @@ calls_none() {
 check_calls() {
 	calls_none "no shell, no locale, no weak random numbers, no unsafe names" \
 		'system|popen|wordexp|setlocale|newlocale|uselocale|strtok|s?rand|s?random|tmpnam|tempnam|mktemp|gets|alloca' \
-		none lib agent pam_module nss_module
+		none lib agent pam_module nss_module control_plane
 	calls_none "the agent must not ask NSS, which may ask it back" \
 		'getpw(nam|uid|ent)(_r)?|getgr(nam|gid|ent)(_r)?|getsp(nam|ent)(_r)?|initgroups|getgrouplist|getaddrinfo|getnameinfo|gethostby.*' \
 		agent/ctl lib agent
