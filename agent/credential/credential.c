@@ -13,30 +13,13 @@
 #include "base/macros.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "credential/token.h"
 #include "crypto/api_key.h"
+#include "jose/jwt.h"
 
 static bool is_api_key(const char *text, size_t length)
 {
 	return api_key_has_shape(text, length);
-}
-
-/* Three base64url parts: a JWT in compact form; the first begins as every JSON object does there. */
-static bool is_token(const char *text, size_t length)
-{
-	unsigned dots = 0;
-
-	if (length < 3 || memcmp(text, "eyJ", 3) != 0)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		char c = text[i];
-
-		if (c == '.')
-			dots++;
-		else if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-			   c == '_'))
-			return false;
-	}
-	return dots == 2;
 }
 
 static bool is_empty(const char *text, size_t length)
@@ -103,8 +86,7 @@ static const struct credential_kind {
 	const char *hint;
 } kinds[CREDENTIAL_TYPE_COUNT] = {
 	[CREDENTIAL_API_KEY] = {"api-key", is_api_key, check_api_key, NULL},
-	[CREDENTIAL_TOKEN] = {"token", is_token, NULL,
-			      "this host does not take bearer tokens; give an API key (it begins with tnt_)"},
+	[CREDENTIAL_TOKEN] = {"token", jwt_has_shape, token_check, NULL},
 	[CREDENTIAL_SSO] = {"sso", is_empty, NULL,
 			    "this host does not offer single sign-on; give an API key (it begins with tnt_)"},
 	[CREDENTIAL_PASSWORD] = {"password", is_anything, NULL,

@@ -25,6 +25,13 @@ enum credential_type {
 	CREDENTIAL_TYPE_COUNT
 };
 
+/* An access token that was good: what is asked about it again while somebody signs in by it. */
+#define CREDENTIAL_TOKEN_ID_SIZE 64
+struct credential_token {
+	char id[CREDENTIAL_TOKEN_ID_SIZE]; /* jti; "": it was no token */
+	int64_t issued, expires;
+};
+
 struct credential_result {
 	enum credential_type type;
 	enum reason reason; /* REASON_ALLOWED: good, and `user` and `key` say whose */
@@ -32,7 +39,8 @@ struct credential_result {
 	 * when there is none. `user` is set only when the secret was right. */
 	const struct key_record *key;
 	const struct user_record *user;
-	char name[CREDENTIAL_NAME_SIZE]; /* as in audit_event: "api-key:key_…", "token", …; never secret */
+	struct credential_token token;
+	char name[CREDENTIAL_NAME_SIZE]; /* as in audit_event: "api-key:key_…", "token:<jti>", …; never secret */
 };
 
 /* Judges what was shown. Takes the same time for an unknown key id and a wrong secret. Spaces and line

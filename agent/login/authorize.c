@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "credential/token.h"
 #include "login/book.h"
 #include "login/ssh_proof.h"
 
@@ -55,7 +56,7 @@ static void find_mistake(struct stage *s)
 					s->mistaken, sizeof(s->mistaken));
 }
 
-/* The login that the token names: whose it is, and that its key still stands. */
+/* The login that the token names: whose it is, and that its key, or access token, still stands. */
 static enum reason check_token(struct login_book *book, struct stage *s, uint64_t now_usec,
 			       struct login_verdict *verdict)
 {
@@ -67,6 +68,8 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
 	s->authenticated_at = entry->authenticated_at;
+	if (*entry->access.id)
+		return token_in_force(s->d, s->user, &entry->access, s->now);
 	s->key = directory_key(s->d, entry->key_id);
 	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0 ||
 	    !text_equal(s->key->user_id, entry->user_id)) {

@@ -27,6 +27,7 @@ struct login_entry {
 	/* finished: */
 	char key_id[ID_MAX_BYTES + 1];
 	uint8_t verifier[SHA256_BYTES]; /* of that key then: another key under its id is not this login's */
+	struct credential_token access; /* instead of a key */
 	char credential[CREDENTIAL_NAME_SIZE];
 	int64_t authenticated_at;
 };

@@ -20,6 +20,7 @@
 
 #define PROMPT "API key: "
 #define NOT_ACCEPTED "The key was not accepted."
+#define TOKEN_NOT_ACCEPTED "The access token was not accepted."
 
 struct throttle_key login_throttle_key(const struct login_origin *origin, const struct service_rule *rule)
 {
@@ -92,6 +93,10 @@ static enum reason shown_reason(enum reason reason)
 	case REASON_KEY_EXPIRED:
 	case REASON_KEY_REVOKED:
 		return REASON_KEY_WRONG;
+	case REASON_TOKEN_NOT_YET:
+	case REASON_TOKEN_EXPIRED:
+	case REASON_TOKEN_REVOKED:
+		return REASON_TOKEN_WRONG;
 	default:
 		return reason;
 	}
@@ -194,6 +199,8 @@ static const char *refusal_text(const struct credential_result *result)
 
 	if (hint)
 		return hint;
+	if (result->type == CREDENTIAL_TOKEN)
+		return TOKEN_NOT_ACCEPTED;
 	return result->reason == REASON_KEY_MALFORMED ? reason_text(REASON_KEY_MALFORMED) : NOT_ACCEPTED;
 }
 
@@ -204,8 +211,11 @@ static void answer_right(struct login_book *book, struct login_entry *entry, con
 	struct audit_event used = *event;
 
 	throttle_succeeded(login_book_throttle(book), &entry->throttle, now_usec);
-	snprintf(entry->key_id, sizeof(entry->key_id), "%s", result->key->id);
-	memcpy(entry->verifier, result->key->verifier, sizeof(entry->verifier));
+	if (result->key) {
+		snprintf(entry->key_id, sizeof(entry->key_id), "%s", result->key->id);
+		memcpy(entry->verifier, result->key->verifier, sizeof(entry->verifier));
+	}
+	entry->access = result->token;
 	snprintf(entry->credential, sizeof(entry->credential), "%s", result->name);
 	entry->authenticated_at = realtime;
 	login_book_finish(book, entry, now_usec + FINISHED_MAX);
@@ -291,7 +301,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	}
 	credential_check(d, secret, length, realtime, &result);
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
-		result.reason = REASON_KEY_OTHER_USER;
+		result.reason = result.key ? REASON_KEY_OTHER_USER : REASON_TOKEN_WRONG;
 	if (result.reason == REASON_BROKEN) {
 		write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, NULL);
 		login_book_remove(book, entry);

@@ -45,7 +45,7 @@ static void decide(struct login_book *book, const struct directory *d, const str
 	verdict->project = decision.project;
 	verdict->role = decision.role;
 	verdict->stale = decision.stale;
-	if (decision.reason == REASON_ALLOWED)
+	if (decision.reason == REASON_ALLOWED && verdict->key)
 		policy_key_warning(d, verdict->key, realtime, verdict->warning, sizeof(verdict->warning));
 }
 

@@ -38,6 +38,10 @@ enum reason {
 	REASON_KEY_SCOPE_ACTION,
 	REASON_KEY_SCOPE_SERVICE,
 	REASON_KEY_SCOPE_SOURCE,
+	REASON_TOKEN_WRONG, /* no token of a control plane that this host follows, or changed */
+	REASON_TOKEN_NOT_YET,
+	REASON_TOKEN_EXPIRED,
+	REASON_TOKEN_REVOKED,
 	REASON_SSH_KEY_NOT_REGISTERED,
 	REASON_CREDENTIAL_UNSUPPORTED, /* a kind that this host does not take */
 	REASON_CREDENTIAL_STALE,       /* issued before sessions_valid_from */

@@ -47,6 +47,11 @@ static const struct reason_row {
 				      "the API key is limited to other services; use a key that allows this one"},
 	[REASON_KEY_SCOPE_SOURCE] = {"key-scope-source",
 				     "the API key may not be used from your network address; use an allowed network"},
+	[REASON_TOKEN_WRONG] = {"token-wrong",
+				"the access token is not one of your organisation; sign in for a new one"},
+	[REASON_TOKEN_NOT_YET] = {"token-not-yet", "the access token is not valid yet; is this host's clock right?"},
+	[REASON_TOKEN_EXPIRED] = {"token-expired", "the access token has expired; sign in for a new one"},
+	[REASON_TOKEN_REVOKED] = {"token-revoked", "the access token was revoked; sign in for a new one"},
 	[REASON_SSH_KEY_NOT_REGISTERED] = {"ssh-key-not-registered",
 					   "your SSH key is not registered with your account; register it, or sign in "
 					   "with an API key"},

@@ -36,15 +36,15 @@ static void put_actions(struct json_writer *w, const struct directory *d, const 
 {
 	const char *role = directory_role(d, v->user->id, v->project->id), *action;
 	struct matrix_walk walk = matrix_walk_project(v->tenant, role);
+	const struct string_list none = {0}, *scope = v->key ? &v->key->actions : &none;
 
 	json_begin(w, "actions", '[');
 	while ((action = matrix_walk_next(&walk)))
-		if (is_in(&v->key->actions, action))
+		if (is_in(scope, action))
 			json_put_string(w, NULL, action);
 	walk = matrix_walk_tenant(v->tenant, directory_role(d, v->user->id, ""));
 	while ((action = matrix_walk_next(&walk)))
-		if (is_in(&v->key->actions, action) &&
-		    (!role || matrix_project_role(v->tenant, role, action) != MATRIX_YES))
+		if (is_in(scope, action) && (!role || matrix_project_role(v->tenant, role, action) != MATRIX_YES))
 			json_put_string(w, NULL, action);
 	json_end(w, ']');
 }
@@ -85,7 +85,7 @@ int m_verify_credential(struct call *call)
 			json_put_string(w, "key_id", verdict.key->id);
 	}
 	if (verdict.reason == REASON_ALLOWED) {
-		if (verdict.project && verdict.role && verdict.tenant && verdict.key)
+		if (verdict.project && verdict.role && verdict.tenant)
 			put_actions(w, d, &verdict);
 		json_put_string_if(w, "warning", verdict.warning);
 	}

@@ -324,7 +324,7 @@ static int handle_token(struct request *request)
 	struct token_request form = {0};
 	struct problem problem = {0};
 	struct access_token token;
-	_cleanup_(freep) char *claimed = NULL;
+	struct jwt_claimed claimed;
 	const char *field, *host_id, *text;
 	int r;
 
@@ -335,8 +335,9 @@ static int handle_token(struct request *request)
 	if (!text_equal(form.type, ASSERTION_TYPE))
 		return MIN_OF(refuse_client(request, 400, "invalid_request", "use the assertion type " ASSERTION_TYPE),
 			      0);
-	claimed = jwt_unverified_subject(form.assertion, strlen(form.assertion));
-	host_id = claimed ? request_copy(request, claimed) : NULL;
+	host_id = jwt_peek(form.assertion, strlen(form.assertion), &claimed) == 0
+			  ? request_copy(request, claimed.subject)
+			  : NULL;
 	if (!host_id || (form.client && !text_equal(form.client, host_id)))
 		return MIN_OF(
 			refuse_client(request, 401, "invalid_client", "the assertion was not accepted: malformed"), 0);

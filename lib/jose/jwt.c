@@ -217,17 +217,32 @@ static enum jwt_fault check_claims(const json_t *claims, const struct jwt_rules 
 	return from > rules->now + JWT_LEEWAY_SEC ? JWT_NOT_YET : JWT_FINE;
 }
 
-char *jwt_unverified_subject(const char *token, size_t length)
+static int peek_member(const json_t *object, const char *name, char ret[JWT_ID_MAX])
 {
-	_cleanup_(json_decrefp) json_t *claims = NULL;
+	const json_t *value = json_object_get(object, name);
+
+	ret[0] = '\0';
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || json_string_length(value) >= JWT_ID_MAX)
+		return -EINVAL;
+	memcpy(ret, json_string_value(value), json_string_length(value) + 1);
+	return 0;
+}
+
+int jwt_peek(const char *token, size_t length, struct jwt_claimed *ret)
+{
+	_cleanup_(json_decrefp) json_t *header = NULL, *claims = NULL;
 	struct part parts[3];
-	const char *subject;
 
 	if (length > JWT_BYTES_MAX || !split(token, length, parts))
-		return NULL;
+		return -EINVAL;
+	header = read_object(&parts[0]);
 	claims = read_object(&parts[1]);
-	subject = json_string_value(json_object_get(claims, "sub"));
-	return subject ? strdup(subject) : NULL;
+	if (!header || !claims || peek_member(header, "kid", ret->kid) < 0 ||
+	    peek_member(claims, "sub", ret->subject) < 0)
+		return -EINVAL;
+	return 0;
 }
 
 enum jwt_fault jwt_verify(const char *token, size_t length, const struct jwt_rules *rules, json_t **ret_claims)

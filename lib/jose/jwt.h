@@ -62,9 +62,12 @@ struct jwt_rules {
 };
 /* Looks like a JWT (three base64url parts)? Cheap. */
 bool jwt_has_shape(const char *text, size_t length);
-/* Whom the token claims to be of (sub), malloc'd; NULL: it cannot be read. Nothing was verified: good for finding the
- * key that will verify it, where each subject has one of its own, and for nothing else. */
-char *jwt_unverified_subject(const char *token, size_t length);
+/* Which key a token claims to be by, and whom it claims to be of ("" where it does not say). 0, or -EINVAL: it cannot
+ * be read. Nothing was verified: good for finding the one key that will verify it, and for nothing else. */
+struct jwt_claimed {
+	char kid[JWT_ID_MAX], subject[JWT_ID_MAX];
+};
+int jwt_peek(const char *token, size_t length, struct jwt_claimed *ret);
 /* JWT_FINE and the claims (with exp, iat, iss, aud, sub, jti all there and of the right type). Out of memory is
  * JWT_MALFORMED. */
 enum jwt_fault jwt_verify(const char *token, size_t length, const struct jwt_rules *rules, json_t **ret_claims);

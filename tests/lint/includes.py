@@ -54,7 +54,7 @@ RULES = {
     "agent/policy": (("agent/directory", "lib/base", "lib/records"), ()),
     "agent/credential": (
         ("agent/directory", "agent/policy", "lib/base", "lib/crypto", "lib/jose", "lib/records"),
-        (),
+        ("jansson",),
     ),
     "agent/login": (
         ("agent/directory", "agent/policy", "agent/credential", "agent/audit", "lib/base", "lib/crypto", "lib/records"),

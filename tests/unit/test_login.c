@@ -61,8 +61,8 @@ static void every_wrong_answer(void **state)
 		{"tnt_pk_", REASON_KEY_MALFORMED, REASON_KEY_MALFORMED, NULL},
 		{"correct horse battery staple", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
 		{"", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
-		{"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", REASON_CREDENTIAL_UNSUPPORTED,
-		 REASON_CREDENTIAL_UNSUPPORTED, NULL},
+		{"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", REASON_TOKEN_WRONG, REASON_TOKEN_WRONG,
+		 "The access token was not accepted."},
 		{"\b\n\r\177INCORRECT", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
 	};
 	struct fixture_key other = fixture_key(API_KEY_PERSON, "usr_alice", "x", "");
