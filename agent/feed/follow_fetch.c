@@ -54,6 +54,10 @@ enum feed_fault follow_take_trust(struct follow *follow, const char *note, size_
 	}
 	forget_old_trusts(follow);
 	follow->trust = trust;
+	if (follow->next && follow->next->snapshot.epoch != trust.epoch) {
+		follow_drop_next(follow);
+		follow->resync = true;
+	}
 	if (follow->line && follow->line->snapshot.epoch != trust.epoch)
 		follow->resync = true;
 	(void)follow_save(follow);

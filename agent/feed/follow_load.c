@@ -142,9 +142,11 @@ int follow_load(struct follow *follow, struct problem *problem)
 	struct feed_snapshot snapshot;
 	struct feed_trust trust;
 	struct feed_head head;
+	struct problem unread = {0};
 	enum feed_fault fault;
 	int r;
 
+	problem = problem ? problem : &unread;
 	r = feed_store_load(follow->store, &follow->kept);
 	if (r == -EBADMSG) {
 		(void)problem_set(problem, EBADMSG, "what was kept of the feed is damaged");
@@ -218,9 +220,11 @@ static enum feed_fault import_trusts(struct follow *follow, const struct feed_fo
 enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem)
 {
 	struct feed_folder folder = {0};
+	struct problem unread = {0};
 	enum feed_fault fault;
 	int r;
 
+	problem = problem ? problem : &unread;
 	fault = feed_folder_read(path, follow->tenant_id, &folder, problem);
 	if (fault == FEED_FINE)
 		fault = import_trusts(follow, &folder, problem);

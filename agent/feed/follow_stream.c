@@ -73,10 +73,9 @@ static int on_event(void *context, const struct sse_event *event)
 	if (refusal->fault != FEED_FINE)
 		return -EBADMSG;
 	/* What is believed now, or whether we are in service, is another than when this stream began. */
-	if (follow->walk || follow->resync || follow->state == FEED_DISABLED)
+	if (follow->walk || follow->state == FEED_DISABLED || ((follow->resync || follow->refresh) && !follow->next))
 		return -ECANCELED;
-	/* Long enough to begin anew: not while this stream brings things. */
-	return follow->refresh ? -ECANCELED : 0;
+	return 0;
 }
 
 static int on_data(void *context, const char *data, size_t length)
