@@ -170,7 +170,11 @@ static int serve_verb(int argc, char **argv)
 
 static const char *access_word(enum route_access access)
 {
-	static const char *const words[] = {"public", "self", "tenant", "project", "operator", "host", "internal"};
+	static const char *const words[] = {
+		[ROUTE_PUBLIC] = "public",   [ROUTE_SELF] = "self",         [ROUTE_TENANT] = "tenant",
+		[ROUTE_PROJECT] = "project", [ROUTE_OPERATOR] = "operator", [ROUTE_SERVICE] = "service",
+		[ROUTE_HOST] = "host",       [ROUTE_INTERNAL] = "internal",
+	};
 
 	return words[access];
 }

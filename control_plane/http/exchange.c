@@ -151,7 +151,7 @@ static int take_method(struct request *request, const char *method)
 }
 
 /* The headers are there. 0; 1: it is answered; -errno: the connection ends. */
-static int begin(struct exchange *exchange, const char *method, const char *version)
+static int begin(struct exchange *exchange, const char *method, const char *url, const char *version)
 {
 	struct request *request = &exchange->request;
 	int result = request_init(request, exchange->server->app);
@@ -163,7 +163,7 @@ static int begin(struct exchange *exchange, const char *method, const char *vers
 	request->header = find_header;
 	take_request_id(request);
 	take_source(exchange);
-	if (hygiene_check(request, exchange->connection, method, exchange->target, version)) {
+	if (hygiene_check(request, exchange->connection, method, url, exchange->target, version)) {
 		exchange->last = true;
 		return 1;
 	}
@@ -302,7 +302,7 @@ enum MHD_Result exchange_handle(void *context, struct MHD_Connection *connection
 	case READING_HEADERS:
 		exchange->state = READING_BODY;
 		connection_deadline(exchange->server->connections, connection_of(connection), BODY_USEC);
-		result = begin(exchange, method, version);
+		result = begin(exchange, method, url, version);
 		if (result < 0)
 			return MHD_NO;
 		return result ? answer(exchange) : MHD_YES;

@@ -22,7 +22,7 @@ static const char *const single[] = {
 struct headers {
 	const char *fault;
 	uint32_t count, seen;
-	size_t bytes; /* that well-formed lines of them have at least */
+	const char *next; /* where the next line begins */
 	const char *length, *encoding;
 };
 
@@ -50,7 +50,11 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
 		headers->fault = "a header is not well-formed";
 		return MHD_NO;
 	}
-	headers->bytes += key_size + strlen(":") + value_size + strlen("\r\n");
+	if (key != headers->next) {
+		headers->fault = "the headers are not well-formed";
+		return MHD_NO;
+	}
+	headers->next = (value ? value + value_size : key + key_size + strlen(":")) + strlen("\r\n");
 	if (++headers->count > HEADERS_MAX) {
 		headers->fault = "too many headers";
 		return MHD_NO;
@@ -83,19 +87,26 @@ static const char *framing_fault(const struct headers *headers)
 	return NULL;
 }
 
-/* libmicrohttpd cuts texts at a NUL, takes CR or LF alone as a line's end and joins folded lines, and shows none of it:
- * but it says how many bytes there were. A line of ours has one space behind its colon, or none. */
-static bool has_other_bytes(struct MHD_Connection *connection, const struct headers *headers, size_t request_line)
+/* libmicrohttpd cuts texts at a NUL, takes CR or LF alone as a line's end and joins folded lines, and shows none of it.
+ * But it leaves everything where it was received: so the parts must stand behind one another, with what is between them
+ * and nothing else. (Were they ever copied, every request would be refused, and every test fail.) */
+static bool begins_well(struct headers *headers, const char *method, const char *url, const char *target,
+			const char *version)
+{
+	headers->next = version + strlen(version) + strlen("\r\n");
+	return url == method + strlen(method) + 1 && version == url + strlen(target) + 1;
+}
+
+static bool ends_well(struct MHD_Connection *connection, const struct headers *headers, const char *method)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	size_t least = request_line + headers->bytes + strlen("\r\n");
 
-	return info && (info->header_size < least || info->header_size > least + headers->count);
+	return info && headers->next + strlen("\r\n") == method + info->header_size;
 }
 
-int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *target,
-		  const char *version)
+int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *url,
+		  const char *target, const char *version)
 {
 	struct headers headers = {0};
 	const char *host, *expect, *encoding;
@@ -104,11 +115,13 @@ int hygiene_check(struct request *request, struct MHD_Connection *connection, co
 		respond_problem(request, PROBLEM_HTTP_VERSION, NULL);
 		return 1;
 	}
-	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &headers);
+	if (!begins_well(&headers, method, url, target, version))
+		headers.fault = "the request line is not well-formed";
+	else
+		(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &headers);
 	if (!headers.fault)
 		headers.fault = framing_fault(&headers);
-	if (!headers.fault &&
-	    has_other_bytes(connection, &headers, strlen(method) + strlen(target) + strlen(version) + strlen("  \r\n")))
+	if (!headers.fault && !ends_well(connection, &headers, method))
 		headers.fault = "the headers are not well-formed";
 	host = request_header(request, "Host");
 	if (!headers.fault &&

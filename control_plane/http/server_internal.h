@@ -63,7 +63,7 @@ void exchange_forget(struct connection *connection);
 
 /* ---- what libmicrohttpd lets through (hygiene.c) -------------------------------------------------- */
 /* 0; 1: a problem was set, and the connection must end after it. */
-int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *target,
-		  const char *version);
+int hygiene_check(struct request *request, struct MHD_Connection *connection, const char *method, const char *url,
+		  const char *target, const char *version);
 /* All X-Forwarded-For headers, joined; NULL: none. In the arena. */
 const char *hygiene_forwarded(struct request *request, struct MHD_Connection *connection);

@@ -5,6 +5,8 @@ import http.client
 import json
 import ssl
 
+from .description import description
+
 
 class Answer:
     def __init__(self, status, headers, body):
@@ -65,6 +67,8 @@ class Client:
                 answer = Answer(response.status, response.headers, response.read())
                 if response.will_close:
                     self.close()
+                # Whatever a test is about: the answer is as docs/openapi.yaml says.
+                description().check(method, path, answer.status, answer.headers, answer.body)
                 return answer
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
                 # A kept connection may have been closed by the server meanwhile; a new one has no such excuse.
