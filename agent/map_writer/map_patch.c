@@ -166,23 +166,16 @@ static int patch(struct map_image *image, const struct directory *d, const struc
 	return 0;
 }
 
-int map_patch(const char *path, const struct map_file *old, const struct directory *d,
-	      const struct map_options *options, uint64_t generation, const uint32_t *uids, uint32_t count,
-	      struct map_person *person, struct map_file *ret_file)
+int map_patch(const char *path, struct map_file *file, const struct directory *d, const struct map_options *options,
+	      uint64_t generation, const uint32_t *uids, uint32_t count, struct map_person *person)
 {
 	_cleanup_(freep) struct touched *touched = NULL;
-	struct map_file file = MAP_FILE_INIT;
 	struct map_image image = {0};
-	uint32_t touched_count;
+	uint32_t touched_count = 0;
 	int r;
 
 	touched = list_touched(uids, count, &touched_count);
-	if (!touched)
-		return -ENOMEM;
-	r = map_file_copy(path, old, &file);
-	if (r < 0)
-		return r;
-	r = map_image_resume(&image, file.base, file.size);
+	r = touched ? map_image_resume(&image, file->base, file->size) : -ENOMEM;
 	if (r == 0) {
 		image.header->not_after = options->not_after;
 		r = patch(&image, d, options, touched, touched_count, person);
@@ -191,8 +184,6 @@ int map_patch(const char *path, const struct map_file *old, const struct directo
 		map_image_seal(&image, generation);
 	map_image_finish(&image);
 	if (r < 0)
-		map_file_discard(path, &file);
-	else
-		*ret_file = file;
+		map_file_discard(path, file);
 	return r;
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "map_writer/map_build.h"
 #include "map_writer/map_patch.h"
+#include "map_writer/map_spare.h"
 
 struct map_writer {
 	char *path;
@@ -13,6 +15,7 @@ struct map_writer {
 	struct directory *directory; /* what it shows */
 	struct map_options options;
 	uint64_t generation;
+	struct map_spare spare; /* a copy of `file`, or on the way to one */
 };
 
 int map_writer_create(const char *path, struct map_writer **ret)
@@ -22,6 +25,7 @@ int map_writer_create(const char *path, struct map_writer **ret)
 	if (!writer)
 		return -ENOMEM;
 	writer->file = (struct map_file)MAP_FILE_INIT;
+	map_spare_init(&writer->spare);
 	writer->path = strdup(path);
 	if (!writer->path) {
 		free(writer);
@@ -36,39 +40,76 @@ void map_writer_destroy(struct map_writer *writer)
 {
 	if (!writer)
 		return;
+	map_spare_drop(&writer->spare);
 	map_file_finish(&writer->file);
 	directory_unref(writer->directory);
 	free(writer->path);
 	free(writer);
 }
 
-/* Tries to bring the published map up to date. What fails here may succeed when the map is built anew. */
-static int try_patch(struct map_writer *writer, const struct directory *d, const struct map_options *options,
-		     struct map_person *person, struct map_file *ret_file)
+/* Whom d's map differs in from the published one; false: perhaps in anybody. */
+static bool differs_in(const struct map_writer *writer, const struct directory *d, const struct map_options *options,
+		       const uint32_t **ret_uids, uint32_t *ret_count)
 {
 	const struct map_options *last = &writer->options;
-	const uint32_t *uids;
-	uint32_t count;
 
-	if (writer->file.fd < 0 || last->enumerate != options->enumerate || last->subids != options->subids ||
-	    last->sudo_member != options->sudo_member || last->context != options->context ||
-	    !directory_touched_users(d, writer->directory, &uids, &count))
-		return -ESTALE;
-	return map_patch(writer->path, &writer->file, d, options, writer->generation + 1, uids, count, person,
-			 ret_file);
+	return writer->file.fd >= 0 && last->enumerate == options->enumerate && last->subids == options->subids &&
+	       last->sudo_member == options->sudo_member && last->context == options->context &&
+	       directory_touched_users(d, writer->directory, ret_uids, ret_count);
+}
+
+/* Has the published file still its name? */
+static bool is_there(const struct map_writer *writer)
+{
+	struct stat st;
+
+	return fstat(writer->file.fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static int try_patch(struct map_writer *writer, const struct directory *d, const struct map_options *options,
+		     const uint32_t *uids, uint32_t count, struct map_person *person, struct map_file *ret_file)
+{
+	int r = map_spare_take(&writer->spare, ret_file);
+
+	if (r < 0)
+		r = map_file_copy(writer->path, &writer->file, ret_file);
+	return r < 0 ? r : map_patch(writer->path, ret_file, d, options, writer->generation + 1, uids, count, person);
+}
+
+static void keep(struct map_writer *writer, struct directory *d, const struct map_options *options)
+{
+	directory_ref(d);
+	directory_unref(writer->directory);
+	writer->directory = d;
+	writer->options = *options;
 }
 
 int map_writer_publish(struct map_writer *writer, struct directory *d, const struct map_options *options)
 {
 	_cleanup_(freep) struct map_person *person = malloc(sizeof(*person));
 	_cleanup_(map_file_finish) struct map_file file = MAP_FILE_INIT;
-	int r;
+	const uint32_t *uids;
+	uint32_t count;
+	int r = -ESTALE;
 
 	if (!person)
 		return -ENOMEM;
-	r = try_patch(writer, d, options, person, &file);
-	if (r < 0)
+	if (differs_in(writer, d, options, &uids, &count)) {
+		if (count == 0 && is_there(writer)) {
+			if (options->not_after != writer->options.not_after) {
+				r = map_file_extend(&writer->file, options->not_after);
+				if (r < 0)
+					return r;
+			}
+			keep(writer, d, options);
+			return 0;
+		}
+		r = try_patch(writer, d, options, uids, count, person, &file);
+	}
+	if (r < 0) { /* what fails as a change may succeed when the map is built anew */
+		map_spare_drop(&writer->spare);
 		r = map_build(writer->path, d, options, writer->generation + 1, person, &file);
+	}
 	if (r < 0)
 		return r;
 	r = map_file_publish(writer->path, &file);
@@ -76,14 +117,11 @@ int map_writer_publish(struct map_writer *writer, struct directory *d, const str
 		map_file_discard(writer->path, &file);
 		return r;
 	}
-	map_file_finish(&writer->file);
+	writer->generation++;
+	map_spare_start(&writer->spare, writer->path, &file, &writer->file);
 	writer->file = file;
 	file = (struct map_file)MAP_FILE_INIT;
-	directory_ref(d);
-	directory_unref(writer->directory);
-	writer->directory = d;
-	writer->options = *options;
-	writer->generation++;
+	keep(writer, d, options);
 	return 0;
 }
 

@@ -21,7 +21,8 @@ struct map_options {
 	int64_t not_after; /* seconds since the epoch; 0: none */
 	bool subids;       /* hand out subordinate ids */
 };
-/* Publishes `d`; when the writer published a picture before and little changed, the work is mostly one copy.
+/* Publishes `d`; in proportion to the change when the writer published a picture before and little changed, since a
+ * thread has made the copy for the next map meanwhile. Where nothing changed that a map shows, the published one stays.
  * 0 or -errno; on failure the published map stays. -EEXIST: a name or id is claimed twice; -EINVAL, -E2BIG: a
  * record that no map can show (directory_build and the loaders let none of these through). */
 int map_writer_publish(struct map_writer *writer, struct directory *d, const struct map_options *options);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../../nss_module/nss_entry.h"
 #include "../fakes/nss/nss_maps.h"
@@ -343,6 +344,129 @@ static void a_full_disk(void **state)
 	assert_int_equal(r, 0);
 }
 
+static ino_t map_inode(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(nss_place_map, &st), 0);
+	return st.st_ino;
+}
+
+/* What no map shows makes no new file; a map that is gone is made again all the same. */
+static void nothing_to_publish(void **state)
+{
+	struct map_options limited = options;
+	struct directory *d, *before;
+	struct map_writer *writer;
+	struct unit *fixed = NULL;
+	size_t size;
+	uint8_t *map;
+	ino_t inode;
+
+	draw_cast();
+	cast[PEOPLE - 1].present = true;
+	assert_result(map_writer_create(nss_place_map, &writer), 0);
+	before = cast_build(cast, PEOPLE, PEOPLE - CHANGING, &fixed, NULL);
+	assert_result(map_writer_publish(writer, before, &options), 0);
+	inode = map_inode();
+	d = cast_build(cast, PEOPLE, PEOPLE - CHANGING, &fixed, before); /* new units, the same people */
+	limited.not_after = 3000;
+	assert_result(map_writer_publish(writer, d, &limited), 0);
+	assert_true(map_inode() == inode);
+	map = cast_read_map(&size);
+	assert_int_equal(((struct nss_map_header *)(void *)map)->not_after, 3000);
+	free(map);
+	directory_unref(before);
+	before = d;
+	assert_int_equal(unlink(nss_place_map), 0);
+	d = cast_build(cast, PEOPLE, PEOPLE - CHANGING, &fixed, before);
+	assert_result(map_writer_publish(writer, d, &limited), 0);
+	directory_unref(before);
+	before = d;
+	check_all();
+	/* What came of the picture that was not published on its own is there with the next one. */
+	inode = map_inode();
+	snprintf(cast[PEOPLE - 1].login, sizeof(cast[PEOPLE - 1].login), "p%uxyz", PEOPLE - 1);
+	d = cast_build(cast, PEOPLE, PEOPLE - CHANGING, &fixed, before);
+	assert_result(map_writer_publish(writer, d, &limited), 0);
+	assert_true(map_inode() != inode);
+	check_all();
+	directory_unref(before);
+	directory_unref(d);
+	unit_unref(fixed);
+	map_writer_destroy(writer);
+}
+
+#define CROWD 9000U /* whose map is worth a copy ahead of time */
+static struct cast_person crowd[CROWD];
+
+static bool spare_lies_there(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/.nss.map.new", nss_place_directory);
+	return access(path, F_OK) == 0;
+}
+
+static int die_with_a_spare(void *argument)
+{
+	struct map_writer *writer;
+
+	if (map_writer_create(nss_place_map, &writer) < 0 || map_writer_publish(writer, argument, &options) < 0)
+		return 1;
+	while (!spare_lies_there())
+		sched_yield();
+	return 0;
+}
+
+/* Changes one after the other, each into the copy made ahead; and no such copy outlives its writer. */
+static void copies_ahead_of_time(void **state)
+{
+	struct directory *d, *before;
+	struct map_writer *writer;
+	struct unit *fixed = NULL;
+	struct passwd pw;
+	struct stat st;
+	char name[32];
+	int error;
+
+	for (uint32_t i = 0; i < CROWD; i++) {
+		snprintf(crowd[i].login, sizeof(crowd[i].login), "crowd%u", i);
+		snprintf(crowd[i].name, sizeof(crowd[i].name), "%0150u", i);
+		crowd[i].roles[i % CAST_PROJECTS] = 2;
+		crowd[i].present = true;
+	}
+	before = cast_build(crowd, CROWD, CROWD - 10, &fixed, NULL);
+	assert_int_equal(in_child(die_with_a_spare, before), 0);
+	assert_true(spare_lies_there());
+	assert_result(map_writer_create(nss_place_map, &writer), 0);
+	assert_false(spare_lies_there());
+	assert_result(map_writer_publish(writer, before, &options), 0);
+	assert_int_equal(stat(nss_place_map, &st), 0);
+	assert_true(st.st_size > 1024 * 1024);
+	for (unsigned round = 0; round < 50; round++) {
+		uint64_t seed = seed_of_map();
+
+		snprintf(name, sizeof(name), "name %u", round);
+		snprintf(crowd[CROWD - 1].name, sizeof(crowd[0].name), "%s", name);
+		d = cast_build(crowd, CROWD, CROWD - 10, &fixed, before);
+		assert_result(map_writer_publish(writer, d, &options), 0);
+		assert_true(seed == seed_of_map());
+		assert_int_equal(
+			_nss_tenant_getpwuid_r(CAST_UID_FIRST + CROWD - 1, &pw, buffer, sizeof(buffer), &error),
+			NSS_STATUS_SUCCESS);
+		assert_string_equal(pw.pw_gecos, name);
+		assert_int_equal(_nss_tenant_getpwuid_r(CAST_UID_FIRST + round, &pw, buffer, sizeof(buffer), &error),
+				 NSS_STATUS_SUCCESS);
+		directory_unref(before);
+		before = d;
+	}
+	map_writer_destroy(writer);
+	assert_false(spare_lies_there());
+	directory_unref(before);
+	unit_unref(fixed);
+}
+
 static void what_cannot_be_published(void **state)
 {
 	struct directory *d = small_directory();
@@ -370,9 +494,10 @@ static int remove_all(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_full_disk),        cmocka_unit_test(patches_are_like_new),
-		cmocka_unit_test(names_change_hands), cmocka_unit_test(old_files_are_marked),
-		cmocka_unit_test(the_end_moves),      cmocka_unit_test(what_cannot_be_published),
+		cmocka_unit_test(a_full_disk),          cmocka_unit_test(patches_are_like_new),
+		cmocka_unit_test(names_change_hands),   cmocka_unit_test(old_files_are_marked),
+		cmocka_unit_test(the_end_moves),        cmocka_unit_test(nothing_to_publish),
+		cmocka_unit_test(copies_ahead_of_time), cmocka_unit_test(what_cannot_be_published),
 	};
 
 	return cmocka_run_group_tests(tests, make, remove_all);
