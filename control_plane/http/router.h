@@ -40,11 +40,11 @@ struct route {
 	/* 0: request->response is set; -EAGAIN: run the whole request again; other negatives: 500, logged. */
 	int (*handle)(struct request *request);
 };
-#define ROUTE(method_, pattern_, access_, action_, flags_, handle_)                                                \
-	{                                                                                                          \
-		.method = (method_), .pattern = "" pattern_ "", .access = (access_),                               \
-		.action = "" action_ "" + 0 * sizeof(char[sizeof("" action_ "") > 1 ? 1 : -1]), .flags = (flags_), \
-		.handle = (handle_)                                                                                \
+#define ROUTE(method_, pattern_, access_, action_, flags_, handle_)                                                  \
+	{                                                                                                            \
+		.method = (method_), .pattern = "" pattern_ "", .access = (access_),                                 \
+		.action = &("" action_ "")[0 * sizeof(char[sizeof("" action_ "") > 1 ? 1 : -1])], .flags = (flags_), \
+		.handle = (handle_)                                                                                  \
 	}
 struct route_table {
 	const struct route *routes;
