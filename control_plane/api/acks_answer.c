@@ -98,7 +98,7 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 			return r;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (count > 1) {
+		if (!request->tenant_id) { /* one after the other, each in its own scope */
 			r = db_run(request->tx, NULL, "SELECT set_config('control.tenant', $1, true)",
 				   targets[i].tenant_id);
 			if (r < 0)

@@ -43,6 +43,9 @@ static int targets_of(struct request *request, const char *host_id, struct acks_
 	}
 	*ret = targets;
 	*ret_count = db_row_count(rows);
+	/* change_publish goes from tenant to tenant, but begins where the transaction is. */
+	if (r == 0 && *ret_count > 0)
+		r = db_later(request->tx, "SELECT set_config('control.tenant', $1, true)", targets[0].tenant_id);
 	return r;
 }
 

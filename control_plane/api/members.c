@@ -61,6 +61,15 @@ static int list_of_user(struct request *request)
 		   "SELECT project_id, " VIEW_SQL " FROM control.members WHERE tenant_id = $1 AND user_id = $2 "
 		   "AND ($3 = '' OR project_id > $3) ORDER BY project_id LIMIT $4::bigint",
 		   request->tenant_id, user, page.after, record_limit(request, &page));
+	if (r == 0 && db_row_count(rows) == 0) {
+		/* Somebody without any role, or nobody? */
+		_cleanup_(db_rows_freep) struct db_rows *users = NULL;
+
+		r = db_run(request->tx, &users, "SELECT FROM control.users WHERE tenant_id = $1 AND id = $2",
+			   request->tenant_id, user);
+		if (r == 0 && db_row_count(users) == 0)
+			return respond_problem(request, PROBLEM_NOT_FOUND, NULL);
+	}
 	return r < 0 ? respond_db(request, r, "memberships") : record_page(request, &page, rows);
 }
 

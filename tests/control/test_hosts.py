@@ -59,8 +59,9 @@ def test_names(control, operator, tenant):
     assert operator.patch(one.path, {"name": f"n3{tenant.slug}"}, headers=ANY).json["name"] == f"n3{tenant.slug}"
 
 
-def test_disabling_tells_every_tenant(control, operator, tenant, new_tenant):
-    tenants = [tenant, *(new_tenant(f"{tenant.slug}-{n}") for n in range(3))]
+@pytest.mark.parametrize("more", [0, 3])
+def test_disabling_tells_every_tenant(control, operator, tenant, new_tenant, more):
+    tenants = [tenant, *(new_tenant(f"{tenant.slug}-{n}") for n in range(more))]
     host = Host(control, operator, f"d{tenant.slug}", *tenants)
     refused(operator.delete(host.path), 409)
     refused(operator.post(f"{host.path}/disable", {"reason": 5}), 400, "reason")
