@@ -19,6 +19,10 @@
 struct init {
 	const char *url, *admin_dsn, *operator_email, *password_file, *certificate, *key;
 	bool no_operator;
+	/* What reading password_file gave. */
+	char *password;
+	int password_result;
+	struct problem password_problem;
 };
 
 static const char help[] =
@@ -215,7 +219,18 @@ static int make_operator(struct cli *cli, const char *email, char *password, str
 	return done ? 0 : -EINVAL;
 }
 
-static int step_operator(const struct init *init, struct cli *cli, struct problem *problem)
+/* What was read from --password-file while this was root still. */
+static int take_password(struct init *init, char **ret, struct problem *problem)
+{
+	if (init->password_result < 0) {
+		*problem = init->password_problem;
+		return init->password_result;
+	}
+	*ret = TAKE_PTR(init->password);
+	return 0;
+}
+
+static int step_operator(struct init *init, struct cli *cli, struct problem *problem)
 {
 	json_t *operators = call(cli, "GET", "/v1/operators?limit=1", NULL, problem);
 	char *password = NULL;
@@ -231,7 +246,8 @@ static int step_operator(const struct init *init, struct cli *cli, struct proble
 				: "operators: none yet; `tenant-control init --operator EMAIL` makes one");
 		return 0;
 	}
-	result = password_read(init->password_file, init->operator_email, &password, problem);
+	result = init->password_file ? take_password(init, &password, problem)
+				     : password_read(NULL, init->operator_email, &password, problem);
 	if (result < 0)
 		return result;
 	result = make_operator(cli, init->operator_email, password, problem);
@@ -285,10 +301,21 @@ int verb_init(int argc, char **argv)
 	if (setup_seal_key(config, database == DATABASE_SEALED, &problem) < 0 ||
 	    setup_certificate(config, &problem) < 0)
 		return cli_fail("init", &problem);
+	/* From cli_open on this is the service's account, which need not be able to read the file. Whether the password
+	 * is needed at all is known later. */
+	if (init.operator_email && init.password_file)
+		init.password_result = password_read(init.password_file, init.operator_email, &init.password,
+						     &init.password_problem);
 	result = cli_open(&options, false, &cli);
-	if (result != 0)
+	if (result != 0) {
+		secret_free(init.password);
 		return result;
-	if (step_platform(&cli, &problem) < 0 || step_operator(&init, &cli, &problem) < 0) {
+	}
+	result = step_platform(&cli, &problem);
+	if (result == 0)
+		result = step_operator(&init, &cli, &problem);
+	secret_free(init.password);
+	if (result < 0) {
 		cli_close(&cli);
 		return cli_fail("init", &problem);
 	}

@@ -44,7 +44,7 @@ def main():
             demo.say_how_to_try()
         else:
             for host in demo.hosts if not done else ():
-                stage.show(host.journal_text() if host.leader else "", f"   {host.name}: ")
+                stage.show("\n".join(host.journal_text().splitlines()[-40:]) if host.leader else "", f"   {host.name}: ")
             demo.keep = False
             demo.close()
     print(f"\n{f'{len(stage.failures)} not as expected' if stage.failures else 'all of it as expected'}, "

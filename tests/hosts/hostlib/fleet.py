@@ -12,7 +12,7 @@ NAME = "control.fleet.test"
 PORT = 8443
 URL = f"https://{NAME}:{PORT}"
 CA = "/etc/tenantd/control-plane.pem"
-CERTIFICATE = "/etc/tenant-control/tls/certificate.pem"
+CERTIFICATE = "/etc/tenant-control/tls.crt"
 CONTROL_NUMBER = 10
 OPERATOR = "ops@fleet.test"
 OPERATOR_PASSWORD = "correct horse battery staple"
@@ -56,14 +56,16 @@ class Fleet:
 
     def install_control(self):
         host = self.control
-        host.sh("systemctl unmask postgresql.service postgresql@.service && systemctl start postgresql.service")
+        # The cluster took its port while the image was made, beside whatever ran on that machine.
+        host.sh("systemctl unmask postgresql.service postgresql@.service && "
+                "pg_conftool $(pg_lsclusters -h | cut -d ' ' -f 1,2) set port 5432 && systemctl start postgresql.service")
         host.sh(f"echo '127.0.0.1 {NAME}' >> /etc/hosts")
         host.install(rootfs.packages(control_plane=True))
         host.write("/root/operator-password", OPERATOR_PASSWORD + "\n", 0o600)
         result = host.run("tenant-control", "init", "--url", URL, "--operator", OPERATOR, "--password-file",
                           "/root/operator-password", check=False)
         if result.code != 0:
-            raise machine.CommandFailed(f"{result}\n{host.journal_text()[-4000:]}")
+            raise machine.CommandFailed(f"{result}\n{host.journal_text()[-1500:]}")
         host.run("systemctl", "enable", "--now", "tenant-control.service")
         self.certificate = host.read(CERTIFICATE)
         return result
