@@ -228,6 +228,8 @@ static int take_one(int fd, int folder)
 	if (!data)
 		return -ENOMEM;
 	r = read_all(fd, data, handed.length);
+	if (r == 0 && handed.length == 0) /* no deltas: those of the export before are not of this snapshot */
+		return unlinkat(folder, handed.name, 0) < 0 && errno != ENOENT ? -errno : 0;
 	return r < 0 ? r : file_replace(folder, handed.name, data, handed.length, 0600, NULL);
 }
 

@@ -343,12 +343,18 @@ def test_export(tenant, control, tmp_path):
     folder = tmp_path / "feed"
     control.run("export", tenant.slug, folder, "--valid-for", "30")
     names = {f.name for f in folder.iterdir()}
-    assert names == {"trust.1", "snapshot", "snapshot.zst", "head", "deltas"}
+    assert names == {"trust.1", "snapshot", "snapshot.zst", "head"}
     keys = trust_keys((folder / "trust.1").read_text())
     note, head = (Note((folder / name).read_text(), keys) for name in ("snapshot", "head"))
     assert (head["revision"], head["chain"]) == (note["revision"], note["chain"])
     done = tenantctl("feed", "verify", folder)
     assert done.returncode == 0, done
+    # Again, over what is there.
+    tenant.user("bob")
+    (folder / "deltas").write_text("of another time")
+    control.run("export", tenant.id, folder)
+    assert {f.name for f in folder.iterdir()} == names
+    assert tenantctl("feed", "verify", folder).returncode == 0
     raw = bytearray((folder / "snapshot.zst").read_bytes())
     raw[len(raw) // 2] ^= 1
     (folder / "snapshot.zst").write_bytes(raw)
