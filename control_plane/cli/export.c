@@ -80,8 +80,8 @@ static int export_snapshot(int fd, struct db_tx *tx, const char *tenant_id)
 		r = -ENOENT;
 	if (r == 0)
 		r = blob_get(tx, tenant_id, db_text(rows, 0, 0), &blob);
-	if (r < 0)
-		return r;
+	if (r < 0 || !blob)
+		return r < 0 ? r : -EIO;
 	r = hand_over(fd, "snapshot.zst", blob->bytes, blob->length);
 	blob_put(blob);
 	return r < 0 ? r : hand_over(fd, "snapshot", db_text(rows, 0, 1), strlen(db_text(rows, 0, 1)));

@@ -345,10 +345,10 @@ int change_publish(struct change *change, struct app *app, struct db_tx *tx, str
 			return problem_set(problem, -c->error, "a change could not be collected");
 		if (c->count == 0 || c->revision > 0)
 			continue;
-		if (c->next || c != change) {
-			scope = c->tenant_id;
-			r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", scope);
-		}
+		/* Always: a route of the platform (a host is disabled) has no tenant of its own. Sent with what
+		 * follows. */
+		scope = c->tenant_id;
+		r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", scope);
 		if (r == 0)
 			r = publish_one(c, app->publisher, tx, problem);
 	}

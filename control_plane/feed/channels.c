@@ -321,9 +321,7 @@ int slot_extend(struct slot *slot, struct db_tx *tx, uint64_t epoch, uint64_t af
 			    "SELECT revision, bytes FROM feed_deltas WHERE tenant_id = $1 AND epoch = $2 "
 			    "AND revision < $3 AND revision > $4 ORDER BY revision DESC",
 			    4, (const char *const[]){view.tenant_id, epoch_text, first, after_text});
-		if (r == -ENOSPC)
-			r = -ESTALE;
-		else if (r == 0 && channel_view(slot->channel).first > after + 1)
+		if (r == -ENOSPC || (r == 0 && channel_view(slot->channel).first > after + 1))
 			r = -ESTALE;
 	}
 	(void)pthread_mutex_unlock(&slot->load);

@@ -117,7 +117,7 @@ static int load_row(struct keyring *k, const struct db_rows *rows, uint32_t row,
 {
 	const char *vkey = db_text(rows, row, 0);
 	_cleanup_(freep) uint8_t *stored = NULL;
-	size_t length;
+	size_t length = 0;
 	int r = note_key_parse(vkey, strlen(vkey), ret);
 
 	if (r == 0)

@@ -116,7 +116,7 @@ static int next_version(struct publisher *p, struct db_tx *tx, struct feed_row *
 int trust_rotate(struct publisher *publisher, struct db_tx *tx, const char *tenant_id, bool finish,
 		 uint64_t *ret_version)
 {
-	struct feed_signers signers;
+	struct feed_signers signers = {0};
 	struct feed_row row;
 	int r = feed_row_lock(tx, tenant_id, &row);
 
