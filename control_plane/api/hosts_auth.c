@@ -341,7 +341,9 @@ static int handle_token(struct request *request)
 	if (!host_id || (form.client && !text_equal(form.client, host_id)))
 		return MIN_OF(
 			refuse_client(request, 401, "invalid_client", "the assertion was not accepted: malformed"), 0);
-	r = db_run(request->tx, &rows, "SELECT id, jwk, disabled_at FROM control.hosts WHERE id = $1", host_id);
+	/* One that was disabled and enabled again has no key until it enrols anew (api/host_states.c). */
+	r = db_run(request->tx, &rows,
+		   "SELECT id, jwk, disabled_at FROM control.hosts WHERE id = $1 AND kid NOT LIKE '.%'", host_id);
 	if (r < 0)
 		return r;
 	if (db_row_count(rows) != 1)
