@@ -231,6 +231,7 @@ static void on_enrolled(void *context, uint64_t tag, int result, const char *hos
 	struct feeds *feeds = context;
 	struct letter *letter = letter_new(LETTER_ENROLLED, tag, host_id, NULL, problem);
 
+	on_changed(feeds); /* so that whoever hears it sees it, too */
 	if (letter)
 		letter->result = result;
 	send_letter(feeds, &feeds->news, letter);

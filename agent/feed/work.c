@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -104,6 +105,7 @@ static void remove_entry(struct work *work, struct entry *entry, bool wipe)
 	if (wipe && entry->follow)
 		follow_wipe(entry->follow);
 	follow_free(entry->follow);
+	work->lost_units |= entry->given_count > 0;
 	work_drop_given(entry);
 	free(entry);
 	look_soon(work);
@@ -125,6 +127,10 @@ static int add_entry(struct work *work, const char *tenant_id, bool imported, st
 	struct entry *entry;
 	int r;
 
+	if ((size_t)snprintf(directory, sizeof(directory), "%s/feeds", work->options.state_dir) >= sizeof(directory))
+		return -ENAMETOOLONG;
+	if (work->options.seal_key && mkdir(directory, 0700) < 0 && errno != EEXIST)
+		return -errno;
 	if ((size_t)snprintf(directory, sizeof(directory), "%s/feeds/%s", work->options.state_dir, tenant_id) >=
 	    sizeof(directory))
 		return -ENAMETOOLONG;

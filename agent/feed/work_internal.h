@@ -34,6 +34,7 @@ struct work {
 	sd_event_source *settle, *self_timer;
 	struct host_identity identity;
 	bool enrolled, dirty, started;
+	bool lost_units;                /* an entry went whose units were given out */
 	char problem[FEED_PROBLEM_MAX]; /* of the host as a whole */
 	char disabled[FEED_PROBLEM_MAX];
 	bool disable; /* at the next turn of the loop */

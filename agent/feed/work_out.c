@@ -57,8 +57,9 @@ int work_take_units(struct work *work, uint64_t tag, struct unit ***ret, uint32_
 {
 	struct unit **units;
 	uint32_t total = 0;
-	int r = 0;
+	int r = work->lost_units;
 
+	work->lost_units = false;
 	for (struct entry *entry = work->entries; entry; entry = entry->next) {
 		int changed = take_entry(entry, tag);
 
