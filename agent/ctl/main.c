@@ -17,6 +17,7 @@ static const struct ctl_verb verbs[] = {
 	{"check", ctl_check, "may somebody do something in a project?"},
 	{"verify", ctl_verify, "whose API key is this?"},
 	{"directory", ctl_directory, "check, show and edit the directory file"},
+	{"feed", ctl_feed, "check files of a feed"},
 	{"reload", ctl_reload, "read configuration and directory again"},
 	{"watch", ctl_watch, "print events as they happen"},
 	{"ssh-keys", ctl_ssh_keys, "print somebody's SSH keys, for sshd"},
