@@ -208,6 +208,7 @@ static int repeat(struct request *request, int (*step)(struct request *request))
 		if (i > 0)
 			wait_a_little(i - 1);
 		forget_attempt(request);
+		request->rerun = i > 0;
 		result = step(request);
 	}
 	return result;

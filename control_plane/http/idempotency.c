@@ -173,6 +173,8 @@ int idempotency_begin(struct request *request)
 		       lock, tenant_of(request), request->principal.id, key);
 	if (result < 0)
 		return result;
+	if (!db_bool(rows, 0, 0) && request->rerun)
+		return -EAGAIN; /* our own attempt before, whose connection was lost */
 	if (!db_bool(rows, 0, 0)) {
 		respond_retry(request, PROBLEM_CONFLICT, RETRY_AFTER_SEC, "the first request with this key still runs");
 		return 1;

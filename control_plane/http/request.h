@@ -62,6 +62,7 @@ struct request {
 	const struct gate_standing *standing; /* the caller's roles there (auth/gate.h); NULL: no tenant's route */
 	struct db_tx *tx;      /* open in every handler except those of ROUTE_NO_TX; scope set; the frame commits it */
 	struct change *change; /* what this request changes in feeds (feed/change.h); the frame publishes and commits */
+	bool rerun; /* an attempt before this one was lost, and what it held may be held for a moment still */
 	struct response response;
 	/* What a handler leaves that must wait for something after its commit (?wait=) instead of sleeping on a worker:
 	 * called `again_ms` after the commit, without a transaction, and again until it returns 0 with the response
