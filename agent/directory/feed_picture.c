@@ -151,6 +151,14 @@ static int find(const struct unit *unit, enum record_kind kind, const char *id, 
 	return -ENOENT;
 }
 
+/* A snapshot's ids ascend, so one that stands there twice comes twice in a row. (Others directory_build finds.) */
+static bool stands_last(const struct unit *unit, enum record_kind kind, const char *id)
+{
+	uint32_t count = records_count(&unit->records, kind);
+
+	return count > 0 && has_id(kind, records_at(&unit->records, kind, count - 1), id);
+}
+
 static uint32_t shards_for(uint64_t records)
 {
 	uint32_t count = 1;

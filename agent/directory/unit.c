@@ -311,7 +311,9 @@ int unit_append(struct unit *unit, enum record_kind kind, const void *record, st
 	void *array;
 
 	if (used == unit->capacity[kind]) {
-		int r = used > UINT32_MAX / 2 ? -EOVERFLOW : unit_reserve(unit, kind, used ? used * 2 : 4);
+		/* All of a feed's small units grow at once: what they have to spare counts thousands of times. */
+		uint32_t more = unit->tenant_id ? used / 8 + 2 : MAX_OF(used, 4U);
+		int r = used > UINT32_MAX - more ? -EOVERFLOW : unit_reserve(unit, kind, used + more);
 
 		if (r < 0)
 			return r;
