@@ -164,31 +164,39 @@ int feed_store_load(struct feed_store *store, struct feed_state_file *ret)
 	return 0;
 }
 
-/* A file of another generation than this one? */
+/* Of use to nobody once `generation` is in force: what is older, and what a writer that was killed left behind. Newer
+ * ones are being written. */
 static bool is_left_over(const char *name, uint64_t generation)
 {
 	const char *dot = strchr(name, '.');
-	char *end;
 	unsigned long long number;
+	char *end;
 
-	if (!dot || (strncmp(name, "snapshot.", 9) != 0 && strncmp(name, "deltas.", 7) != 0))
+	if (strcmp(name, STATE_NAME) == 0)
 		return false;
+	if (!dot || (strncmp(name, "snapshot.", 9) != 0 && strncmp(name, "deltas.", 7) != 0))
+		return true;
 	number = strtoull(dot + 1, &end, 10);
-	return end > dot + 1 && *end == '\0' && number != generation;
+	return end == dot + 1 || *end != '\0' || number < generation;
 }
 
 /* What stays behind by a failure here takes room and nothing else. */
-static void remove_others(struct feed_store *store, uint64_t generation)
+static void remove_left_over(struct feed_store *store, uint64_t generation)
 {
-	DIR *folder = fdopendir(openat(store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int fd = openat(store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
-	if (!folder)
+	if (!entries) {
+		if (fd >= 0)
+			(void)close(fd);
 		return;
-	while ((entry = readdir(folder)))
-		if (is_left_over(entry->d_name, generation))
+	}
+	while ((entry = readdir(entries)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    is_left_over(entry->d_name, generation))
 			(void)unlinkat(store->dirfd, entry->d_name, 0);
-	(void)closedir(folder);
+	(void)closedir(entries);
 }
 
 int feed_store_save(struct feed_store *store, const struct feed_state_file *state)
@@ -214,7 +222,7 @@ int feed_store_save(struct feed_store *store, const struct feed_state_file *stat
 	if (r == 0)
 		r = file_replace(store->dirfd, STATE_NAME, out->data, out->length, 0600, NULL);
 	if (r == 0)
-		remove_others(store, state->generation);
+		remove_left_over(store, state->generation);
 	return r;
 }
 
@@ -406,7 +414,7 @@ int feed_store_wipe(struct feed_store *store)
 	/* The state first: what is left without it is nobody's. */
 	if (unlinkat(store->dirfd, STATE_NAME, 0) < 0 && errno != ENOENT)
 		r = -errno;
-	remove_others(store, 0);
+	remove_left_over(store, UINT64_MAX);
 	if (rmdir(store->directory) < 0 && errno != ENOENT && r == 0)
 		r = -errno;
 	return r;

@@ -39,7 +39,7 @@ DEFINE_CLEANUP(struct feed_store, feed_store_close)
 
 /* -ENOENT: none; -EBADMSG: damaged or another host's. */
 int feed_store_load(struct feed_store *store, struct feed_state_file *ret);
-/* Generations other than the state's are removed afterwards. */
+/* Generations older than the state's are removed afterwards. */
 int feed_store_save(struct feed_store *store, const struct feed_state_file *state);
 
 /* A new generation: begun (empty snapshot and deltas), then pieces of the snapshot, then synced. */
