@@ -305,7 +305,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 
 	if (r < 0)
 		return r;
-	if (find(unit, kind, id, &index) == 0) {
+	if (picture->replace ? stands_last(unit, kind, id) : find(unit, kind, id, &index) == 0) {
 		r = picture->replace
 			    ? problem_set(problem, EINVAL, "%s %s stands there twice", record_kind_word(kind), id)
 			    : check_version(kind, id, unit->versions[kind][index], version, problem);
