@@ -16,7 +16,7 @@
 #define BACKOFF_FIRST_MS 50U
 #define BACKOFF_MAX_MS 2000U
 
-void pool_count(uint64_t *counter)
+void pool_count(uint64_t *counter) // NOLINT(readability-non-const-parameter): it is counted up
 {
 	(void)__atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
 }

@@ -91,7 +91,7 @@ formatting() {
 # The findings only: clang-tidy also counts what it left out.
 tidy() {
 	need clang-tidy || return
-	files '*.c' | xargs -P "$JOBS" -n 6 bash -c 'clang-tidy --quiet "$@" -- -std=gnu17 -Iinclude -Ilib -Iagent \
+	files '*.c' | xargs -P "$JOBS" -n 6 bash -c 'clang-tidy --quiet "$@" -- -std=gnu17 -Iinclude -Ilib -Iagent -I. '"$(pkg-config --cflags libpq)"' \
 		-Itests/unit -I'"$O"'/generated -D_GNU_SOURCE -DTENANTD_VERSION="\"lint\"" 2>/dev/null' tidy |
 		grep -E '(error|warning): ' | sed "s|^$PWD/||" | sort -u >"$LOG/tidy.found"
 	cat "$LOG/tidy.found"
@@ -106,7 +106,7 @@ flaws() {
 			--template='{file}:{line}: {message} [{id}]' \
 			'-Djson_array_foreach(array,index,value)=while((value=json_array_get(array,(index=0))))' \
 			'-Djson_object_foreach(object,key,value)=while((value=json_object_get(object,(key=""))))' \
-			-Iinclude -Ilib -Iagent -I"$O/generated" -D_GNU_SOURCE -D__x86_64__ -D__linux__ '-DTENANTD_VERSION="lint"'
+			-Iinclude -Ilib -Iagent -I. -I"$O/generated" -D_GNU_SOURCE -D__x86_64__ -D__linux__ '-DTENANTD_VERSION="lint"'
 }
 
 shell() {

@@ -47,3 +47,24 @@ def test_every_verb_is_listed():
         verbs = re.findall(r'^\t\{"([a-z-]+)", \w+, "', (ROOT / "agent/ctl" / name).read_text(), re.M)
         assert len(verbs) > 5
         assert [verb for verb in verbs if not re.search(rf"\b{verb}\b", manual)] == []
+
+
+def test_every_key_of_the_control_plane_is_explained_and_shipped():
+    source = (ROOT / "control_plane/config.c").read_text()
+    keys = re.findall(r'^\tOPTION(?:_RANGE|_GROUP)?\("(\w+)"', source, re.M)
+    assert len(keys) > 20
+    shipped = (ROOT / "conf/control.yaml").read_text()
+    for key in keys:
+        assert re.search(rf"^# *{key}:", shipped, re.M), key
+        assert re.search(rf"\b{key}\b", page("tenant-control.yaml.5")), key
+    assert [line for line in shipped.splitlines() if line and not line.startswith("#")] == []
+
+
+def test_every_verb_of_the_control_plane_is_listed():
+    manual = page("tenant-control.8")
+    verbs = []
+    for source in (ROOT / "control_plane/cli").glob("*.c"):
+        for table in re.findall(r"struct verb \w+\[\] = \{(.*?)^\};", source.read_text(), re.M | re.S):
+            verbs += re.findall(r'^\t\{"([a-z-]+)"', table, re.M)
+    assert len(verbs) > 5
+    assert [verb for verb in verbs if not re.search(rf"\b{verb}\b", manual)] == []
