@@ -30,7 +30,7 @@ bench: ## install what measuring needs, build, and measure against the budgets (
 	tests/bench/run.sh $(O)
 .PHONY: bench
 
-bench-programs: $(BENCH_BIN)
+bench-programs: $(BENCH_BIN) $(FEED_SWARM)
 .PHONY: bench-programs
 
 lint: all ## include directions, exports, NEEDED, clang-tidy, cppcheck, formatting, shell, python
