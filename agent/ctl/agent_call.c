@@ -50,6 +50,7 @@ static int tell_error(const struct ctl_call *call)
 		{VARLINK_ERROR_METHOD_NOT_FOUND, CTL_BROKEN, "the agent is of another version", "method"},
 		{"io.tenantd.Agent.NotFound", CTL_NO, "there is none", "what"},
 		{"io.tenantd.Agent.ReloadFailed", CTL_NO, "did not load, the last good one stays in force", "problem"},
+		{"io.tenantd.Agent.EnrollFailed", CTL_NO, "not enrolled, nothing changed", "problem"},
 		{"io.tenantd.Agent.Broken", CTL_BROKEN, "the agent cannot decide", "problem"},
 		{"io.tenantd.Agent.TooMany", CTL_BROKEN, "the agent has too many", "limit"},
 	};

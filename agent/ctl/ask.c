@@ -7,15 +7,17 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "ctl/agent_call.h"
+#include "ctl/enroll.h"
 #include "ctl/verbs.h"
 
 int ctl_status(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct ctl_command command = {
 		.name = "status",
-		.text = "How the agent is. Exit code for monitoring: 0 ready; 1 degraded (an older directory "
-			"answers);\n"
-			"3 broken (nothing answers, or nobody can be signed in).\n",
+		.text = "How the agent is, and each tenant's feed where this host belongs to a control plane (root).\n"
+			"Exit code for monitoring: 0 ready, and all feeds are fresh; 1 degraded (an older directory\n"
+			"answers, a feed is stale or refused, a name is claimed twice); 3 broken (nothing answers, or\n"
+			"nobody can be signed in).\n",
 		.uses = CTL_USES_SOCKET,
 	};
 	_cleanup_(ctl_call_finish) struct ctl_call call = {0};
@@ -55,6 +57,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 	if (ctl_number(p, "audit_lost"))
 		ctl_say(ctl, "audit:        %lld events were not taken by the journal",
 			(long long)ctl_number(p, "audit_lost"));
+	ctl_show_feeds(ctl, p);
 	if (text_equal(state, "ready"))
 		return CTL_OK;
 	return text_equal(state, "degraded") ? CTL_NO : CTL_BROKEN;

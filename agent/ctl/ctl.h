@@ -4,7 +4,8 @@
  * arguments with ctl_parse, does its work, prints through the helpers below and returns an exit code.
  *
  * People read tables on stdout and errors on stderr. With --json exactly one JSON value goes to stdout
- * (for errors: {"error": {...}}), nothing to stderr. No colours. Secrets are never taken from argv.
+ * (for errors: {"error": {...}}), nothing to stderr. No colours. Secrets are never taken from argv, but for
+ * enrolment tokens, which are good for one use and can come from stdin, too.
  */
 #pragma once
 

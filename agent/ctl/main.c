@@ -18,6 +18,8 @@ static const struct ctl_verb verbs[] = {
 	{"verify", ctl_verify, "whose API key is this?"},
 	{"directory", ctl_directory, "check, show and edit the directory file"},
 	{"feed", ctl_feed, "check files of a feed"},
+	{"enroll", ctl_enroll, "join a control plane"},
+	{"unenroll", ctl_unenroll, "leave it, and forget what it said"},
 	{"reload", ctl_reload, "read configuration and directory again"},
 	{"watch", ctl_watch, "print events as they happen"},
 	{"ssh-keys", ctl_ssh_keys, "print somebody's SSH keys, for sshd"},

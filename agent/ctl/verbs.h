@@ -15,4 +15,6 @@ int ctl_verify(struct ctl *ctl, int argc, char **argv);   /* verify.c */
 int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv); /* ssh_keys.c */
 int ctl_sessions(struct ctl *ctl, int argc, char **argv); /* sessions.c */
 int ctl_watch(struct ctl *ctl, int argc, char **argv);    /* sessions.c */
+int ctl_enroll(struct ctl *ctl, int argc, char **argv);   /* enroll.c */
+int ctl_unenroll(struct ctl *ctl, int argc, char **argv); /* enroll.c */
 int ctl_feed(struct ctl *ctl, int argc, char **argv);     /* feed.c: asks nobody */

@@ -121,6 +121,7 @@ class LiveAgent:
         config.write_text(
             f"host_name: test-host\nlog_level: {log_level}\n"
             f"directory: {{path: {self.folder}/directory.yaml}}\n"
+            f"feeds: {{import: {self.folder}/feeds}}\n"
             f"paths: {{state: {self.folder}/state, run: {self.folder}/run, map: {self.folder}/run/nss.map, "
             f"seal_key: {self.folder}/seal.key, agent_socket: {self.socket_path}, "
             f"userdb_socket: {self.folder}/userdb.sock}}\n"
