@@ -175,7 +175,8 @@ static const struct record_action connector_actions[] = {
 	{"add", "NAME=name", "POST", T "/connectors", "a new one", OPTIONS(connector_fields)},
 	{"show", "CONNECTOR", "GET", T "/connectors/{CONNECTOR}", "one, with the names of its secrets", WITH(TENANT)},
 	{"set", "CONNECTOR", "PATCH", T "/connectors/{CONNECTOR}", "changes it",
-	 WITH(TENANT, {"--name", "name", OPTION_TEXT, "another name"}, {"--settings", "config", OPTION_JSON, "an object"},
+	 WITH(TENANT, {"--name", "name", OPTION_TEXT, "another name"},
+	      {"--settings", "config", OPTION_JSON, "an object"},
 	      {"--secret", "secrets", OPTION_PAIR, "NAME=FILE: in place of the old one"})},
 	{"remove", "CONNECTOR", "DELETE", T "/connectors/{CONNECTOR}", "with its secrets", WITH(TENANT)},
 };
