@@ -63,8 +63,8 @@ class Fleet(stage.Demo):
                 "login": user, "name": f"{user.capitalize()} Example", "email": f"{user}@{tenant}.example",
                 "ssh_keys": [public]})["id"]
             self.api("PUT", f"/v1/tenants/{tenant}/projects/{project}/members/{user}", {"role": role})
-            key = self.api("POST", f"/v1/tenants/{tenant}/keys", {"user": self.ids[user], "label": "laptop"}, secret="key")
-            self.keys[user], self.key_ids[user] = key["key"], key["id"]
+            key = self.api("POST", f"/v1/tenants/{tenant}/keys", {"user": self.ids[user], "label": "laptop"}, secret="secret")
+            self.keys[user], self.key_ids[user] = key["secret"], key["id"]
 
     def enroll(self):
         headline("the hosts enrol: each makes a key of its own and follows the feeds of its tenants")
