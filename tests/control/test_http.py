@@ -453,6 +453,16 @@ def test_kept_answers_are_sealed(control, operator, tenant):
     assert kept and secret.decode() not in kept
 
 
+def test_a_key_is_forgotten_after_a_day(control, operator, tenant):
+    key, path = {"Idempotency-Key": "a-day"}, f"{tenant.path}/projects"
+    assert operator.post(path, {"slug": "today"}, headers=key).status == 201
+    control.cluster.psql(
+        f"UPDATE control.idempotency SET created_at = now() - interval '25 hours' WHERE tenant_id = '{tenant.id}'"
+    )
+    assert operator.post(path, {"slug": "tomorrow"}, headers=key).status == 201
+    assert operator.post(path, {"slug": "today"}, headers=key).status == 422
+
+
 def test_a_change_says_which_version_it_is_of(operator, tenant):
     made = operator.post(f"{tenant.path}/projects", {"slug": "etag"})
     path, tag = f"{tenant.path}/projects/{made.json['id']}", made.headers["ETag"]
