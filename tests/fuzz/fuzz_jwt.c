@@ -55,10 +55,13 @@ static void check(const char *token, size_t length)
 		.lifetime_max = LIFETIME,
 	};
 	enum jwt_fault fault = jwt_verify(token, length, &rules, &claims);
+	struct jwt_claimed claimed;
 	json_int_t issued, expires;
 
 	FUZZ_CHECK((fault == JWT_FINE) == (claims != NULL));
 	(void)jwt_has_shape(token, length);
+	if (jwt_peek(token, length, &claimed) == 0)
+		FUZZ_CHECK(strlen(claimed.kid) < JWT_ID_MAX && strlen(claimed.subject) < JWT_ID_MAX);
 	if (!claims)
 		return;
 	FUZZ_CHECK(length <= JWT_BYTES_MAX);

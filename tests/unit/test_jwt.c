@@ -372,6 +372,30 @@ static void shapes(void **state)
 	assert_string_equal(jwt_fault_word((enum jwt_fault)99), "unknown");
 }
 
+static void peeked(void **state)
+{
+	static const char *const unreadable[] = {"[]", "{\"sub\":7}", "{\"sub\":null}", "{\"sub\":\"a\",\"sub\":\"b\"}",
+						 "x"};
+	struct jwt_claimed claimed;
+	char token[TOKEN_SIZE];
+
+	forge(token, good_header, GOOD_CLAIMS);
+	assert_result(jwt_peek(token, strlen(token), &claimed), 0);
+	assert_string_equal(claimed.kid, ours.public.kid);
+	assert_string_equal(claimed.subject, "usr_1");
+	forge(token, "{}", "{}");
+	assert_result(jwt_peek(token, strlen(token), &claimed), 0);
+	assert_string_equal(claimed.kid, "");
+	assert_string_equal(claimed.subject, "");
+	for (size_t i = 0; i < ARRAY_LEN(unreadable); i++) {
+		forge(token, good_header, unreadable[i]);
+		assert_result(jwt_peek(token, strlen(token), &claimed), -EINVAL);
+	}
+	forge(token, "{\"kid\":\"1234567890123456789012345678901234567890123456789012345678901234\"}", "{}");
+	assert_result(jwt_peek(token, strlen(token), &claimed), -EINVAL);
+	assert_result(jwt_peek("", 0, &claimed), -EINVAL);
+}
+
 static void base64url(void **state)
 {
 	for (size_t length = 0; length < 100; length++) {
@@ -403,6 +427,7 @@ int main(void)
 		cmocka_unit_test(claims_that_are_none),
 		cmocka_unit_test(times),
 		cmocka_unit_test(shapes),
+		cmocka_unit_test(peeked),
 		cmocka_unit_test(base64url),
 	};
 
