@@ -106,6 +106,8 @@ $(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
 # These run the built tenantctl.
 $(filter $(O)/tests/unit/test_ctl_%,$(UNIT_BIN)): | $(O)/tenantctl
+# This one runs the built agent.
+$(filter $(O)/tests/unit/test_agent_%,$(UNIT_BIN)): | $(O)/tenantd
 
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_TARGETS))
 $(REPLAY_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(PAM_A) $(AGENT_A) $(CLIENT_A) $(LIB_A)

@@ -452,6 +452,11 @@ static void on_end(void *context, struct MHD_Connection *connection, void **stat
 
 struct fake_control *fake_control_start(void)
 {
+	return fake_control_start_tls(NULL);
+}
+
+struct fake_control *fake_control_start_tls(const struct fake_tls *tls)
+{
 	struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct fake_control *control = calloc(1, sizeof(*control));
 	char id[API_KEY_ID_CHARS + 1];
@@ -464,11 +469,13 @@ struct fake_control *fake_control_start(void)
 	assert_int_equal(base62_random(id, 16), 0);
 	snprintf(control->host_id, sizeof(control->host_id), "hst_%s", id);
 	snprintf(control->bearer, sizeof(control->bearer), "bearer-%s", id);
-	control->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL,
-					   NULL, on_request, control, MHD_OPTION_SOCK_ADDR, &loopback,
-					   MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_END);
+	control->daemon = MHD_start_daemon(
+		(tls ? MHD_USE_TLS : 0U) | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL,
+		NULL, on_request, control, MHD_OPTION_SOCK_ADDR, &loopback, MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL,
+		tls ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, tls ? tls->key : NULL, MHD_OPTION_HTTPS_MEM_CERT,
+		tls ? tls->certificate : NULL, MHD_OPTION_END);
 	assert_non_null(control->daemon);
-	snprintf(control->url, sizeof(control->url), "http://127.0.0.1:%u",
+	snprintf(control->url, sizeof(control->url), "%s://127.0.0.1:%u", tls ? "https" : "http",
 		 MHD_get_daemon_info(control->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
 	return control;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../fakes/fake_tls.h"
 #include "base/buffer.h"
 #include "feed/feed.h"
 
@@ -16,6 +17,7 @@ struct fake_control;
 struct fake_feed;
 
 struct fake_control *fake_control_start(void);
+struct fake_control *fake_control_start_tls(const struct fake_tls *tls); /* made for 127.0.0.1; borrowed */
 void fake_control_stop(struct fake_control *control);
 const char *fake_control_url(const struct fake_control *control);
 const char *fake_control_token(const struct fake_control *control);   /* enrols; good any number of times */
