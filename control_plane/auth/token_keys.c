@@ -250,9 +250,9 @@ static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *t
 			     json_t **ret_claims)
 {
 	struct token_key_public known[TOKEN_KEYS_MAX];
-	struct jwt_public public[TOKEN_KEYS_MAX];
+	struct jwt_public halves[TOKEN_KEYS_MAX];
 	struct jwt_rules rules = {
-		.keys = public,
+		.keys = halves,
 		.key_count = token_keys_copy(keys, now, known),
 		.type = "at+jwt",
 		.issuer = keys->app->config->url,
@@ -262,7 +262,7 @@ static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *t
 	};
 
 	for (uint32_t i = 0; i < rules.key_count; i++)
-	public[i] = known[i].key;
+		halves[i] = known[i].key;
 	return jwt_verify(token, length, &rules, ret_claims);
 }
 
