@@ -158,7 +158,7 @@ static struct http_transfer *open_request(const char *path)
 }
 
 /* Until something is asked for again. */
-static void await_request(void)
+static _unused_ void await_request(void)
 {
 	for (unsigned i = 0; i < 10000; i++) {
 		for (size_t j = 0; j < ARRAY_LEN(transfers); j++)
@@ -425,7 +425,7 @@ static void begin(struct world *w)
 	pass(0);
 }
 
-static void go_live(struct world *w)
+static _unused_ void go_live(struct world *w)
 {
 	begin(w);
 	serve_snapshot(w);
@@ -436,7 +436,7 @@ static void go_live(struct world *w)
 	end_status(expect("acks"), 204);
 }
 
-static void add_project(struct world *w, const char *id, const char *body)
+static _unused_ void add_project(struct world *w, const char *id, const char *body)
 {
 	(void)published_put(&w->feed, "project", id, 1, body);
 	send_delta(w, w->feed.revision);
