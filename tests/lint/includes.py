@@ -41,7 +41,7 @@ RULES = {
     "lib/yaml": (("lib/base", "lib/crypto"), ("yaml",)),
     "lib/crypto": (("lib/base",), ("openssl",)),
     "lib/jose": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "jose", "openssl")),
-    "lib/records": (("lib/base", "lib/json", "lib/crypto"), ("jansson",)),
+    "lib/records": (("lib/base", "lib/json", "lib/crypto", "lib/jose"), ("jansson",)),
     "lib/feed": (("lib/base", "lib/json", "lib/crypto", "lib/records"), ("jansson", "zstd")),
     "lib/http": (("lib/base",), ("curl",)),
     "lib/varlink": (("lib/base", "lib/json"), ("jansson",)),
