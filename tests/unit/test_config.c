@@ -100,6 +100,17 @@ static void mistakes_are_shown_with_their_place(void **state)
 	expect_refused("limits: {connections: 4}\n", 1, 23, "out of range", "");
 	expect_refused("limits: {connections: 99999999999}\n", 1, 23, "number", "");
 	expect_refused("limits: {connections: 10}\n", 0, 0, "too few", "64");
+	expect_refused("control_plane: {pin: abc}\n", 1, 22, "pin", "sha256//");
+	expect_refused("control_plane: {pin: 'sha256//AAAA'}\n", 1, 22, "pin", "sha256//");
+	expect_refused("control_plane: {pin: 'sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;'}\n", 1, 22, "pin",
+		       "");
+	expect_refused("control_plane: {pin: ''}\n", 1, 22, "pin", "");
+	expect_refused("control_plane: {proxy: proxy.example.org}\n", 1, 24, "proxy", "http://");
+	expect_refused("control_plane: {proxy: 'http://'}\n", 1, 24, "proxy", "http://");
+	expect_refused("control_plane: {proxy: 'http://a b'}\n", 1, 24, "proxy", "http://");
+	expect_refused("control_plane: {ca_file: ca.pem}\n", 1, 26, "absolute path", "");
+	expect_refused("control_plane: {ca_fil: /ca.pem}\n", 1, 17, "ca_fil", "did you mean 'ca_file'");
+	expect_refused("feeds: {import: feeds}\n", 1, 17, "absolute path", "");
 	expect_refused("services: {}\n", 1, 11, "list", "");
 	expect_refused("services:\n  - {name: hub, uid: 990}\n", 2, 5, "incomplete", "");
 	expect_refused("services:\n  - {name: hub, may: [verify]}\n", 2, 5, "incomplete", "");
@@ -219,9 +230,36 @@ static void drop_ins_come_in_the_order_of_their_names(void **state)
 	rmdir(folder);
 }
 
+static void test_control_plane(void **state)
+{
+	static const char text[] = "control_plane:\n  ca_file: /ca.pem\n"
+				   "  pin: sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;"
+				   "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+				   "  proxy: http://proxy.example.org:3128\nfeeds:\n  import: /srv/feeds\n";
+	struct problem problem = {0};
+	struct config *config;
+
+	assert_int_equal(config_parse("agent.yaml", "", 0, &config, &problem), 0);
+	assert_null(config->ca_file);
+	assert_null(config->pin);
+	assert_null(config->proxy);
+	assert_string_equal(config->import_dir, "/etc/tenantd/feeds");
+	config_free(config);
+	assert_int_equal(config_parse("agent.yaml", text, sizeof(text) - 1, &config, &problem), 0);
+	assert_string_equal(config->ca_file, "/ca.pem");
+	assert_non_null(strchr(config->pin, ';'));
+	assert_string_equal(config->proxy, "http://proxy.example.org:3128");
+	assert_string_equal(config->import_dir, "/srv/feeds");
+	config_free(config);
+	assert_int_equal(config_parse("agent.yaml", "control_plane: {proxy: none}\n", 29, &config, &problem), 0);
+	assert_string_equal(config->proxy, "");
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_control_plane),
 		cmocka_unit_test(nothing_gives_the_defaults),
 		cmocka_unit_test(everything_can_be_set),
 		cmocka_unit_test(mistakes_are_shown_with_their_place),
