@@ -55,24 +55,37 @@ static void add_encoded(struct buffer *out, const char *text)
 /* ---- values ---------------------------------------------------------------------------------------------------------
  */
 
-static int add_list(json_t *body, const char *field, const char *value)
+static json_t *list_of(json_t *body, const char *field)
 {
 	json_t *list = json_object_get(body, field);
-	char *copy, *state = NULL;
 
-	if (!list) {
-		list = json_array();
-		if (json_object_set_new(body, field, list) < 0)
-			return -ENOMEM;
-	}
-	/* An SSH key is one text with spaces in it; lists of words come with commas. */
-	copy = strdup(value);
-	if (!copy)
+	if (list)
+		return list;
+	list = json_array();
+	return json_object_set_new(body, field, list) < 0 ? NULL : list;
+}
+
+/* Nothing empties the list. */
+static int add_item(json_t *body, const char *field, const char *value)
+{
+	json_t *list = list_of(body, field);
+
+	if (!list)
 		return -ENOMEM;
-	for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state))
-		json_array_append_new(list, json_string(word));
+	return *value ? json_array_append_new(list, json_string(value)) : 0;
+}
+
+static int add_list(json_t *body, const char *field, const char *value)
+{
+	json_t *list = list_of(body, field);
+	char *copy = strdup(value), *state = NULL;
+	int r = list && copy ? 0 : -ENOMEM;
+
+	for (char *word = r == 0 ? strtok_r(copy, ",", &state) : NULL; word && r == 0;
+	     word = strtok_r(NULL, ",", &state))
+		r = json_array_append_new(list, json_string(word));
 	free(copy);
-	return 0;
+	return r;
 }
 
 static int read_time(const char *value, int64_t *ret)
@@ -88,22 +101,22 @@ static int read_time(const char *value, int64_t *ret)
 }
 
 /* NAME=FILE: the file's first line. Secrets never stand on a command line, where everybody sees them. */
-static int add_pair(json_t *body, const char *field, const char *value)
+static int add_pair(json_t *body, const char *field, const char *given)
 {
-	const char *equals = strchr(value, '=');
-	json_t *object = json_object_get(body, field);
+	const char *equals = strchr(given, '=');
+	json_t *pairs = json_object_get(body, field);
 	char name[64], *line = NULL;
 	size_t room = 0;
 	ssize_t length;
 	FILE *file;
 	int r = 0;
 
-	if (!equals || equals == value || (size_t)(equals - value) >= sizeof(name))
+	if (!equals || equals == given || (size_t)(equals - given) >= sizeof(name))
 		return -EINVAL;
-	snprintf(name, sizeof(name), "%.*s", (int)(equals - value), value);
-	if (!object) {
-		object = json_object();
-		if (json_object_set_new(body, field, object) < 0)
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - given), given);
+	if (!pairs) {
+		pairs = json_object();
+		if (json_object_set_new(body, field, pairs) < 0)
 			return -ENOMEM;
 	}
 	file = strcmp(equals + 1, "-") == 0 ? stdin : fopen(equals + 1, "re");
@@ -114,9 +127,7 @@ static int add_pair(json_t *body, const char *field, const char *value)
 		fclose(file);
 	if (length > 0 && line[length - 1] == '\n')
 		line[--length] = '\0';
-	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX)
-		r = -EINVAL;
-	else if (json_object_set_new(object, name, json_string(line)) < 0)
+	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX || json_object_set_new(pairs, name, json_string(line)) < 0)
 		r = -EINVAL;
 	if (line)
 		secret_wipe(line, room);
@@ -149,8 +160,8 @@ static int add_option(struct reading *in, const struct record_option *option, co
 		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)time));
 	case OPTION_LIST:
 		return add_list(in->body, option->field, value);
-	case OPTION_FLAG:
-		return json_object_set_new(in->body, option->field, json_true());
+	case OPTION_ITEM:
+		return add_item(in->body, option->field, value);
 	case OPTION_JSON:
 		r = json_read(value, strlen(value), &json, &problem);
 		if (r < 0)
@@ -194,9 +205,7 @@ static int read_option(struct reading *in, int argc, char **argv, int *at)
 			option = &in->action->options[i];
 	if (!option)
 		return unknown_option(in, word);
-	if (option->type == OPTION_FLAG)
-		value = "";
-	else if (equals)
+	if (equals)
 		value = equals + 1;
 	else if (*at + 1 < argc)
 		value = argv[++*at];

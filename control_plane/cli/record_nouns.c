@@ -56,7 +56,7 @@ static const struct record_option user_add[] = {
 	{"--email", "email", OPTION_TEXT, "by which people sign in"},
 	{"--home", "home", OPTION_TEXT, "/home/LOGIN"},
 	{"--shell", "shell", OPTION_TEXT, "/bin/bash"},
-	{"--ssh-key", "ssh_keys", OPTION_LIST, "a line of a .pub file"},
+	{"--ssh-key", "ssh_keys", OPTION_ITEM, "a line of a .pub file"},
 };
 static const struct record_option user_set[] = {
 	TENANT,
@@ -64,7 +64,7 @@ static const struct record_option user_set[] = {
 	{"--email", "email", OPTION_TEXT, "by which people sign in"},
 	{"--home", "home", OPTION_TEXT, "home directory"},
 	{"--shell", "shell", OPTION_TEXT, "login shell"},
-	{"--ssh-key", "ssh_keys", OPTION_LIST, "these keys and no others"},
+	{"--ssh-key", "ssh_keys", OPTION_ITEM, "these keys and no others"},
 };
 static const struct record_action user_actions[] = {
 	{"list", "", "GET", T "/users", "people and service accounts",
@@ -229,9 +229,9 @@ static const struct record_action event_actions[] = {
 	 COLUMNS("at", "kind", "outcome", "actor", "target", "source")},
 };
 
-#define NOUN(name_, about_, actions_)                                                                      \
-	{                                                                                                  \
-		.name = name_, .about = about_, .actions = (actions_), .action_count = ARRAY_LEN(actions_) \
+#define NOUN(name_, about_, actions_)                              \
+	{                                                          \
+		(name_), (about_), (actions_), ARRAY_LEN(actions_) \
 	}
 const struct record_noun record_nouns[] = {
 	NOUN("tenant", "Tenants: organisations, each with its people, projects and feed.", tenant_actions),

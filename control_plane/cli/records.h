@@ -14,7 +14,7 @@ enum record_option_type {
 	OPTION_TEXT,
 	OPTION_NUMBER,
 	OPTION_LIST,  /* may be given several times, and with commas */
-	OPTION_FLAG,  /* true */
+	OPTION_ITEM,  /* as a whole; may be given several times */
 	OPTION_TIME,  /* 2027-01-31T08:00:00Z, or a span from now (90d): seconds since the epoch */
 	OPTION_SPAN,  /* 7d: seconds */
 	OPTION_JSON,  /* as it is */

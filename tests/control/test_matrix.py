@@ -107,12 +107,13 @@ ROUTES = {
     ("GET", "/v1/operators/{operator}"): (PLATFORM_READ, None, 200),
     ("PATCH", "/v1/operators/{operator}"): (PLATFORM, {}, 412),
     ("DELETE", "/v1/operators/{operator}"): (PLATFORM, None, 412),
+    ("PUT", "/v1/operators/{operator}/password"): (PLATFORM, {}, 400),
     ("GET", "/v1/operators/{operator}/grants"): (PLATFORM_READ, None, 200),
     ("POST", "/v1/operators/{operator}/grants"): (PLATFORM, {}, 400),
     ("DELETE", "/v1/operators/{operator}/grants/{grant}"): (PLATFORM, None, 404),
 }
 # Hosts' own routes, sign-in and what is public: tested where they are (test_sign_in, test_feed …).
-ELSEWHERE = re.compile(r"^/(healthz|readyz|metrics|openapi\.yaml|internal/.*|\.well-known/.*|v1/(feeds/.*|enrol|hosts/(token|self.*)|sign-.*|token.*|tokens.*|password|introspect|jwks.*|me.*|self.*|tenants/\{tenant\}/tokens.*))$")
+ELSEWHERE = re.compile(r"^/(healthz|readyz|metrics|openapi\.yaml|internal/.*|\.well-known/.*|v1/(feeds/.*|enrol|hosts/(token|self.*)|sign-.*|token.*|tokens.*|password|introspect|operators/sign-in|jwks.*|me.*|self.*|tenants/\{tenant\}/tokens.*))$")
 
 
 @pytest.fixture(scope="module")
