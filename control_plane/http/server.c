@@ -21,7 +21,7 @@
 #define BACKLOG 4096
 #define QUEUE_MAX 1024U
 #define CONNECTIONS_BESIDE_STREAMS 4096U
-#define CONNECTION_BYTES 16384U /* headers and one block of an answer */
+#define CONNECTION_BYTES 12288U /* headers and one block of an answer */
 #define IDLE_SEC 30U
 #define HANDSHAKE_USEC (20ULL * 1000000)
 #define PEER_LOST_MSEC 60000U /* unacknowledged for so long: gone */
