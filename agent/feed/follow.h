@@ -41,7 +41,7 @@ int follow_set_trust(struct follow *follow, const char *note, size_t length, str
 void follow_start(struct follow *follow);
 void follow_wake(struct follow *follow); /* a token is there, or: try again now */
 /* A folder as tenant-control export writes it: all rules hold. FEED_FINE also when it is what we have. */
-enum feed_fault follow_import(struct follow *follow, const char *folder, struct problem *problem);
+enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem);
 /* The agent's word about the units given out last. */
 void follow_applied(struct follow *follow, const struct problem *problem);
 void follow_wipe(struct follow *follow);                                /* forgets everything, on disk too */

@@ -166,7 +166,7 @@ static enum feed_fault read_record(struct snapshot_reader *reader, json_t *json,
 	if ((int)kind < reader->kind || ((int)kind == reader->kind && strcmp(raw.id, reader->id) <= 0))
 		return refuse(FEED_MALFORMED, problem, "record %s is not in its place", raw.id);
 	reader->kind = (int)kind;
-	strcpy(reader->id, raw.id);
+	memcpy(reader->id, raw.id, strlen(raw.id) + 1);
 	r = reader->record(reader->context, kind, raw.id, raw.ver, raw.body, problem);
 	if (r == -ENOMEM)
 		return refuse(FEED_TOO_LARGE, problem, "out of memory");

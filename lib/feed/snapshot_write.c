@@ -117,7 +117,7 @@ static int add(struct snapshot_writer *writer, const char *kind_word, const char
 	if ((int)kind < writer->kind || ((int)kind == writer->kind && strcmp(id, writer->id) <= 0))
 		return -EINVAL;
 	writer->kind = (int)kind;
-	strcpy(writer->id, id);
+	memcpy(writer->id, id, strlen(id) + 1);
 	json_begin(&w, NULL, '{');
 	json_put_string(&w, "kind", kind_word);
 	json_put_string(&w, "id", id);

@@ -26,20 +26,21 @@ static int count_record(void *context, enum record_kind kind, const char *id, ui
 
 static void read_frame(struct feed_snapshot *note, const char *frame, size_t size)
 {
-	enum feed_fault fault = FEED_FINE, again = FEED_FINE;
+	enum feed_fault faults[2];
 
 	FUZZ_CHECK(sha256(frame, size, note->sha256) == 0);
 	note->bytes = size;
 	if (snapshot_limits(note, NULL) != FEED_FINE)
 		return;
 	/* Whole, and in small pieces: the same. */
-	for (size_t step = MAX_OF(size, (size_t)1);; step = 7) {
+	for (unsigned pass = 0; pass < 2; pass++) {
+		size_t step = pass == 0 ? MAX_OF(size, (size_t)1) : 7;
+		enum feed_fault fault = FEED_FINE;
 		struct problem problem = {0};
 		struct snapshot_reader *reader;
 		uint64_t records = 0;
 
 		FUZZ_CHECK(snapshot_reader_new(note, count_record, &records, &reader) == 0);
-		fault = FEED_FINE;
 		for (size_t at = 0; fault == FEED_FINE && at < size; at += step)
 			fault = snapshot_reader_add(reader, frame + at, MIN_OF(step, size - at), &problem);
 		if (fault == FEED_FINE)
@@ -48,11 +49,9 @@ static void read_frame(struct feed_snapshot *note, const char *frame, size_t siz
 		FUZZ_CHECK((fault == FEED_FINE) == (problem.text[0] == '\0'));
 		FUZZ_CHECK(records <= note->records);
 		FUZZ_CHECK(fault != FEED_FINE || records == note->records);
-		if (step == 7)
-			break;
-		again = fault;
+		faults[pass] = fault;
 	}
-	FUZZ_CHECK((fault == FEED_FINE) == (again == FEED_FINE));
+	FUZZ_CHECK((faults[0] == FEED_FINE) == (faults[1] == FEED_FINE));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

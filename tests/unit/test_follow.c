@@ -188,7 +188,6 @@ static void bad_times(void **state)
 static void resyncs(void **state)
 {
 	WORLD;
-	_cleanup_(buffer_finish) struct buffer other = BUFFER_INIT;
 
 	go_live(w);
 	/* A gap: the second delta without the first. */

@@ -73,7 +73,6 @@ static void assert_import(struct world *w, enum feed_fault expected)
 static void goes_forward_only(void **state)
 {
 	_cleanup_(offline_world_freep) struct world *w = offline_world();
-	_cleanup_(buffer_finish) struct buffer second = BUFFER_INIT;
 
 	export(w, wall_now);
 	assert_import(w, FEED_FINE);
