@@ -76,9 +76,12 @@ static bool spares_tenant(const struct conflicts *conflicts, const struct tenant
 static bool spares_project(const struct conflicts *conflicts, const struct part *part,
 			   const struct project_record *project)
 {
-	const struct tenant_record *tenant = project ? part_tenant(part, project->tenant_id) : NULL;
+	const struct tenant_record *tenant;
 	char name[GROUP_TEXT_SIZE];
 
+	if (!project)
+		return false;
+	tenant = part_tenant(part, project->tenant_id);
 	if (!spares_tenant(conflicts, tenant) || has(conflicts, CLAIM_PROJECT_ID, project->id))
 		return false;
 	for (unsigned level = 0; level < GROUP_LEVEL_COUNT; level++)

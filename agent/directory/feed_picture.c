@@ -299,8 +299,8 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 	struct unit_store context = {0};
 	const struct record_store store = {store_text, store_room, &context};
 	union any_record record;
-	struct unit *unit;
-	uint32_t index;
+	struct unit *unit = NULL;
+	uint32_t index = UINT32_MAX;
 	int r = unit_to_change(picture, id, &unit);
 
 	if (r < 0)
@@ -310,7 +310,6 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 			    ? problem_set(problem, EINVAL, "%s %s stands there twice", record_kind_word(kind), id)
 			    : check_version(kind, id, unit->versions[kind][index], version, problem);
 	} else {
-		index = UINT32_MAX;
 		r = check_version(kind, id, 0, version, problem);
 	}
 	if (r < 0)
@@ -338,16 +337,18 @@ static int find_to_change(struct feed_picture *picture, enum record_kind kind, c
 
 	if (r < 0)
 		return r;
-	if (find(*ret_unit, kind, id, ret_index) < 0)
-		return problem_set(problem, EINVAL, "there is no %s %s", record_kind_word(kind), id);
+	if (find(*ret_unit, kind, id, ret_index) < 0) {
+		problem_set(problem, EINVAL, "there is no %s %s", record_kind_word(kind), id);
+		return -EINVAL;
+	}
 	return check_version(kind, id, (*ret_unit)->versions[kind][*ret_index], version, problem);
 }
 
 int feed_picture_delete(struct feed_picture *picture, enum record_kind kind, const char *id, uint64_t version,
 			struct problem *problem)
 {
-	struct unit *unit;
-	uint32_t index;
+	struct unit *unit = NULL;
+	uint32_t index = UINT32_MAX;
 	int r = find_to_change(picture, kind, id, version, &unit, &index, problem);
 
 	if (r < 0)
@@ -375,8 +376,8 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 	struct revoke_body revoke = {.reason = ""};
 	struct unit_store context = {0};
 	struct key_record *key;
-	struct unit *unit;
-	uint32_t index;
+	struct unit *unit = NULL;
+	uint32_t index = UINT32_MAX;
 	int r;
 
 	if (kind != RECORD_KEY)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PAGE_FILL 24U     /* records on a page when made for so many */
+#define PAGE_FIRST 16U    /* that a page is made for */
 #define PAGE_CROWDED 128U /* on the average */
 #define BITS_MAX 20U
 
@@ -128,7 +129,7 @@ static struct index_page *own_page(struct index_page **at)
 
 	if (old && is_ours(&old->references) && old->count < old->capacity)
 		return old;
-	page = page_new(old ? old->count + old->count / 2 + 2 : 6);
+	page = page_new(old ? old->count + old->count / 2 + 2 : PAGE_FIRST);
 	if (!page)
 		return NULL;
 	if (old) {
