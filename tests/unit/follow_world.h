@@ -56,14 +56,14 @@ struct sd_event_source {
 };
 static struct sd_event_source sources[8];
 
-int sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
-		      sd_event_time_handler_t handler, void *context)
+int sd_event_add_time(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+		      sd_event_time_handler_t callback, void *userdata)
 {
 	assert_int_equal(clock, CLOCK_BOOTTIME);
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
 		if (!sources[i].used) {
-			sources[i] = (struct sd_event_source){handler, context, usec, true, true};
-			*ret = &sources[i];
+			sources[i] = (struct sd_event_source){callback, userdata, usec, true, true};
+			*s = &sources[i];
 			return 0;
 		}
 	fail();

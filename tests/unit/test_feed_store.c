@@ -33,12 +33,12 @@ static int fault_due(void)
 	return 1;
 }
 
-ssize_t write(int fd, const void *data, size_t length)
+ssize_t write(int fd, const void *buf, size_t n)
 {
 	/* Half of it arrives. */
-	if (fault == FAULT_KILL && calls_left == 0 && length > 1)
-		(void)syscall(SYS_write, fd, data, length / 2);
-	return fault_due() ? -1 : syscall(SYS_write, fd, data, length);
+	if (fault == FAULT_KILL && calls_left == 0 && n > 1)
+		(void)syscall(SYS_write, fd, buf, n / 2);
+	return fault_due() ? -1 : syscall(SYS_write, fd, buf, n);
 }
 
 int fsync(int fd)
@@ -51,14 +51,14 @@ int ftruncate(int fd, off_t length)
 	return fault_due() ? -1 : (int)syscall(SYS_ftruncate, fd, length);
 }
 
-int renameat(int from_fd, const char *from, int to_fd, const char *to)
+int renameat(int oldfd, const char *old, int newfd, const char *new)
 {
-	return fault_due() ? -1 : (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+	return fault_due() ? -1 : (int)syscall(SYS_renameat, oldfd, old, newfd, new);
 }
 
-int unlinkat(int fd, const char *path, int flags)
+int unlinkat(int fd, const char *name, int flag)
 {
-	return fault_due() ? -1 : (int)syscall(SYS_unlinkat, fd, path, flags);
+	return fault_due() ? -1 : (int)syscall(SYS_unlinkat, fd, name, flag);
 }
 
 static const struct seal_key key = {{1, 2, 3}};
