@@ -391,7 +391,7 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 	if (r < 0)
 		return r;
 	context.unit = unit;
-	key = &unit->records.keys[index];
+	key = (struct key_record *)(uintptr_t)records_at(&unit->records, kind, index);
 	key->revoked_at = revoke.at;
 	key->revoked_reason = *revoke.reason ? store_text(&context, revoke.reason, strlen(revoke.reason)) : "";
 	unit->versions[kind][index] = version;
