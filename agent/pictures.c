@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static void set_finish(struct set *set)
 
 static int set_copy(struct set *ret, struct unit *const *units, uint32_t count)
 {
-	*ret = (struct set){.items = calloc(MAX_OF(count, 1U), sizeof(struct unit *))};
+	*ret = (struct set){.items = calloc(count + 1U, sizeof(struct unit *))};
 	if (!ret->items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
@@ -139,8 +140,7 @@ int pictures_join(struct pictures *pictures, const struct directory *before, pic
 		}
 		if (r != -EINVAL || !source)
 			break;
-		strncpy(tenant_id, source, ID_MAX_BYTES);
-		tenant_id[ID_MAX_BYTES] = '\0';
+		snprintf(tenant_id, sizeof(tenant_id), "%s", source);
 		/* What fitted last; and where that is what just did not, nothing of it. */
 		r = set_replace(&trial, tenant_id, &pictures->good);
 		if (r == 1 && fault)

@@ -148,7 +148,7 @@ int sources_set_files(struct sources *sources, struct directory *files, struct d
 static void note_states(struct sources *sources)
 {
 	const struct parts *parts = sources->parts;
-	struct remembered now[FEEDS_MAX];
+	struct remembered now[FEEDS_MAX] = {0};
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < parts->feed_count && count < FEEDS_MAX; i++) {
@@ -166,7 +166,7 @@ static void note_states(struct sources *sources)
 			write_feed_event(sources, AUDIT_FEED_CHANGED, view->tenant_id, feed_state_word(view->state),
 					 view->problem[0] ? view->problem : feed_state_sentence(view->state));
 		}
-		strcpy(now[count].tenant_id, view->tenant_id);
+		snprintf(now[count].tenant_id, sizeof(now[count].tenant_id), "%s", view->tenant_id);
 		now[count++].state = view->state;
 	}
 	memcpy(sources->remembered, now, count * sizeof(*now));

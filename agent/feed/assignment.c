@@ -36,7 +36,7 @@ static int read_tenant(json_t *json, struct assignments *ret, struct problem *pr
 		return -EBADMSG;
 	if (!text_equal(document.origin, origin))
 		return malformed(problem, "a trust document of another feed");
-	strcpy(tenant->tenant_id, id);
+	snprintf(tenant->tenant_id, sizeof(tenant->tenant_id), "%s", id);
 	ret->count++;
 	return 0;
 }

@@ -76,9 +76,9 @@ static int take(struct enrol *enrol, const struct http_answer *answer, struct as
 	if (strlen(assignments->host_id) >= sizeof(enrol->identity.host_id))
 		return problem_set(problem, EBADMSG,
 				   "the control plane's answer cannot be used: the host id is too long");
-	strcpy(enrol->identity.host_id, assignments->host_id);
+	snprintf(enrol->identity.host_id, sizeof(enrol->identity.host_id), "%s", assignments->host_id);
 	for (uint32_t i = 0; i < assignments->count; i++)
-		strcpy(enrol->identity.tenants[i], assignments->tenants[i].tenant_id);
+		snprintf(enrol->identity.tenants[i], FEED_TENANT_ID_MAX, "%s", assignments->tenants[i].tenant_id);
 	enrol->identity.tenant_count = assignments->count;
 	return 0;
 }

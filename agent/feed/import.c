@@ -56,7 +56,7 @@ static int read_tenant_id(const char *folder, char out[FEED_TENANT_ID_MAX], stru
 	id = strrchr(origin, '/');
 	if (!feed_origin_valid(origin) || !id || !text_is_id(id + 1) || strlen(id + 1) >= FEED_TENANT_ID_MAX)
 		return problem_set(problem, EBADMSG, "this is not a feed's head");
-	strcpy(out, id + 1);
+	snprintf(out, FEED_TENANT_ID_MAX, "%s", id + 1);
 	return 0;
 }
 

@@ -201,7 +201,7 @@ static void assign(struct work *work, const struct assignments *assignments)
 		return;
 	work->identity.tenant_count = assignments->count;
 	for (uint32_t i = 0; i < assignments->count; i++)
-		strcpy(work->identity.tenants[i], assignments->tenants[i].tenant_id);
+		snprintf(work->identity.tenants[i], FEED_TENANT_ID_MAX, "%s", assignments->tenants[i].tenant_id);
 	if (host_identity_store(work->options.state_dir, work->options.seal_key, &work->identity) < 0)
 		log_error("cannot keep which tenants this host serves; after a restart it asks again");
 }

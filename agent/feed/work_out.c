@@ -41,7 +41,7 @@ static int take_entry(struct entry *entry, uint64_t tag)
 		feed_picture_units(picture, &units, &count);
 	if (count == entry->given_count && (count == 0 || memcmp(units, entry->given, count * sizeof(*units)) == 0))
 		return 0;
-	copy = malloc(MAX_OF(count, 1U) * sizeof(struct unit *));
+	copy = calloc(count + 1U, sizeof(struct unit *));
 	if (!copy)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
@@ -66,7 +66,7 @@ int work_take_units(struct work *work, uint64_t tag, struct unit ***ret, uint32_
 		r = r < 0 || changed < 0 ? -ENOMEM : r | changed;
 		total += entry->given_count;
 	}
-	units = malloc(MAX_OF(total, 1U) * sizeof(struct unit *));
+	units = calloc(total + 1U, sizeof(struct unit *));
 	if (!units)
 		return -ENOMEM;
 	*ret_count = 0;

@@ -548,10 +548,13 @@ static void settle(struct http *http)
 		transfer = next;
 	}
 	while ((message = curl_multi_info_read(http->multi, &left))) {
+		struct http_transfer *ended = NULL;
+
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer) == CURLE_OK)
-			end_with(transfer, message->data.result);
+		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &ended);
+		if (ended)
+			end_with(ended, message->data.result);
 	}
 	for (transfer = http->transfers; transfer;) {
 		if (idle_due(transfer) <= clock_boottime_usec()) {

@@ -136,7 +136,7 @@ static int set_up(void **state)
 	uint8_t seal[SEAL_KEY_BYTES];
 
 	assert_non_null(rig);
-	strcpy(rig->folder, "/tmp/test-agent-feeds-XXXXXX");
+	snprintf(rig->folder, sizeof(rig->folder), "/tmp/test-agent-feeds-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	snprintf(rig->socket, sizeof(rig->socket), "%s/agent.sock", rig->folder);
 	snprintf(rig->config, sizeof(rig->config), "%s/agent.yaml", rig->folder);

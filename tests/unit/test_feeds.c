@@ -114,7 +114,7 @@ static int set_up(void **state)
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	strcpy(rig->state_dir, "/tmp/test-feeds-XXXXXX");
+	snprintf(rig->state_dir, sizeof(rig->state_dir), "/tmp/test-feeds-XXXXXX");
 	assert_non_null(mkdtemp(rig->state_dir));
 	snprintf(rig->import_dir, sizeof(rig->import_dir), "%s/import", rig->state_dir);
 	memset(rig->key.bytes, 7, sizeof(rig->key.bytes));
