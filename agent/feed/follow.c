@@ -369,7 +369,7 @@ const struct feed_picture *follow_picture(const struct follow *follow)
 
 void follow_view(const struct follow *follow, struct feed_view *ret)
 {
-	struct unit *const *units;
+	struct unit *const *units = NULL;
 	uint32_t count = 0;
 
 	*ret = (struct feed_view){.state = follow->state,
