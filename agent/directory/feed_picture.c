@@ -96,6 +96,12 @@ static int append(struct unit *unit, enum record_kind kind, const void *record, 
 	return r;
 }
 
+static void set_version(struct unit *unit, enum record_kind kind, uint32_t index, uint64_t version)
+{
+	if (unit->versions[kind]) /* a unit that has records of the kind has their versions */
+		unit->versions[kind][index] = version;
+}
+
 static int append_copy(struct unit *unit, enum record_kind kind, const void *record, uint64_t version)
 {
 	struct unit_store context = {.unit = unit};
@@ -325,7 +331,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 		return append(unit, kind, &record, version);
 	}
 	memcpy((void *)(uintptr_t)records_at(&unit->records, kind, index), &record, record_size(kind));
-	unit->versions[kind][index] = version;
+	set_version(unit, kind, index, version);
 	return 0;
 }
 
@@ -394,7 +400,7 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 	key = (struct key_record *)(uintptr_t)records_at(&unit->records, kind, index);
 	key->revoked_at = revoke.at;
 	key->revoked_reason = *revoke.reason ? store_text(&context, revoke.reason, strlen(revoke.reason)) : "";
-	unit->versions[kind][index] = version;
+	set_version(unit, kind, index, version);
 	return key->revoked_reason ? 0 : -ENOMEM;
 }
 
