@@ -34,7 +34,8 @@ void work_refused(struct work *work, uint64_t tag, const char *tenant_id, const 
 static int take_entry(struct entry *entry, uint64_t tag)
 {
 	const struct feed_picture *picture = follow_picture(entry->follow);
-	struct unit *const *units = NULL, **copy;
+	struct unit *const *units = NULL;
+	struct unit **copy;
 	uint32_t count = 0;
 
 	if (picture)
