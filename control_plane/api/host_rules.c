@@ -48,6 +48,25 @@ static int get(struct request *request)
 /* ---- what a rule refers to
  * ------------------------------------------------------------------------------------------- */
 
+/* Projects may be named by slug; what is kept and published has their ids. */
+static int name_projects(struct request *request, const char **serves)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r;
+
+	if (!*serves)
+		return 0;
+	r = db_run(request->tx, &rows,
+		   "SELECT jsonb_agg(CASE WHEN p.id IS NULL THEN s ELSE jsonb_set(s, '{project}', to_jsonb(p.id)) END "
+		   "ORDER BY n) FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY e (s, n) "
+		   "LEFT JOIN control.projects p ON p.tenant_id = $1 AND p.slug = s ->> 'project'",
+		   request->tenant_id, *serves);
+	if (r < 0 || db_is_null(rows, 0, 0))
+		return r;
+	*serves = request_copy(request, db_text(rows, 0, 0));
+	return *serves ? 0 : -ENOMEM;
+}
+
 static int check_projects(struct request *request, const char *serves)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
@@ -126,6 +145,8 @@ static int create(struct request *request)
 	if (request_fields(request, create_fields, ARRAY_LEN(create_fields), &fields) != 0)
 		return 0;
 	r = record_json_text(request, fields.serves, &serves);
+	if (r == 0)
+		r = name_projects(request, &serves);
 	if (r < 0)
 		return r;
 	r = db_run(request->tx, &rows,
@@ -168,6 +189,8 @@ static int patch(struct request *request)
 	if (request_fields(request, patch_fields, ARRAY_LEN(patch_fields), &fields) != 0)
 		return 0;
 	r = record_json_text(request, fields.serves, &serves);
+	if (r == 0)
+		r = name_projects(request, &serves);
 	if (r == 0)
 		r = lock(request, &version);
 	if (r != 0)

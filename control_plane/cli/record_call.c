@@ -135,20 +135,40 @@ static int add_pair(json_t *body, const char *field, const char *given)
 	return r;
 }
 
+/* Where a field goes: "list.field" is a member of the list's first object. NULL: out of memory. */
+static json_t *holder_of(struct reading *in, const char **field)
+{
+	const char *dot = strchr(*field, '.');
+	char name[32];
+	json_t *list;
+
+	if (!dot)
+		return in->body;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - *field), *field);
+	*field = dot + 1;
+	list = list_of(in->body, name);
+	if (list && json_array_size(list) == 0 && json_array_append_new(list, json_object()) < 0)
+		return NULL;
+	return json_array_get(list, 0);
+}
+
 static int add_option(struct reading *in, const struct record_option *option, const char *value)
 {
+	const char *field = option->field;
+	json_t *json, *holder = holder_of(in, &field);
 	struct problem problem = {0};
 	uint64_t number;
 	int64_t time;
-	json_t *json;
 	int r = 0;
 
+	if (!holder)
+		return -ENOMEM;
 	/* In capitals: a place in the path. */
 	if (option->field[0] >= 'A' && option->field[0] <= 'Z')
 		return json_object_set_new(in->filled, option->field, json_string(value));
 	switch (option->type) {
 	case OPTION_TEXT:
-		return json_object_set_new(in->body, option->field, json_string(value));
+		return json_object_set_new(holder, field, json_string(value));
 	case OPTION_NUMBER:
 		r = parse_u64(value, &number) < 0 || number > INT64_MAX ? -EINVAL : 0;
 		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)number));
@@ -159,7 +179,7 @@ static int add_option(struct reading *in, const struct record_option *option, co
 		r = read_time(value, &time);
 		return r < 0 ? r : json_object_set_new(in->body, option->field, json_integer((json_int_t)time));
 	case OPTION_LIST:
-		return add_list(in->body, option->field, value);
+		return add_list(holder, field, value);
 	case OPTION_ITEM:
 		return add_item(in->body, option->field, value);
 	case OPTION_JSON:

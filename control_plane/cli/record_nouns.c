@@ -147,18 +147,32 @@ static const struct record_action role_actions[] = {
 	{"remove", "ROLE", "DELETE", T "/roles/{ROLE}", "when nobody has it any more", WITH(TENANT)},
 };
 
-static const struct record_option rule_fields[] = {
+#define SERVES                                                                                         \
+	{                                                                                              \
+		"--serves", "serves", OPTION_JSON,                                                     \
+			"several projects: [{\"project\": …, \"login\": [\"owner\"], \"sudo\": [], " \
+			"\"services\": []}, …]"                                                      \
+	}
+static const struct record_option rule_add[] = {
+	TENANT,
+	{"--project", "serves.project", OPTION_TEXT, "what the hosts serve, by id or slug"},
+	{"--login", "serves.login", OPTION_LIST, "project roles that sign in (owner,editor)"},
+	{"--sudo", "serves.sudo", OPTION_LIST, "project roles that become root there"},
+	{"--service", "serves.services", OPTION_LIST, "PAM services that may be used; without it: all"},
+	SERVES,
+};
+static const struct record_option rule_set[] = {
 	TENANT,
 	{"--name", "name", OPTION_TEXT, "a host's name, or its beginning and '*'"},
-	{"--serves", "serves", OPTION_JSON,
-	 "[{\"project\": \"prj_…\", \"login\": [\"owner\"], \"sudo\": [], \"services\": []}]"},
+	SERVES,
 };
 static const struct record_action rule_actions[] = {
 	{"list", "", "GET", T "/host-rules", "which hosts serve which projects", WITH(TENANT),
 	 COLUMNS("id", "name", "version")},
-	{"add", "NAME=name", "POST", T "/host-rules", "a new rule", OPTIONS(rule_fields)},
+	{"add", "NAME=name", "POST", T "/host-rules", "a new rule for hosts of this name; * at its end stands for any",
+	 OPTIONS(rule_add)},
 	{"show", "RULE", "GET", T "/host-rules/{RULE}", "one rule", WITH(TENANT)},
-	{"set", "RULE", "PATCH", T "/host-rules/{RULE}", "changes it", OPTIONS(rule_fields)},
+	{"set", "RULE", "PATCH", T "/host-rules/{RULE}", "changes it", OPTIONS(rule_set)},
 	{"remove", "RULE", "DELETE", T "/host-rules/{RULE}", "these hosts let nobody in for it any more",
 	 WITH(TENANT, WAIT)},
 };

@@ -23,7 +23,7 @@ enum record_option_type {
 };
 struct record_option {
 	const char *name;  /* "--ssh-key" */
-	const char *field; /* of the body, or the query */
+	const char *field; /* of the body, or the query; "list.field": of the first object in that list (texts and lists) */
 	enum record_option_type type;
 	const char *help;
 };

@@ -163,7 +163,18 @@ def test_host_rules_refer_to_what_is_there(operator, tenant, new_tenant):
     refused(operator.post(rules, {"name": "gpu", "serves": ["x"]}), 400)
     refused(operator.post(rules, {"name": "gpu", "serves": [{"project": project["id"], "login": ["nobody"]}]}), 400)
     refused(operator.post(rules, {"name": "gpu", "serves": [{"project": project["id"], "root": True}]}), 400)
+    refused(operator.post(rules, {"name": "gpu", "serves": [{"project": "q"}]}), 400, "project")
+    refused(operator.post(rules, {"name": "gpu", "serves": [{"project": theirs["id"]}, {"project": "p"}]}), 400, "project")
     assert operator.must("GET", rules)["items"] == []
+
+
+def test_a_host_rule_may_say_slugs_and_keeps_ids(operator, tenant):
+    ids = {slug: tenant.project(slug)["id"] for slug in ("p", "q", "r")}
+    serves = [{"project": "q", "login": ["owner"]}, {"project": ids["p"]}]
+    rule = operator.must("POST", f"{tenant.path}/host-rules", {"name": "gpu*", "serves": serves})
+    assert [s["project"] for s in rule["serves"]] == [ids["q"], ids["p"]] and rule["serves"][0]["login"] == ["owner"]
+    answer = operator.patch(f"{tenant.path}/host-rules/{rule['id']}", {"serves": [{"project": "r"}]}, headers={"If-Match": "*"})
+    assert answer.status == 200 and answer.json["serves"] == [{"project": ids["r"]}], answer
 
 
 def test_deleting_a_project(operator, control, tenant):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The command line about records: the same gate, the same events; help, tables, JSON and exit statuses."""
 import json
+import pathlib
+import re
+import shlex
 
 import pytest
 
@@ -49,6 +52,9 @@ def test_a_life(control, tmp_path, operator):
     run("member", "add", "ann", "editor", *where, "--project", "vision")
     assert "editor" in run("member", "list", *where, "--project", "vision").stdout
     assert "vision" not in run("member", "list", *where).stdout
+    rule = as_json("host-rule", "add", "gpu-*", *where, "--project", "vision", "--login", "owner,editor", "--sudo", "owner")
+    project = as_json("project", "show", "vision", *where)["id"]
+    assert rule["serves"] == [{"project": project, "login": ["owner", "editor"], "sudo": ["owner"]}]
     key = as_json("key", "add", "ann", *where, "--label", "ci", "--not-after", "90d", "--action", "project.view,dataset.write")
     assert key["actions"] == ["project.view", "dataset.write"] and key["secret"].startswith("tnt_pk_")
     rotated = control.run("key", "rotate", key["id"], *where, "--grace", "7d")
@@ -99,3 +105,18 @@ def test_nothing_obeys_a_terminal(control, operator):
     control.cluster.psql(f"UPDATE control.tenants SET name = E'a\\x1b[2Jb' WHERE id = '{tenant['id']}'")
     done = control.run("tenant", "show", "escapes")
     assert "\x1b" not in done.stdout and "\\x1b" in done.stdout.lower()
+
+
+def test_the_commands_of_the_readme(control):
+    """From an empty control plane to a revoked key, as the README tells it."""
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    commands = re.findall(r"^    tenant-control ((?!init)[^#\n]+)", readme, re.M)
+    assert len(commands) >= 8
+    key = None
+    for command in commands:
+        done = control.run(*shlex.split(command.replace("key_…", key or "key_…").replace("acme", "readme")))
+        if command.startswith("key add"):
+            key = re.search(r"key_\w{16}", done.stdout)[0]
+        if command.startswith("host add-token"):
+            assert "tnt_et_" in done.stdout
+    assert "0 of 0 hosts" in done.stdout
