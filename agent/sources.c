@@ -281,6 +281,17 @@ void sources_unenroll(struct sources *sources)
 	feeds_forget(sources->feeds);
 }
 
+/* As curl looks for it with an https URL. Read here, since a library does not look at its process's environment. */
+static const char *proxy_of_environment(void)
+{
+	static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+	const char *proxy = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && !proxy; i++)
+		proxy = getenv(names[i]);
+	return proxy;
+}
+
 int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct parts *parts,
 		   const struct sources_hooks *hooks, struct sources **ret)
 {
@@ -291,7 +302,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		.host_name = config->host_name,
 		.ca_file = config->ca_file,
 		.pin = config->pin,
-		.proxy = config->proxy,
+		.proxy = config->proxy ? config->proxy : proxy_of_environment(),
 	};
 	struct sources *sources = calloc(1, sizeof(*sources));
 	const struct feeds_hooks feed_hooks = {on_units, on_view, on_audit, on_disabled, on_enrolled, sources};

@@ -55,7 +55,7 @@ struct feeds_options {
 	const char *import_dir;          /* /etc/tenantd/feeds */
 	const struct seal_key *seal_key; /* NULL: nothing can be kept, so there is no enrolling */
 	const char *host_name;
-	const char *ca_file, *pin, *proxy; /* NULL: the system's, none, the environment's */
+	const char *ca_file, *pin, *proxy; /* NULL: the system's, none, none */
 	bool allow_plain_http;             /* tests on loopback */
 };
 /* All are called on the loop's thread. */

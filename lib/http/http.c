@@ -163,9 +163,7 @@ int http_create(const struct http_options *options, const struct http_hooks *hoo
 		return -ENOMEM;
 	http->curl_due = http->timer_due = NEVER;
 	http->allow_plain = options->allow_plain;
-	http->has_proxy = options->proxy ? options->proxy[0] != '\0'
-					 : getenv("https_proxy") || getenv("HTTPS_PROXY") || getenv("all_proxy") ||
-						   getenv("ALL_PROXY");
+	http->has_proxy = options->proxy && options->proxy[0];
 	http->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	http->multi = curl_multi_init();
 	if (!http->multi || copy_text(&http->ca_file, options->ca_file) < 0 ||
@@ -329,9 +327,8 @@ static int set_options(struct http_transfer *transfer, const struct http_request
 	}
 	if (http->pin)
 		SET(CURLOPT_PINNEDPUBLICKEY, http->pin);
-	if (http->proxy)
-		SET(CURLOPT_PROXY, http->proxy);
-	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy gets none of ours */
+	SET(CURLOPT_PROXY, http->proxy ? http->proxy : ""); /* never the environment's without the caller's knowledge */
+	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);  /* a proxy gets none of ours */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)http->connect_timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, timeout == UINT32_MAX ? 0L : (long)timeout);
 	SET(CURLOPT_ERRORBUFFER, transfer->error);

@@ -49,7 +49,7 @@ RULES = {
     "nss_module": (("include/tenant/nss_map.h",), ("subid",)),
     "pam_module": (("include/tenant",), ("pam",)),
     "agent": (("agent", "lib", "include/tenant"), ("jansson", "yaml", "systemd")),
-    "agent/directory": (("agent", "lib"), ("yaml", "systemd")),
+    "agent/directory": (("agent", "lib"), ("jansson", "yaml", "systemd")),
     # These decide. They know neither sockets nor files, so that each decision can be tested by itself.
     "agent/policy": (("agent/directory", "lib/base", "lib/records"), ()),
     "agent/credential": (

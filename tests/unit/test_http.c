@@ -478,6 +478,22 @@ static void test_no_way_there(void **state)
 	assert_int_equal(outcome.fault, HTTP_NO_PROXY);
 }
 
+static void test_proxy_of_the_environment_is_the_callers_to_name(void **state)
+{
+	const struct http_options options = {.allow_plain = true};
+	struct MHD_Daemon *daemon = serve(NULL, NULL);
+	struct raw gone = {.text = "", .hang_up = true};
+	struct outcome outcome;
+
+	raw_start(&gone);
+	raw_stop(&gone);
+	assert_int_equal(setenv("http_proxy", url_of("http", "127.0.0.1", gone.port, ""), 1), 0);
+	outcome = ask(&options, (struct http_request){.url = url_of("http", "127.0.0.1", port_of(daemon), "/")});
+	assert_int_equal(unsetenv("http_proxy"), 0);
+	MHD_stop_daemon(daemon);
+	assert_int_equal(outcome.fault, HTTP_FINE);
+}
+
 /* ---- on a loop of the caller's ------------------------------------------------------------------------- */
 
 struct loop {
@@ -629,12 +645,19 @@ static void test_idle_limit_on_a_loop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),    cmocka_unit_test(test_redirects_are_not_followed),
-		cmocka_unit_test(test_limits),     cmocka_unit_test(test_data_stops),
-		cmocka_unit_test(test_only_https), cmocka_unit_test(test_headers_carry_no_line_end),
-		cmocka_unit_test(test_tls),        cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_times),      cmocka_unit_test(test_no_way_there),
-		cmocka_unit_test(test_loop),       cmocka_unit_test(test_idle_limit_on_a_loop),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_redirects_are_not_followed),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_data_stops),
+		cmocka_unit_test(test_only_https),
+		cmocka_unit_test(test_headers_carry_no_line_end),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_no_way_there),
+		cmocka_unit_test(test_proxy_of_the_environment_is_the_callers_to_name),
+		cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_idle_limit_on_a_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
