@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "records/matrix.h"
 #include "policy/policy.h"
+#include "records/matrix.h"
 
 static const char *const suffixes[GROUP_LEVEL_COUNT] = {
 	[GROUP_LEVEL_ALL] = "",

@@ -38,8 +38,8 @@ const struct problem_kind *problem_kind(enum problem_type type)
 	return &kinds[type];
 }
 
-static void respond(struct request *request, enum problem_type type, const char *field, uint32_t seconds,
-		    const char *format, va_list arguments)
+static _printf_(5, 0) void respond(struct request *request, enum problem_type type, const char *field, uint32_t seconds,
+				   const char *format, va_list arguments)
 {
 	const struct problem_kind *kind = &kinds[type];
 	struct response *response = &request->response;

@@ -181,7 +181,7 @@ static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth
 }
 
 int yaml_tree_read(struct arena *arena, const char *file, const char *data, size_t length, struct yaml_node **ret,
-		     struct problem *problem)
+		   struct problem *problem)
 {
 	_cleanup_(reader_finish) struct reader r = {.arena = arena, .file = file, .problem = problem};
 	struct yaml_node *root = NULL;

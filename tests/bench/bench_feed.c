@@ -32,7 +32,7 @@
 #define DELTAS 101U
 #define VERIFIER "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
-static void die(const char *what, const struct problem *problem)
+static _Noreturn void die(const char *what, const struct problem *problem)
 {
 	fprintf(stderr, "bench_feed: %s: %s\n", what, problem ? problem->text : "");
 	exit(1);

@@ -27,7 +27,7 @@
 
 static enum nss_status (*get_pwnam)(const char *, struct passwd *, char *, size_t, int *);
 
-static void die(const char *what, int r)
+static _Noreturn void die(const char *what, int r)
 {
 	fprintf(stderr, "bench_map: %s: %s\n", what, strerror(-r));
 	exit(1);

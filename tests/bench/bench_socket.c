@@ -35,7 +35,7 @@
 
 static char folder[64], agent_path[96], echo_path[96], sessions[96];
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "bench_socket: %s: %s\n", what, strerror(errno));
 	exit(1);

@@ -21,7 +21,7 @@
 
 static pid_t nscd;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "bench_nss: %s: %s\n", what, strerror(errno));
 	exit(1);

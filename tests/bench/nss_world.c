@@ -15,7 +15,7 @@
 static struct unit *base_unit;
 static uint32_t base_people, base_changing;
 
-static void die(const char *what, int r)
+static _Noreturn void die(const char *what, int r)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(-r));
 	exit(1);

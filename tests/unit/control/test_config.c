@@ -2,16 +2,10 @@
  *
  * What a configuration says, and what is refused: where, and with which advice.
  */
-// clang-format off
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit.h"
 #include "control_plane/config.h"
 
 #define URL "url: https://control.example.org\n"

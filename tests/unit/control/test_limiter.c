@@ -2,17 +2,11 @@
  *
  * Token buckets at given times, and who is one source.
  */
-// clang-format off
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-// clang-format on
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../unit.h"
 #include "base/parse.h"
 #include "control_plane/http/limiter.h"
 #include "control_plane/http/source.h"

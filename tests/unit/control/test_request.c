@@ -2,17 +2,11 @@
  *
  * Targets, bodies, answers, conditions and pages, without a server.
  */
-// clang-format off
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-// clang-format on
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "../unit.h"
 #include "control_plane/http/router.h"
 #include "json/json_read.h"
 
@@ -86,8 +80,8 @@ static void refuses_targets(void **state)
 		"/a?b=1&&c=2",
 		"/a?b=\x01",
 		"/a?%62=1&b=2",
-		"/a?1=&2=&3=&4=&5=&6=&7=&8=&9=&10=&11=&12=&13=&14=&15=&16=&17=&18=&19=&20=&21=&22=&23=&24=&25=&26=&27="
-		"&28=&29=&30=&31=&32=&33=",
+		("/a?1=&2=&3=&4=&5=&6=&7=&8=&9=&10=&11=&12=&13=&14=&15=&16=&17=&18=&19=&20=&21=&22=&23=&24=&25=&26=&27="
+		 "&28=&29=&30=&31=&32=&33="),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {

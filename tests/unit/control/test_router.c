@@ -2,15 +2,9 @@
  *
  * Which route answers to which path, and which tables of routes do not start.
  */
-// clang-format off
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-// clang-format on
 #include <string.h>
 
+#include "../unit.h"
 #include "control_plane/api/routes.h"
 #include "control_plane/http/router.h"
 
