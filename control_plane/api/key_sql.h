@@ -6,23 +6,21 @@
 
 #include "control_plane/api/record.h"
 
-/* Of control.api_keys. */
-#define KEY_SCOPES_SQL                                                                                                                                           \
-	"'label', " SQL_TEXT("label") ", 'projects', " SQL_LIST("projects") ", 'actions', " SQL_LIST(                                                            \
-		"actions") ", "                                                                                                                                  \
-			   "'services', " SQL_LIST(                                                                                                              \
-				   "services") ", 'from', " SQL_LIST("allow_from") ", 'created', created, "                                                      \
-										   "'not_before', " SQL_NUMBER("not_"                                            \
-													       "befor"                                           \
-													       "e") ", 'not_after', " SQL_NUMBER(                \
-											   "not_after") ", "                                                     \
-													"'successor',"                                           \
-													" " SQL_TEXT("successor") ", 'revoked_at', " SQL_NUMBER( \
-														"revo"                                           \
-														"ked_"                                           \
-														"at") ", "                                       \
-														      "'revoked_reason', " SQL_TEXT(             \
-															      "revoked_reason")
+/* Of control.api_keys. A pair of JSON a line; clang-format cuts strings in such a sequence into splinters. */
+/* clang-format off */
+#define KEY_SCOPES_SQL \
+	"'label', " SQL_TEXT("label") \
+	", 'projects', " SQL_LIST("projects") \
+	", 'actions', " SQL_LIST("actions") \
+	", 'services', " SQL_LIST("services") \
+	", 'from', " SQL_LIST("allow_from") \
+	", 'created', created" \
+	", 'not_before', " SQL_NUMBER("not_before") \
+	", 'not_after', " SQL_NUMBER("not_after") \
+	", 'successor', " SQL_TEXT("successor") \
+	", 'revoked_at', " SQL_NUMBER("revoked_at") \
+	", 'revoked_reason', " SQL_TEXT("revoked_reason")
+/* clang-format on */
 #define KEY_BODY_SQL                                                                                       \
 	"jsonb_strip_nulls(jsonb_build_object('user', user_id, 'verifier', 'sha256:' || encode(verifier, " \
 	"'hex'), " KEY_SCOPES_SQL "))"
