@@ -304,8 +304,8 @@ int verb_init(int argc, char **argv)
 	/* From cli_open on this is the service's account, which need not be able to read the file. Whether the password
 	 * is needed at all is known later. */
 	if (init.operator_email && init.password_file)
-		init.password_result = password_read(init.password_file, init.operator_email, &init.password,
-						     &init.password_problem);
+		init.password_result =
+			password_read(init.password_file, init.operator_email, &init.password, &init.password_problem);
 	result = cli_open(&options, false, &cli);
 	if (result != 0) {
 		secret_free(init.password);
