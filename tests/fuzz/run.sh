@@ -28,7 +28,7 @@ fi
 
 failed=0
 ran=0
-for source in tests/fuzz/fuzz_*.c; do
+for source in tests/fuzz/fuzz_*.c tests/fuzz/control/fuzz_*.c; do
 	program=$(basename "$source" .c)
 	name=${program#fuzz_}
 	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then
