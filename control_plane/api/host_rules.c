@@ -15,7 +15,9 @@
 #define VIEW_SQL "jsonb_build_object('id', id, 'version', version, 'name', name, 'serves', serves)"
 #define COLUMNS_SQL "version, " BODY_SQL ", " VIEW_SQL
 
-static const struct record_unique unique[] = {{"host_rules_tenant_id_name_key", "name"}};
+static const struct record_unique unique[] = {
+	{"host_rules_tenant_id_name_key", "name"}, {"host_rules_name", "name"}, /* in any case of letters */
+};
 
 static int list(struct request *request)
 {
@@ -67,6 +69,21 @@ static int name_projects(struct request *request, const char **serves)
 	return *serves ? 0 : -ENOMEM;
 }
 
+/* A host takes one rule for a project. */
+static int check_once(struct request *request, const char *serves)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(request->tx, &rows,
+		       "SELECT s ->> 'project' FROM jsonb_array_elements($1::jsonb) s GROUP BY 1 HAVING count(*) > 1 "
+		       "LIMIT 1",
+		       serves);
+
+	if (r < 0 || db_row_count(rows) == 0)
+		return r;
+	respond_invalid(request, "serves", "project \"%s\" is there twice: put both into one", db_text(rows, 0, 0));
+	return 1;
+}
+
 static int check_projects(struct request *request, const char *serves)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
@@ -110,6 +127,11 @@ static int publish(struct request *request, const char *id, const char *kind, co
 {
 	int r = record_publish(request, RECORD_HOST, id, rows);
 
+	/* Roles do not go away meanwhile (api/roles.c). */
+	if (r == 0 && serves)
+		r = db_later(request->tx, "SELECT FROM control.tenants WHERE id = $1 FOR SHARE", request->tenant_id);
+	if (r == 0 && serves)
+		r = check_once(request, serves);
 	if (r == 0 && serves)
 		r = check_projects(request, serves);
 	if (r == 0 && serves)

@@ -45,7 +45,7 @@ static int targets_of(struct request *request, const char *host_id, struct acks_
 	*ret_count = db_row_count(rows);
 	/* change_publish goes from tenant to tenant, but begins where the transaction is. */
 	if (r == 0 && *ret_count > 0)
-		r = db_later(request->tx, "SELECT set_config('control.tenant', $1, true)", targets[0].tenant_id);
+		r = db_switch_tenant(request->tx, targets[0].tenant_id);
 	return r;
 }
 
@@ -65,11 +65,12 @@ static int set_state(struct request *request, const struct host_row *host, int64
 	return db_run(
 		request->tx, ret,
 		"UPDATE control.hosts h SET version = version + 1, disabled_at = $2::bigint, disabled_reason = $3, "
+		"sessions_valid_from = greatest(sessions_valid_from, $4::bigint) + 1, "
 		"kid = CASE WHEN $2::bigint = 0 THEN '.' || id ELSE kid END, jwk = CASE WHEN $2::bigint = 0 THEN '{}' "
 		"ELSE "
 		"jwk END "
 		"WHERE id = $1 RETURNING " HOST_COLUMNS_SQL,
-		host->id, record_number(request, disabled_at), reason);
+		host->id, record_number(request, disabled_at), reason, record_number(request, request->now));
 }
 
 static int disable(struct request *request)

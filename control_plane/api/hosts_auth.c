@@ -138,16 +138,22 @@ static int check_token(struct request *request, const struct enrolment *enrolmen
 static int find_host(struct request *request, struct enrolment *enrolment, const struct db_rows *token)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT id, name, kid, enrolled_by, disabled_at FROM control.hosts WHERE kid = $1 OR name = $2 "
-		       "FOR UPDATE",
-		       enrolment->public.kid, enrolment->name);
+	int r = db_run(
+		request->tx, &rows,
+		"SELECT id, name, kid, enrolled_by, disabled_at, EXISTS (SELECT FROM control.host_tenants s WHERE "
+		"s.host_id = hosts.id AND s.tenant_id <> ALL (SELECT unnest(tenants) FROM "
+		"control.enrolment_tokens WHERE id = $3)) FROM control.hosts WHERE kid = $1 OR name = $2 "
+		"FOR UPDATE",
+		enrolment->public.kid, enrolment->name, enrolment->id);
 
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < db_row_count(rows); i++) {
 		/* A host that was disabled and enabled again waits here for a new key. */
 		if (*db_text(rows, i, 2) == '.') {
+			/* Whoever comes with that key gets the feeds of all that the host serves. */
+			if (db_bool(rows, i, 5))
+				return refuse_token(request, enrolment, "this host serves tenants that it is not for");
 			enrolment->host_id = request_copy(request, db_text(rows, i, 0));
 			if (!enrolment->host_id)
 				return -ENOMEM;
@@ -343,7 +349,9 @@ static int handle_token(struct request *request)
 			refuse_client(request, 401, "invalid_client", "the assertion was not accepted: malformed"), 0);
 	/* One that was disabled and enabled again has no key until it enrols anew (api/host_states.c). */
 	r = db_run(request->tx, &rows,
-		   "SELECT id, jwk, disabled_at FROM control.hosts WHERE id = $1 AND kid NOT LIKE '.%'", host_id);
+		   "SELECT id, jwk, disabled_at, sessions_valid_from FROM control.hosts WHERE id = $1 AND kid NOT LIKE "
+		   "'.%'",
+		   host_id);
 	if (r < 0)
 		return r;
 	if (db_row_count(rows) != 1)
@@ -358,7 +366,7 @@ static int handle_token(struct request *request)
 	if (r == 0)
 		r = db_later(request->tx, "UPDATE control.hosts SET last_seen = now() WHERE id = $1", host_id);
 	if (r == 0)
-		r = access_token_issue(request, ACCESS_HOST, host_id, NULL, 0, &text, &token);
+		r = access_token_issue(request, ACCESS_HOST, host_id, NULL, db_i64(rows, 0, 3), &text, &token);
 	return r == 0 ? access_token_answer(request, text, &token) : MIN_OF(r, 0);
 }
 

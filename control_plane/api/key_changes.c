@@ -9,6 +9,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/key_scopes.h"
 #include "control_plane/api/keys.h"
 #include "control_plane/api/rights.h"
 #include "control_plane/feed/change.h"
@@ -107,13 +108,56 @@ static int64_t new_end(const struct request *request, const struct db_rows *rows
 	return end == 0 ? 0 : request->now + (end - db_i64(rows, 0, CREATED));
 }
 
+/* Who comes with a limited key gets none that may do more by rotating another, and one that ends does not live longer
+ * than it was to. */
+static int check_reach(struct request *request, const struct db_rows *rows, int64_t end)
+{
+	const struct key_record *key = request->principal.key;
+	_cleanup_(json_decrefp) json_t *projects = NULL, *actions = NULL, *services = NULL, *from = NULL;
+	_cleanup_(db_rows_freep) struct db_rows *found = NULL;
+	struct key_scopes scopes = {.not_after = end};
+	int r;
+
+	if (!key)
+		return 0;
+	if (strcmp(key->id, request->params[1]) == 0) {
+		int64_t most = new_end(request, rows, &(struct rotation){0});
+
+		if (most == 0 || end <= most)
+			return 0;
+		respond_problem(request, PROBLEM_FORBIDDEN, "the new key would live longer than this one was to");
+		return 1;
+	}
+	r = db_run(request->tx, &found,
+		   "SELECT to_json(projects), to_json(actions), to_json(services), to_json(allow_from) "
+		   "FROM control.api_keys WHERE tenant_id = $1 AND id = $2",
+		   request->tenant_id, request->params[1]);
+	if (r == 0)
+		r = record_json(found, 0, 0, &projects);
+	if (r == 0)
+		r = record_json(found, 0, 1, &actions);
+	if (r == 0)
+		r = record_json(found, 0, 2, &services);
+	if (r == 0)
+		r = record_json(found, 0, 3, &from);
+	if (r < 0)
+		return r;
+	scopes.projects = projects;
+	scopes.actions = actions;
+	scopes.services = services;
+	scopes.from = from;
+	return key_scopes_check(request, &scopes);
+}
+
 static int insert_successor(struct request *request, const struct new_key *key, int64_t end, struct db_rows **ret)
 {
 	int r = db_run(
 		request->tx, ret,
 		"INSERT INTO control.api_keys (id, tenant_id, user_id, label, verifier, projects, actions, services, "
-		"allow_from, created, not_after) SELECT $3, tenant_id, user_id, label, $4::bytea, projects, actions, "
-		"services, allow_from, $5::bigint, $6::bigint FROM control.api_keys WHERE tenant_id = $1 AND id = $2 "
+		"allow_from, created, not_before, not_after) SELECT $3, tenant_id, user_id, label, $4::bytea, "
+		"projects, "
+		"actions, services, allow_from, $5::bigint, CASE WHEN not_before > $5::bigint THEN not_before ELSE 0 "
+		"END, $6::bigint FROM control.api_keys WHERE tenant_id = $1 AND id = $2 "
 		"RETURNING " KEY_COLUMNS_SQL,
 		request->tenant_id, request->params[1], key->id, key->verifier, record_number(request, request->now),
 		record_number(request, end));
@@ -149,12 +193,9 @@ static int rotate(struct request *request)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	end = new_end(request, before, &rotation);
-	/* Who comes with a key that ends does not make one that outlives it by rotating another. */
-	if (request->principal.key && request->principal.key->not_after != 0 &&
-	    strcmp(request->principal.key->id, request->params[1]) != 0 &&
-	    (end == 0 || end > request->principal.key->not_after))
-		return respond_problem(request, PROBLEM_FORBIDDEN,
-				       "the key that you use ends before the new one would");
+	r = check_reach(request, before, end);
+	if (r != 0)
+		return MIN_OF(r, 0);
 	r = keys_make(request, db_text(before, 0, OWNER_KIND), &key);
 	if (r == 0)
 		r = insert_successor(request, &key, end, &rows);

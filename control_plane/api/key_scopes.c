@@ -37,11 +37,16 @@ static int check_actions(struct request *request, json_t *actions)
 		if (matrix_knows_action(action))
 			continue;
 		if (!rows) {
-			int r = db_run(
-				request->tx, &rows,
-				"SELECT coalesce(' ' || string_agg(array_to_string(actions, ' '), ' ') || ' ', '') "
-				"FROM control.roles WHERE tenant_id = $1",
-				request->tenant_id);
+			/* Roles stay as they are meanwhile (api/roles.c). */
+			int r = db_later(request->tx, "SELECT FROM control.tenants WHERE id = $1 FOR SHARE",
+					 request->tenant_id);
+
+			if (r < 0)
+				return r;
+			r = db_run(request->tx, &rows,
+				   "SELECT coalesce(' ' || string_agg(array_to_string(actions, ' '), ' ') || ' ', '') "
+				   "FROM control.roles WHERE tenant_id = $1",
+				   request->tenant_id);
 			if (r < 0)
 				return r;
 			own = db_text(rows, 0, 0);

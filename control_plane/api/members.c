@@ -123,6 +123,14 @@ static int hold_project(struct request *request)
 	return 1;
 }
 
+/* Who manages a project takes nobody's role in it that they could not give. */
+static int check_before(struct request *request, const char *user, const char *before)
+{
+	if (!request->project_id || *before == '\0' || text_equal(user, request->principal.id))
+		return 0;
+	return rights_to_give_in_project(request, user, before);
+}
+
 /* A membership may be written without having been read; who says what they read is held to it. */
 static int check_match(struct request *request, int64_t version)
 {
@@ -151,6 +159,8 @@ static int put(struct request *request)
 		r = hold_project(request);
 	if (r == 0)
 		r = lock(request, user, &version, &before);
+	if (r == 0)
+		r = check_before(request, user, before);
 	if (r == 0)
 		r = request->project_id ? rights_to_give_in_project(request, user, role)
 					: rights_to_give_in_tenant(request, role);
@@ -194,6 +204,8 @@ static int delete_member(struct request *request)
 		r = rights_over_user(request, user);
 	if (r == 0)
 		r = lock(request, user, &version, &before);
+	if (r == 0)
+		r = check_before(request, user, before);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (version == 0)

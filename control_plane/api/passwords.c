@@ -245,7 +245,9 @@ static int handle_set(struct request *request)
 
 	if (request_fields(request, fields, ARRAY_LEN(fields), &form))
 		return 0;
-	r = users_find(request, request->params[1], &user_id);
+	r = rights_unlimited(request);
+	if (r == 0)
+		r = users_find(request, request->params[1], &user_id);
 	if (r == 0)
 		r = rights_over_user(request, user_id);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/key_sql.h"
+#include "control_plane/api/names.h"
 #include "control_plane/auth/gate.h"
 #include "control_plane/feed/change.h"
 
@@ -87,6 +88,8 @@ static int create(struct request *request)
 	r = record_json_text(request, fields.allow_from, &allow_from);
 	if (r == 0)
 		r = record_take_ids(request, GROUP_LEVEL_COUNT, &gid);
+	if (r == 0)
+		r = names_check_project(request, id, fields.slug);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,
@@ -130,8 +133,12 @@ static int patch(struct request *request)
 	if (request_fields(request, patch_fields, ARRAY_LEN(patch_fields), &fields) != 0)
 		return 0;
 	r = record_json_text(request, fields.allow_from, &allow_from);
+	if (r == 0 && fields.slug)
+		r = db_later(request->tx, "SELECT FROM control.tenants WHERE id = $1 FOR UPDATE", request->tenant_id);
 	if (r == 0)
 		r = lock(request);
+	if (r == 0 && fields.slug)
+		r = names_check_project(request, request->project_id, fields.slug);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,

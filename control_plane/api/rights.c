@@ -18,6 +18,16 @@ static int refuse(struct request *request, const char *target, const char *why)
 	return 1;
 }
 
+int rights_unlimited(struct request *request)
+{
+	const struct key_record *key = request->principal.key;
+
+	if (!key || (key->projects.count == 0 && key->actions.count == 0 && key->services.count == 0 &&
+		     key->from.count == 0 && key->not_after == 0))
+		return 0;
+	return refuse(request, request->principal.id, "the API key that you use is limited");
+}
+
 /* The role as the matrix needs it. `ret` and `ret_role` live as long as the request. 1: there is no such role. */
 static int load_role(struct request *request, const char *name, bool tenant_wide, struct tenant_record *ret)
 {
@@ -69,6 +79,24 @@ static bool tenant_role_within(const struct gate_standing *standing, const struc
 	for (const char *action = matrix_walk_next(&walk); action; action = matrix_walk_next(&walk))
 		if (matrix_tenant_role(&standing->own, standing->tenant_role, action) != MATRIX_YES)
 			return false;
+	return true;
+}
+
+/* An API key that is limited to actions gives no others away. */
+static bool key_has(const struct key_record *key, const struct tenant_record *tenant, const char *role)
+{
+	struct matrix_walk walk = matrix_walk_tenant(tenant, role);
+
+	if (!key || key->actions.count == 0)
+		return true;
+	for (const char *action = matrix_walk_next(&walk); action; action = matrix_walk_next(&walk)) {
+		bool found = false;
+
+		for (uint32_t i = 0; i < key->actions.count && !found; i++)
+			found = strcmp(key->actions.items[i], action) == 0;
+		if (!found)
+			return false;
+	}
 	return true;
 }
 
@@ -127,6 +155,8 @@ int rights_to_give_in_tenant(struct request *request, const char *role)
 		respond_invalid(request, "role", "the tenant has no tenant role \"%s\"", role);
 	if (r != 0 || request->standing->all)
 		return r;
+	if (!key_has(request->principal.key, &roles, role))
+		return refuse(request, role, "the API key that you use may not do all that this role gives");
 	return tenant_role_within(request->standing, &roles, role)
 		       ? 0
 		       : refuse(request, role, "you cannot give a role above your own");

@@ -9,6 +9,8 @@
 
 /* The user is there, and holds nothing in the tenant that the caller does not hold. Themselves: always. */
 int rights_over_user(struct request *request, const char *user_id);
+/* The caller does not come with an API key that is limited: what they ask for would give whoever has the key more. */
+int rights_unlimited(struct request *request);
 /* A role of the tenant that gives nothing that the caller does not hold. */
 int rights_to_give_in_tenant(struct request *request, const char *role);
 /* A project role for a user: nobody raises their own, and who manages only this project gives nothing beyond their own.

@@ -140,13 +140,17 @@ static int create(struct request *request)
 	return record_created(request, fields.name, rows);
 }
 
-/* 0 with its kind; 1; -errno. */
+/* 0 with its kind; 1; -errno. Whoever gives roles or names their actions holds the tenant's row, too: what is asked for
+ * below stays so. */
 static int lock(struct request *request, const char **ret_kind)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT version, kind FROM control.roles WHERE tenant_id = $1 AND name = $2 FOR UPDATE",
-		       request->tenant_id, request->params[1]);
+	int r = db_later(request->tx, "SELECT FROM control.tenants WHERE id = $1 FOR UPDATE", request->tenant_id);
+
+	if (r == 0)
+		r = db_run(request->tx, &rows,
+			   "SELECT version, kind FROM control.roles WHERE tenant_id = $1 AND name = $2 FOR UPDATE",
+			   request->tenant_id, request->params[1]);
 
 	if (r < 0)
 		return r;
@@ -156,6 +160,30 @@ static int lock(struct request *request, const char **ret_kind)
 	}
 	*ret_kind = request_copy(request, db_text(rows, 0, 1));
 	return *ret_kind ? request_if_match(request, (uint64_t)db_i64(rows, 0, 0)) : -ENOMEM;
+}
+
+/* Hosts refuse a feed in which a key names an action that nobody knows. `actions`: what stays of them, as JSON. */
+static int check_keys(struct request *request, const char *name, const char *actions)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(
+		request->tx, &rows,
+		"SELECT w.action, (SELECT id FROM control.api_keys k WHERE k.tenant_id = $1 AND k.actions @> "
+		"ARRAY[w.action] LIMIT 1) FROM (SELECT unnest(actions) AS action FROM control.roles WHERE "
+		"tenant_id = $1 AND name = $2) w WHERE w.action <> ALL (" SQL_NEW_LIST(
+			"$3") ") AND NOT EXISTS "
+			      "(SELECT FROM control.roles o WHERE o.tenant_id = $1 AND o.name <> $2 AND o.actions @> "
+			      "ARRAY[w.action])",
+		request->tenant_id, name, actions);
+
+	for (uint32_t i = 0; r == 0 && i < db_row_count(rows); i++) {
+		if (db_is_null(rows, i, 1) || matrix_knows_action(db_text(rows, i, 0)))
+			continue;
+		respond_problem(request, PROBLEM_CONFLICT, "API key %s is limited to \"%s\", which no other role gives",
+				db_text(rows, i, 1), db_text(rows, i, 0));
+		return 1;
+	}
+	return r;
 }
 
 static int answer_acks(struct request *request, uint64_t version, json_t *view)
@@ -180,6 +208,8 @@ static int patch(struct request *request)
 		r = check_own(request, name, kind, fields.actions);
 	if (r == 0)
 		r = record_json_text(request, fields.actions, &actions);
+	if (r == 0 && actions)
+		r = check_keys(request, name, actions);
 	if (r == 0)
 		r = db_run(request->tx, &rows,
 			   "UPDATE control.roles SET version = version + 1, " SQL_SET("groups", "$3") ", " SQL_SET_LIST(
@@ -224,6 +254,8 @@ static int delete_role(struct request *request)
 
 	if (r == 0)
 		r = check_unused(request, name);
+	if (r == 0)
+		r = check_keys(request, name, NULL);
 	if (r == 0)
 		r = db_run(request->tx, NULL, "DELETE FROM control.roles WHERE tenant_id = $1 AND name = $2",
 			   request->tenant_id, name);

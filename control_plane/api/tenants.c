@@ -6,6 +6,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/names.h"
 #include "control_plane/api/tenant_sql.h"
 #include "control_plane/auth/gate.h"
 #include "control_plane/auth/token_keys.h"
@@ -147,7 +148,7 @@ static int create(struct request *request)
 	if (!id)
 		return -ENOMEM;
 	if (request_fields(request, create_fields, ARRAY_LEN(create_fields), &fields) != 0 ||
-	    check_policy(request, fields.policy) != 0)
+	    check_policy(request, fields.policy) != 0 || names_check_tenant(request, fields.slug) != 0)
 		return 0;
 	if (fields.ids < BLOCK_LEAST || fields.ids > BLOCK_MOST)
 		return respond_invalid(request, "ids", "how many uids and gids: %d to %d", BLOCK_LEAST, BLOCK_MOST);

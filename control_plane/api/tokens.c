@@ -13,25 +13,33 @@
 #include "control_plane/api/record.h"
 #include "control_plane/api/revocations.h"
 #include "control_plane/app.h"
+#include "control_plane/auth/access_token.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/change.h"
 #include "records/record_json.h"
 
 #define JWKS_SEC 300
 #define REASON_BYTES_MAX 200
+#define BASE62 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 int revocations_put(struct request *request, const char *token_id, int64_t expires, const char *reason)
 {
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	int64_t until = expires + JWT_LEEWAY_SEC;
 	json_t *body;
-	int r = db_later(request->tx,
-			 "INSERT INTO control.token_revocations (tenant_id, jti, at, until, reason) "
-			 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-			 request->tenant_id ? request->tenant_id : "", token_id, record_number(request, request->now),
-			 record_number(request, until), reason);
+	int r = db_run(request->tx, &rows,
+		       "INSERT INTO control.token_revocations (tenant_id, jti, at, until, reason) "
+		       "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1",
+		       request->tenant_id ? request->tenant_id : "", token_id, record_number(request, request->now),
+		       record_number(request, until), reason);
 
-	if (r < 0 || !request->change)
+	if (r < 0)
 		return r;
+	/* Hosts refuse a version that they have already. */
+	if (db_row_count(rows) == 0)
+		return 1;
+	if (!request->change)
+		return 0;
 	body = json_pack("{s:s, s:I, s:I, s:s}", "of", "token", "at", (json_int_t)request->now, "until",
 			 (json_int_t)until, "reason", reason);
 	change_revoke(request->change, RECORD_REVOCATION, token_id, 1, body, json_deep_copy(body));
@@ -65,11 +73,14 @@ static int handle_revoke(struct request *request)
 		return 0;
 	if (strlen(form.reason) > REASON_BYTES_MAX || !text_is_printable(form.reason, strlen(form.reason)))
 		return respond_invalid(request, "reason", "at most %d printable bytes", REASON_BYTES_MAX);
-	if (!record_id_valid(RECORD_REVOCATION, id))
+	/* In the feed the revocations of hosts have their ids in the same place. */
+	if (strlen(id) != ACCESS_TOKEN_ID_CHARS || strspn(id, BASE62) != ACCESS_TOKEN_ID_CHARS)
 		return respond_problem(request, PROBLEM_NOT_FOUND, NULL);
 	/* Tokens are kept nowhere: how long this one has is not known, so the longest that any of them has is assumed.
 	 */
 	r = revocations_put(request, id, request->now + TOKEN_LIFETIME_MOST, form.reason);
+	if (r == 1)
+		return respond_problem(request, PROBLEM_CONFLICT, "the token is revoked already");
 	if (r == 0)
 		r = event_write(request, "token.revoke", id, json_pack("{s:s}", "reason", form.reason));
 	if (r < 0)

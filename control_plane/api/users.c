@@ -8,6 +8,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/names.h"
 #include "control_plane/api/passwords.h"
 #include "control_plane/api/rights.h"
 #include "control_plane/feed/change.h"
@@ -133,6 +134,8 @@ static int create(struct request *request)
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
 	if (r == 0)
 		r = record_take_ids(request, 1, &uid);
+	if (r == 0)
+		r = names_check_login(request, fields.login);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,

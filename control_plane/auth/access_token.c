@@ -9,8 +9,6 @@
 #include "control_plane/auth/token_keys.h"
 #include "crypto/api_key.h"
 
-#define ID_CHARS 22 /* 130 random bits */
-
 static const struct {
 	const char *word, *prefix;
 } kinds[] = {
@@ -28,8 +26,8 @@ int access_token_issue(struct request *request, enum access_kind kind, const cha
 	int64_t issued = MAX_OF(request->now, valid_from), expires = issued + MIN_OF(lifetime, TOKEN_LIFETIME_MOST);
 	_cleanup_(buffer_finish) struct buffer text = {.wipe = true};
 	_cleanup_(json_decrefp) json_t *claims = NULL;
-	char id[ID_CHARS + 1];
-	int r = base62_random(id, ID_CHARS);
+	char id[ACCESS_TOKEN_ID_CHARS + 1];
+	int r = base62_random(id, ACCESS_TOKEN_ID_CHARS);
 
 	if (r < 0)
 		return r;

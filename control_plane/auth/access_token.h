@@ -8,6 +8,8 @@
 #include "control_plane/http/request.h"
 #include "jose/jwt.h"
 
+#define ACCESS_TOKEN_ID_CHARS 22U /* base62: 130 random bits */
+
 enum access_kind { ACCESS_USER, ACCESS_OPERATOR, ACCESS_HOST };
 
 struct access_token {

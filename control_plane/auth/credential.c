@@ -74,7 +74,7 @@ enum { TOKEN_REVOKED = OWNER_COLUMNS };
 	"WHERE v.tenant_id = '' AND v.jti = $2) FROM control.operators WHERE id = $1"
 #define HOST_SQL                                                                     \
 	"SELECT name, disabled_at, EXISTS (SELECT FROM control.token_revocations v " \
-	"WHERE v.tenant_id = '' AND v.jti = $2) FROM control.hosts WHERE id = $1"
+	"WHERE v.tenant_id = '' AND v.jti = $2), sessions_valid_from FROM control.hosts WHERE id = $1"
 
 const char *credential_state_word(enum credential_state state)
 {
@@ -300,7 +300,8 @@ static int read_hosts_token(struct request *request, struct db_tx *tx, const str
 		return r;
 	ret->principal.kind = PRINCIPAL_HOST;
 	ret->principal.name = request_copy(request, db_text(rows, 0, 0));
-	if (db_bool(rows, 0, 2))
+	/* A disabled one is told so, with whatever token. */
+	if (db_i64(rows, 0, 1) == 0 && (db_bool(rows, 0, 2) || token->issued < db_i64(rows, 0, 3)))
 		*ret_state = CREDENTIAL_REVOKED;
 	else
 		*ret_state = db_i64(rows, 0, 1) == 0 ? CREDENTIAL_GOOD : CREDENTIAL_SUSPENDED;

@@ -31,6 +31,12 @@ static int find_key(struct request *request, const char **ret)
 	return 0;
 }
 
+/* A limited API key is not told what its owner was told: an answer may hold a new key. */
+static const char *owner_of(const struct request *request)
+{
+	return request->principal.key ? request->principal.key->id : request->principal.id;
+}
+
 /* What makes two requests the same one: method, path, query and body. */
 static int fingerprint(const struct request *request, uint8_t out[SHA256_BYTES])
 {
@@ -57,7 +63,7 @@ static int lock_number(const struct request *request, const char *tenant, const 
 	int result;
 
 	buffer_add(&text, tenant, strlen(tenant) + 1);
-	buffer_add(&text, request->principal.id, strlen(request->principal.id) + 1);
+	buffer_add(&text, owner_of(request), strlen(owner_of(request)) + 1);
 	buffer_add(&text, key, strlen(key) + 1);
 	if (text.failed)
 		return -ENOMEM;
@@ -170,7 +176,7 @@ int idempotency_begin(struct request *request)
 		       " FROM (SELECT) AS one LEFT JOIN control.idempotency i"
 		       " ON i.tenant_id = $2 AND i.principal = $3 AND i.key = $4"
 		       " AND i.created_at > now() - interval '24 hours'",
-		       lock, tenant_of(request), request->principal.id, key);
+		       lock, tenant_of(request), owner_of(request), key);
 	if (result < 0)
 		return result;
 	if (!db_bool(rows, 0, 0) && request->rerun)
@@ -213,13 +219,13 @@ int idempotency_keep(struct request *request)
 	result = db_run(request->tx, NULL,
 			"DELETE FROM control.idempotency WHERE tenant_id = $1 AND principal = $2 AND key = $3"
 			" AND created_at <= now() - interval '24 hours'",
-			tenant_of(request), request->principal.id, key);
+			tenant_of(request), owner_of(request), key);
 	if (result == 0)
 		result = db_run(request->tx, NULL,
 				"INSERT INTO control.idempotency"
 				" (tenant_id, principal, key, fingerprint, status, content_type, sealed)"
 				" VALUES ($1, $2, $3, $4, $5, $6, $7)",
-				tenant_of(request), request->principal.id, key, hex,
+				tenant_of(request), owner_of(request), key, hex,
 				request_text(request, "%u", response->status),
 				response->content_type ? response->content_type : "", sealed);
 	return result == -EEXIST ? -EAGAIN : result;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tenants, projects and people all become names of Unix groups on hosts, in one space: a host refuses a feed in which a
+ * name stands for two of them, or for one of the system's. All return 0; 1: a problem was set; -errno.
+ */
+#pragma once
+
+#include "control_plane/http/router.h"
+
+int names_check_tenant(struct request *request, const char *slug);
+/* In the request's tenant, whose row is locked: names come one after the other. `id` is the project's own. */
+int names_check_project(struct request *request, const char *id, const char *slug);
+int names_check_login(struct request *request, const char *login);
