@@ -281,7 +281,7 @@ static const struct option token_options[] = {
 };
 static const struct option feed_options[] = {
 	OPTION_RANGE("head", set_span, head_sec, 1, 3600),
-	OPTION_RANGE("stale", set_span, stale_sec, 10, 7 * 86400),
+	OPTION_RANGE("stale", set_span, stale_sec, 10, 12 * 3600),
 	OPTION_RANGE("keep_deltas", set_span, keep_deltas_sec, 60, 365 * 86400),
 };
 static const struct option limit_options[] = {

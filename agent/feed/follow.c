@@ -211,6 +211,19 @@ static void proceed(struct follow *follow)
 		follow_stream(follow);
 }
 
+void follow_break_off(struct follow *follow)
+{
+	if (!follow->transfer)
+		return;
+	http_cancel(TAKE_PTR(follow->transfer));
+	if (follow->streaming)
+		sse_reader_finish(&follow->sse);
+	follow->streaming = false;
+	follow_drop_next(follow);
+	lose_connection(follow);
+	follow_connect_in(follow, 0);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct follow *follow = context;

@@ -72,15 +72,18 @@ static void on_trust(void *context, const struct http_answer *answer)
 
 	follow->transfer = NULL;
 	if (answer->fault == HTTP_FINE && answer->status == 404) {
-		/* There is none after ours. */
+		/* There is none after ours: once at once, and then as after any failure, whoever speaks of newer ones.
+		 */
 		follow->walk = false;
-		follow_connect_in(follow, 0);
+		follow_connect_in(follow, follow->no_trust ? backoff_next(&follow->backoff, -1) : 0);
+		follow->no_trust = true;
 		return;
 	}
 	if (answer->fault != HTTP_FINE || answer->status != 200) {
 		follow_failed(follow, answer);
 		return;
 	}
+	follow->no_trust = false;
 	follow->last_contact = clock_realtime_sec();
 	fault = follow_take_trust(follow, answer->body, answer->length, &problem);
 	if (fault != FEED_FINE) {
@@ -232,8 +235,8 @@ static void on_snapshot(void *context, const struct http_answer *answer)
 	}
 	r = feed_line_new(follow->tenant_id, &snapshot, answer->body, answer->length, &follow->next);
 	if (r == 0) {
-		follow->next->generation = ++follow->generation;
-		r = feed_store_begin(follow->store, follow->generation);
+		follow->next->generation = follow->generation + 1;
+		r = feed_store_begin(follow->store, follow->next->generation);
 	}
 	if (r < 0) {
 		(void)problem_set(&problem, -r, "cannot begin with the snapshot: %s", strerrordesc_np(-r));

@@ -14,6 +14,7 @@
 #include "feed/follow_internal.h"
 #include "json/json_write.h"
 
+#define LIFETIME_MOST (12 * 3600) /* of a head: what feed.stale may say at most, and less than any export lasts */
 #define SAVE_RENEWALS_USEC (60 * USEC_PER_SEC)
 #define REFRESH_DELTAS 10000U
 #define REFRESH_BYTES (32ULL * 1024 * 1024)
@@ -153,16 +154,37 @@ static void disable(struct follow *follow, const struct revocation_record *revoc
 	follow->hooks->disabled(follow->hooks->context, reason);
 }
 
+/* It is at least so late: since a head was issued as much time went by as since it came. So a clock that somebody sets
+ * back over and over makes no row of heads, kept back and handed over one by one, count for ever. The control plane's
+ * own clock may have been wrong by as much as heads may be ahead of ours. */
+static int64_t follow_now(const struct follow *follow)
+{
+	int64_t now = clock_realtime_sec();
+
+	if (!follow->has_head)
+		return now;
+	return MAX_OF(now, follow->ahead + (int64_t)(clock_boottime_usec() / USEC_PER_SEC) - FEED_FUTURE_SEC);
+}
+
+void follow_note_time(struct follow *follow, const struct feed_head *head)
+{
+	int64_t ahead = head->issued - (int64_t)(clock_boottime_usec() / USEC_PER_SEC);
+
+	follow->ahead = follow->has_head ? MAX_OF(follow->ahead, ahead) : ahead;
+}
+
 static void remember_head(struct follow *follow, const struct feed_head *head, const char *note, size_t length)
 {
 	bool same = follow->has_head && head->epoch == follow->head.epoch && head->revision == follow->head.revision;
+	int64_t now = follow_now(follow);
 
 	/* A renewal that is older than the last one lengthens nothing. */
 	if (same && head->issued <= follow->head.issued)
 		return;
+	follow_note_time(follow, head);
 	follow->head = *head;
 	follow->has_head = true;
-	follow->fresh_until = follow_fresh_until(head, clock_boottime_usec(), clock_realtime_sec());
+	follow->fresh_until = follow_fresh_until(head, clock_boottime_usec(), now);
 	buffer_clear(&follow->kept.head);
 	if (buffer_add(&follow->kept.head, note, length) < 0)
 		follow->unsaved = true;
@@ -199,7 +221,18 @@ static void take_effect(struct follow *follow, bool changed, uint32_t count)
 	follow_note_problem(follow, "disk", "what came last could not be written to disk");
 }
 
-enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t length, struct problem *problem)
+/* A head that export made for a folder lasts for months. Over the network, where a new one comes every few seconds,
+ * it would keep alive what was revoked since. */
+static enum feed_fault judge_lifetime(const struct feed_head *head, struct problem *problem)
+{
+	if (head->expires - head->issued <= LIFETIME_MOST)
+		return FEED_FINE;
+	(void)problem_set(problem, EBADMSG, "the head lasts longer than one that comes over the network may");
+	return FEED_FUTURE;
+}
+
+enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t length, bool from_folder,
+				 struct problem *problem)
 {
 	struct feed_line *target = follow->next ? follow->next : follow->line;
 	const struct feed_head *bound = follow->has_head ? &follow->head : NULL;
@@ -208,10 +241,12 @@ enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t
 	struct feed_head head;
 	uint32_t count = 0;
 
-	fault = feed_head_read(note, length, &follow->trust, clock_realtime_sec(), &head, problem);
+	fault = feed_head_read(note, length, &follow->trust, follow_now(follow), &head, problem);
 	/* A head of an epoch that ended binds nobody in the next one. */
 	if (fault == FEED_FINE && bound && bound->epoch == head.epoch)
 		fault = feed_head_follows(bound, &head, problem);
+	if (fault == FEED_FINE && !from_folder)
+		fault = judge_lifetime(&head, problem);
 	if (fault == FEED_FINE)
 		fault = feed_line_apply(target, &follow->run, &head, bound, &count, problem);
 	if (fault == FEED_BAD_RECORD)
@@ -223,9 +258,15 @@ enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t
 	    bound->revision == head.revision && head.issued <= bound->issued)
 		return FEED_FINE;
 	changed = swap || count > 0;
+	/* What was said before, once more, is no news. */
+	if (changed || !bound || head.issued > bound->issued) {
+		follow->news = true;
+		follow->no_trust = false;
+	}
 	if (swap) {
 		feed_line_free(follow->line);
 		follow->line = TAKE_PTR(follow->next);
+		follow->generation = follow->line->generation;
 		follow->resync = follow->refresh = follow->unsaved = false;
 	}
 	remember_head(follow, &head, note, length);

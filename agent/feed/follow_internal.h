@@ -44,7 +44,8 @@ struct follow {
 	struct feed_head head;
 	bool has_trust, has_head;
 	uint64_t fresh_until, saved_at;
-	uint64_t generation; /* the last one that was used */
+	int64_t ahead;       /* of CLOCK_BOOTTIME, in seconds: when heads were issued, at the most */
+	uint64_t generation; /* the one in force; what is being written is the next, over what came of it before */
 	bool unsaved;        /* what is in force is not all on disk */
 
 	struct feed_line *line; /* in force; NULL: nothing yet */
@@ -60,13 +61,14 @@ struct follow {
 	bool resync;       /* line cannot go on: a snapshot is needed */
 	bool refresh;      /* line could go on, but is long: a newer snapshot would do */
 	bool walk, walked; /* look for newer trust documents; was done for this connection */
+	bool no_trust;     /* asked for one after ours, and there was none; until there is news */
 	uint64_t no_refresh_before;
 
 	struct sse_reader sse;
 	bool streaming, polling;
 	bool busy, wipe_due; /* inside the stream's callback: what would pull it away waits for its end */
 	unsigned fruitless, polls;
-	bool heard;                    /* a head in this stream */
+	bool heard, news;              /* a good head in this stream; one with something new */
 	uint64_t opened_at, last_byte; /* CLOCK_BOOTTIME */
 	int64_t drain;                 /* milliseconds; -1: not asked to go */
 	struct buffer piece;           /* of a snapshot, until it is worth sealing */
@@ -87,6 +89,8 @@ void follow_failed(struct follow *follow, const struct http_answer *answer);
 void follow_drop_next(struct follow *follow);
 void follow_watch_freshness(struct follow *follow);
 int follow_url(const struct follow *follow, char out[FOLLOW_URL_MAX], const char *format, ...) _printf_(3, 4);
+/* Ends the one transfer, if there is one, with what came of it; the next one begins soon. Not from a callback. */
+void follow_break_off(struct follow *follow);
 /* Starts the one transfer; on failure the next try is timed already. */
 void follow_request(struct follow *follow, const struct http_request *request);
 
@@ -101,10 +105,12 @@ void follow_stream(struct follow *follow);
 uint64_t follow_stream_deadline(const struct follow *follow);
 
 /* follow_head.c */
-enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t length, struct problem *problem);
+enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t length, bool from_folder,
+				 struct problem *problem);
 void follow_send_ack(struct follow *follow);
 void follow_refuse_ack(struct follow *follow, uint64_t revision, const struct problem *problem);
 int follow_save(struct follow *follow);
+void follow_note_time(struct follow *follow, const struct feed_head *head); /* before it is the last head */
 
 /* follow_load.c */
 uint64_t follow_fresh_until(const struct feed_head *head, uint64_t boot_now, int64_t now);

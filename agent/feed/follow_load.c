@@ -167,6 +167,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 	if (follow->kept.head.length == 0 || follow->kept.snapshot.length == 0)
 		return 0;
 	follow->head = head;
+	follow_note_time(follow, &head);
 	follow->has_head = true;
 	fault = load_line(follow, &snapshot, &head, &follow->line, problem);
 	if (fault != FEED_FINE)
@@ -231,8 +232,10 @@ enum feed_fault follow_import(struct follow *follow, const char *path, struct pr
 	if (fault == FEED_FINE && follow->has_head && follow->kept.head.length == folder.head_note.length &&
 	    memcmp(follow->kept.head.data, folder.head_note.data, folder.head_note.length) == 0 && follow->line)
 		goto finish; /* the very one that we have */
+	/* What is under way would go on in the folder's line, or write over it. */
+	follow_break_off(follow);
 	if (fault == FEED_FINE) {
-		folder.line->generation = ++follow->generation;
+		folder.line->generation = follow->generation + 1;
 		r = keep_folder(follow, &folder);
 		if (r < 0) {
 			(void)problem_set(problem, -r, "cannot keep the feed: %s", strerrordesc_np(-r));
@@ -246,7 +249,7 @@ enum feed_fault follow_import(struct follow *follow, const char *path, struct pr
 			fault = feed_run_add(&follow->run, folder.run.deltas[i].data, folder.run.deltas[i].length,
 					     problem);
 		if (fault == FEED_FINE)
-			fault = follow_take_head(follow, folder.head_note.data, folder.head_note.length, problem);
+			fault = follow_take_head(follow, folder.head_note.data, folder.head_note.length, true, problem);
 	}
 	if (fault != FEED_FINE)
 		follow_refused(follow, fault, problem);

@@ -48,7 +48,7 @@ static enum feed_fault take_note(struct follow *follow, const struct sse_event *
 		(void)problem_set(problem, ENOMEM, "out of memory");
 		return FEED_TOO_LARGE;
 	}
-	return is_head ? follow_take_head(follow, note.data, note.length, problem)
+	return is_head ? follow_take_head(follow, note.data, note.length, false, problem)
 		       : follow_take_trust(follow, note.data, note.length, problem);
 }
 
@@ -120,7 +120,7 @@ static void end_poll(struct follow *follow)
 		follow->polling = false;
 		follow->fruitless = FRUITLESS_MAX - 1;
 	}
-	if (!follow->heard && early)
+	if (!follow->news && early)
 		follow_connect_in(follow, backoff_next(&follow->backoff, -1));
 	else
 		follow_connect_in(follow, 0);
@@ -201,7 +201,7 @@ void follow_stream(struct follow *follow)
 	if (r < 0)
 		return;
 	sse_reader_init(&follow->sse, on_event, follow);
-	follow->heard = false;
+	follow->heard = follow->news = false;
 	follow->drain = -1;
 	follow->opened_at = follow->last_byte = clock_boottime_usec();
 	follow_request(follow, &(struct http_request){.url = url,

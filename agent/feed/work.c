@@ -163,7 +163,25 @@ static void begin_entry(struct entry *entry, const struct assignment *assignment
 		r = follow_set_trust(entry->follow, assignment->trust, assignment->trust_length, &problem);
 	if (r < 0 && r != -ENOENT)
 		log_problem(LOG_ERR, "a feed cannot begin", &problem);
+	entry->bare = r == -ENOENT;
+	if (entry->bare && !entry->imported)
+		log_warning("nothing is kept of the feed of tenant %s, which this host serves: it begins anew",
+			    entry->tenant_id);
 	entry->work->dirty = true;
+}
+
+/* Of an assigned feed nothing was kept: the agent was killed in the middle of enrolment, or somebody removed it. What
+ * is there, and cannot be used, is another matter: no trust document that nobody signed for takes its place. */
+static void take_first_trust(struct entry *entry, const struct assignment *assignment)
+{
+	struct problem problem = {0};
+
+	if (!entry->bare)
+		return;
+	if (follow_set_trust(entry->follow, assignment->trust, assignment->trust_length, &problem) < 0)
+		log_problem(LOG_ERR, "a feed cannot begin", &problem);
+	entry->bare = false;
+	follow_wake(entry->follow);
 }
 
 /* Makes the feeds those that are assigned. */
@@ -184,8 +202,10 @@ static void assign(struct work *work, const struct assignments *assignments)
 		struct entry *entry = work_find(work, assignment->tenant_id);
 		int r;
 
-		if (entry && !entry->imported)
+		if (entry && !entry->imported) {
+			take_first_trust(entry, assignment);
 			continue;
+		}
 		changed = true;
 		if (entry) /* what was imported is kept, and goes on from there */
 			remove_entry(work, entry, false);
@@ -399,6 +419,12 @@ void work_forget(struct work *work)
 	look_soon(work);
 }
 
+static void keep_rest(const struct work *work, const struct host_identity *rest)
+{
+	if (!work->options.seal_key || host_identity_store(work->options.state_dir, work->options.seal_key, rest) < 0)
+		host_identity_wipe(work->options.state_dir);
+}
+
 /* A signed feed says that this host is out of service. */
 static void disable(struct work *work)
 {
@@ -406,16 +432,22 @@ static void disable(struct work *work)
 
 	enrol_free(TAKE_PTR(work->enrol));
 	disconnect_host(work);
-	drop_assigned(work, true);
-	/* Without the key; only so that a restart still says why. */
+	/* Without the key; only so that a restart still says why, and goes on wiping where this was cut short. */
 	snprintf(rest.url, sizeof(rest.url), "%s", work->identity.url);
 	snprintf(rest.host_id, sizeof(rest.host_id), "%s", work->identity.host_id);
 	snprintf(rest.disabled, sizeof(rest.disabled), "%s", work->disabled);
+	for (const struct entry *entry = work->entries; entry && rest.tenant_count < HOST_TENANTS_MAX;
+	     entry = entry->next)
+		strcpy(rest.tenants[rest.tenant_count++], entry->tenant_id);
+	keep_rest(work, &rest);
+	drop_assigned(work, true);
+	rest.tenant_count = 0;
+	/* Should it fail, the next start finds nothing to wipe. */
+	if (work->options.seal_key)
+		(void)host_identity_store(work->options.state_dir, work->options.seal_key, &rest);
 	host_identity_finish(&work->identity);
 	work->identity = rest;
 	work->enrolled = false;
-	if (!work->options.seal_key || host_identity_store(work->options.state_dir, work->options.seal_key, &rest) < 0)
-		host_identity_wipe(work->options.state_dir);
 	work->hooks.disabled(work->hooks.context, work->disabled);
 }
 
@@ -495,19 +527,22 @@ const char *work_bearer(const struct work *work)
 	return token_text(work->token);
 }
 
-static int on_settle(sd_event_source *source, void *context)
+void work_settle(struct work *work)
 {
-	struct work *work = context;
-
 	if (work->disable) {
 		work->disable = false;
 		disable(work);
 	}
 	if (!work->dirty)
-		return 0;
+		return;
 	work->dirty = false;
 	note_states(work);
 	work->hooks.changed(work->hooks.context);
+}
+
+static int on_settle(sd_event_source *source, void *context)
+{
+	work_settle(context);
 	return 0;
 }
 
@@ -540,11 +575,15 @@ static void load_identity(struct work *work)
 	}
 	snprintf(work->disabled, sizeof(work->disabled), "%s", work->identity.disabled);
 	work->enrolled = !work->disabled[0];
-	for (uint32_t i = 0; work->enrolled && i < work->identity.tenant_count; i++) {
+	for (uint32_t i = 0; i < work->identity.tenant_count; i++) {
 		struct entry *entry;
 
-		if (add_entry(work, work->identity.tenants[i], false, &entry) == 0)
+		if (add_entry(work, work->identity.tenants[i], false, &entry) < 0)
+			continue;
+		if (work->enrolled)
 			begin_entry(entry, NULL);
+		else /* it was killed while it wiped */
+			remove_entry(work, entry, true);
 	}
 }
 

@@ -19,6 +19,7 @@ struct entry {
 	struct follow *follow;
 	char tenant_id[FEED_TENANT_ID_MAX];
 	bool imported; /* else assigned */
+	bool bare;     /* nothing was kept, and no trust document came yet */
 	struct unit **given;
 	uint32_t given_count;
 	uint64_t given_tag, answered_tag;
@@ -49,4 +50,5 @@ struct work {
 	uint32_t folder_count;
 };
 struct entry *work_find(const struct work *work, const char *tenant_id); /* NULL: none */
+void work_settle(struct work *work);                                     /* gives out what changed, if something did */
 void work_drop_given(struct entry *entry);

@@ -12,6 +12,8 @@
 
 void work_applied(struct work *work, uint64_t tag)
 {
+	/* What changed since those units were given out is not in force yet: first it gets a number of its own. */
+	work_settle(work);
 	for (struct entry *entry = work->entries; entry; entry = entry->next) {
 		if (entry->given_tag == 0 || entry->given_tag > tag || entry->answered_tag == entry->given_tag)
 			continue;
@@ -22,8 +24,10 @@ void work_applied(struct work *work, uint64_t tag)
 
 void work_refused(struct work *work, uint64_t tag, const char *tenant_id, const struct problem *problem)
 {
-	struct entry *entry = work_find(work, tenant_id);
+	struct entry *entry;
 
+	work_settle(work);
+	entry = work_find(work, tenant_id);
 	if (!entry || entry->given_tag > tag || entry->answered_tag == entry->given_tag)
 		return;
 	entry->answered_tag = entry->given_tag;
