@@ -300,7 +300,7 @@ static void name_record(struct problem *problem, enum record_kind kind, const ch
 }
 
 int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const char *id, uint64_t version,
-		     json_t *body, struct problem *problem)
+		     struct json_view body, struct problem *problem)
 {
 	struct unit_store context = {0};
 	const struct record_store store = {store_text, store_room, &context};
@@ -321,7 +321,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 	if (r < 0)
 		return r;
 	context.unit = unit;
-	r = record_read_json(kind, picture->tenant_id, id, body, &store, &record, problem);
+	r = record_read(kind, picture->tenant_id, id, body, &store, &record, problem);
 	if (r == -EINVAL)
 		name_record(problem, kind, id);
 	if (r < 0)
@@ -387,7 +387,7 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 	int r;
 
 	if (kind != RECORD_KEY)
-		return feed_picture_put(picture, RECORD_REVOCATION, id, version, body, problem);
+		return feed_picture_put(picture, RECORD_REVOCATION, id, version, json_view(body), problem);
 	r = json_fields(body, revoke_fields, ARRAY_LEN(revoke_fields), &revoke, NULL, problem);
 	if (r == 0 && (revoke.at <= 0 || !text_is_printable(revoke.reason, strlen(revoke.reason))))
 		r = problem_set(problem, EINVAL, "key %s: its revocation has no time, or a reason that cannot be shown",

@@ -9,11 +9,10 @@
  */
 #pragma once
 
-#include <jansson.h>
-
 #include "base/problem.h"
 #include "directory/directory.h"
 #include "records/records.h"
+#include "json/json_read.h"
 
 struct feed_picture;
 
@@ -26,7 +25,7 @@ int feed_picture_begin(struct feed_picture *picture, bool replace, uint64_t expe
 /* A put of what is there replaces it. 0; -EINVAL with field and remedy (record_read_json) or a record of another
  * version order (a version that does not rise); -ENOMEM. After a failure only rollback. */
 int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const char *id, uint64_t version,
-		     json_t *body, struct problem *problem);
+		     struct json_view body, struct problem *problem);
 /* -EINVAL when there is none. */
 int feed_picture_delete(struct feed_picture *picture, enum record_kind kind, const char *id, uint64_t version,
 			struct problem *problem);

@@ -73,7 +73,7 @@ void feed_line_free(struct feed_line *line)
 	free(line);
 }
 
-static int put_record(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
+static int put_record(void *context, enum record_kind kind, const char *id, uint64_t version, struct json_view body,
 		      struct problem *problem)
 {
 	return feed_picture_put(context, kind, id, version, body, problem);
@@ -158,7 +158,7 @@ static int apply_operation(struct feed_picture *picture, const struct delta_oper
 {
 	switch (op->op) {
 	case DELTA_PUT:
-		return feed_picture_put(picture, op->kind, op->id, op->version, op->body, problem);
+		return feed_picture_put(picture, op->kind, op->id, op->version, json_view(op->body), problem);
 	case DELTA_DEL:
 		return feed_picture_delete(picture, op->kind, op->id, op->version, problem);
 	case DELTA_REVOKE:

@@ -256,6 +256,7 @@ static int store(const struct request_member *member, const struct json_field *f
 	case JSON_FIELD_OBJECT:
 	case JSON_FIELD_ARRAY:
 	case JSON_FIELD_STRINGS:
+	case JSON_FIELD_VIEW:
 		break; /* a scalar is none of these */
 	}
 	return -EINVAL;

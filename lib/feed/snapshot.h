@@ -5,18 +5,17 @@
  */
 #pragma once
 
-#include <jansson.h>
-
 #include "feed/feed.h"
 #include "records/records.h"
+#include "json/json_read.h"
 
 /* Are the sizes that a note states within the limits? feed_snapshot_read asks, so a note that was read is. */
 enum feed_fault snapshot_limits(const struct feed_snapshot *note, struct problem *problem);
 
 /* One record; the JSON is the callee's to look at, not to keep. Non-zero stops with FEED_BAD_RECORD (the callee fills
  * the problem) or, for -ENOMEM, with that. */
-typedef int (*snapshot_record_fn)(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
-				  struct problem *problem);
+typedef int (*snapshot_record_fn)(void *context, enum record_kind kind, const char *id, uint64_t version,
+				  struct json_view body, struct problem *problem);
 #define SNAPSHOT_LINE_MAX 65536U
 struct snapshot_reader;
 /* For a note that was read and verified. */

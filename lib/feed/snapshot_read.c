@@ -120,12 +120,12 @@ static const struct json_field header_fields[] = {
 };
 
 /* The first line says again what the note says. */
-static enum feed_fault read_header(const struct feed_snapshot *note, json_t *json, struct problem *problem)
+static enum feed_fault read_header(const struct feed_snapshot *note, struct json_view json, struct problem *problem)
 {
 	struct raw_header header = {0};
 	const char *field;
 
-	if (json_fields(json, header_fields, ARRAY_LEN(header_fields), &header, &field, problem) < 0)
+	if (json_view_fields(json, header_fields, ARRAY_LEN(header_fields), &header, &field, problem) < 0)
 		return FEED_MALFORMED;
 	if (strcmp(header.feed, note->origin) != 0)
 		return refuse(FEED_OTHER_ORIGIN, problem, "the snapshot is of feed %s, not of %s", header.feed,
@@ -140,24 +140,24 @@ static enum feed_fault read_header(const struct feed_snapshot *note, json_t *jso
 struct raw_record {
 	const char *kind, *id;
 	uint64_t ver;
-	json_t *body;
+	struct json_view body;
 };
 
 static const struct json_field record_fields[] = {
 	{"kind", JSON_FIELD_STRING, offsetof(struct raw_record, kind), JSON_FIELD_REQUIRED},
 	{"id", JSON_FIELD_STRING, offsetof(struct raw_record, id), JSON_FIELD_REQUIRED},
 	{"ver", JSON_FIELD_U64, offsetof(struct raw_record, ver), JSON_FIELD_REQUIRED},
-	{"body", JSON_FIELD_OBJECT, offsetof(struct raw_record, body), JSON_FIELD_REQUIRED},
+	{"body", JSON_FIELD_VIEW, offsetof(struct raw_record, body), JSON_FIELD_REQUIRED},
 };
 
-static enum feed_fault read_record(struct snapshot_reader *reader, json_t *json, struct problem *problem)
+static enum feed_fault read_record(struct snapshot_reader *reader, struct json_view json, struct problem *problem)
 {
 	struct raw_record raw = {0};
 	enum record_kind kind;
 	const char *field;
 	int r;
 
-	if (json_fields(json, record_fields, ARRAY_LEN(record_fields), &raw, &field, problem) < 0)
+	if (json_view_fields(json, record_fields, ARRAY_LEN(record_fields), &raw, &field, problem) < 0)
 		return FEED_MALFORMED;
 	if (record_kind_parse(raw.kind, &kind) < 0)
 		return refuse(FEED_MALFORMED, problem, "records of kind '%s' are not known", raw.kind);
@@ -173,12 +173,14 @@ static enum feed_fault read_record(struct snapshot_reader *reader, json_t *json,
 	return r == 0 ? FEED_FINE : FEED_BAD_RECORD;
 }
 
-static enum feed_fault read_line(struct snapshot_reader *reader, const char *line, size_t length,
-				 struct problem *problem)
+/* The line is written into. */
+static enum feed_fault read_line(struct snapshot_reader *reader, char *line, size_t length, struct problem *problem)
 {
-	_cleanup_(json_decrefp) json_t *json = NULL;
+	_cleanup_(json_decrefp) json_t *tree = NULL;
+	struct json_view json = {0};
+	struct json_flat flat;
 	enum feed_fault fault;
-	int r;
+	int r = 0;
 
 	if (length > SNAPSHOT_LINE_MAX)
 		return refuse(FEED_TOO_LARGE, problem, "line %" PRIu64 " of the snapshot is too long",
@@ -187,7 +189,12 @@ static enum feed_fault read_line(struct snapshot_reader *reader, const char *lin
 		return refuse(FEED_MALFORMED, problem, "the snapshot has more records than its note says");
 	if (memchr(line, '\r', length))
 		return refuse(FEED_MALFORMED, problem, "a line of the snapshot has a carriage return");
-	r = json_read(line, length, &json, problem);
+	if (json_flat_read(line, length, &flat)) {
+		json.flat = &flat.outer;
+	} else {
+		r = json_read(line, length, &tree, problem);
+		json.tree = tree;
+	}
 	if (r == -ENOMEM)
 		return refuse(FEED_TOO_LARGE, problem, "out of memory");
 	if (r < 0)
@@ -204,13 +211,12 @@ static enum feed_fault read_line(struct snapshot_reader *reader, const char *lin
 }
 
 /* Inflated bytes: whole lines are read where they are, the rest waits in `line`. */
-static enum feed_fault add_plain(struct snapshot_reader *reader, const char *data, size_t length,
-				 struct problem *problem)
+static enum feed_fault add_plain(struct snapshot_reader *reader, char *data, size_t length, struct problem *problem)
 {
 	const char *end = data + length;
 
 	while (data < end) {
-		const char *stop = memchr(data, '\n', (size_t)(end - data));
+		char *stop = memchr(data, '\n', (size_t)(end - data));
 		size_t part = (size_t)((stop ? stop : end) - data);
 		enum feed_fault fault;
 

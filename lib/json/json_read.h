@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/problem.h"
+#include "json/json_flat.h"
 
 /* Owning variables: _cleanup_(json_decrefp), which jansson itself declares. */
 
@@ -28,6 +29,7 @@ enum json_field_type {
 	JSON_FIELD_OBJECT,  /* json_t *: borrowed */
 	JSON_FIELD_ARRAY,   /* json_t *: borrowed */
 	JSON_FIELD_STRINGS, /* json_t * array whose members are all strings: borrowed */
+	JSON_FIELD_VIEW,    /* struct json_view of an object: borrowed */
 };
 #define JSON_FIELD_REQUIRED 1U
 #define JSON_FIELD_NULLABLE 2U /* null counts as absent */
@@ -39,7 +41,19 @@ struct json_field {
 	unsigned flags;
 };
 
+/* An object, whichever way it was read. A flat one has no lists, and its own object can be asked for as a view only. */
+struct json_view {
+	json_t *tree;
+	const struct json_flat_object *flat; /* NULL: a tree */
+};
+static inline struct json_view json_view(json_t *tree)
+{
+	return (struct json_view){.tree = tree};
+}
+
 /* Fills `out` from `object` (NULL: an empty object). Absent optional fields stay as they were. An
  * unknown, mistyped or missing field: -EINVAL, its name in *ret_field, text in `problem`. */
 int json_fields(json_t *object, const struct json_field *fields, size_t count, void *out, const char **ret_field,
 		struct problem *problem);
+int json_view_fields(struct json_view view, const struct json_field *fields, size_t count, void *out,
+		     const char **ret_field, struct problem *problem);

@@ -99,11 +99,13 @@ int body_cidrs(const struct reading *in, const char *field, json_t *array, struc
 	return r;
 }
 
-int body_fields(const struct reading *in, json_t *object, const struct json_field *fields, size_t count, void *out)
+int body_fields(const struct reading *in, struct json_view object, const struct json_field *fields, size_t count,
+		void *out)
 {
-	int r = object ? json_fields(object, fields, count, out, NULL, in->problem) : -EINVAL;
+	bool there = object.tree || object.flat;
+	int r = there ? json_view_fields(object, fields, count, out, NULL, in->problem) : -EINVAL;
 
-	if (!object)
+	if (!there)
 		problem_set(in->problem, EINVAL, "there is no body");
 	if (r < 0)
 		problem_remedy(in->problem, "fields of each kind are listed in docs/feed.md");

@@ -11,7 +11,7 @@
 
 struct reading {
 	const char *tenant_id, *id;
-	json_t *body;
+	struct json_view body;
 	const struct record_store *store;
 	struct problem *problem;
 };
@@ -26,7 +26,8 @@ struct reading {
 #define TIME_LEFT_OUT INT64_MIN
 
 int body_wrong(const struct reading *in, const char *field, const char *what, const char *remedy); /* -EINVAL */
-int body_fields(const struct reading *in, json_t *object, const struct json_field *fields, size_t count, void *out);
+int body_fields(const struct reading *in, struct json_view object, const struct json_field *fields, size_t count,
+		void *out);
 int body_keep(const struct reading *in, const char *text, const char **ret);
 /* `text` NULL: left out, then "". */
 int body_text(const struct reading *in, const char *field, enum value_kind kind, const char *text, const char **ret);

@@ -77,7 +77,7 @@ static int read_role(const struct reading *in, json_t *object, struct role_recor
 {
 	struct role_body body = {0};
 	uint32_t tenant_wide = 0, level = 0;
-	int r = body_fields(in, object, role_fields, ARRAY_LEN(role_fields), &body);
+	int r = body_fields(in, json_view(object), role_fields, ARRAY_LEN(role_fields), &body);
 
 	if (r == 0)
 		r = body_text(in, "name", VALUE_ROLE, body.name, &role->name);
@@ -135,7 +135,7 @@ static const struct json_field tenant_fields[] = {
 static int read_ids(const struct reading *in, json_t *object, struct tenant_record *tenant)
 {
 	struct ids_body body = {0};
-	int r = body_fields(in, object, ids_fields, ARRAY_LEN(ids_fields), &body);
+	int r = body_fields(in, json_view(object), ids_fields, ARRAY_LEN(ids_fields), &body);
 
 	if (r == 0)
 		r = body_managed_id(in, "first", body.first);
@@ -150,7 +150,7 @@ static int read_ids(const struct reading *in, json_t *object, struct tenant_reco
 static int read_stale(const struct reading *in, json_t *object, struct tenant_record *tenant)
 {
 	struct stale_body body = {0};
-	int r = object ? body_fields(in, object, stale_fields, ARRAY_LEN(stale_fields), &body) : 0;
+	int r = object ? body_fields(in, json_view(object), stale_fields, ARRAY_LEN(stale_fields), &body) : 0;
 
 	if (r == 0 && body.offline > STALE_OFFLINE_MAX)
 		r = body_wrong(in, "offline", "longer than a year", "choose a shorter span, in seconds");
@@ -441,7 +441,7 @@ static int default_login(const struct reading *in, struct string_list *ret)
 static int read_rule(const struct reading *in, json_t *object, struct host_rule *rule)
 {
 	struct rule_body body = {0};
-	int r = body_fields(in, object, rule_fields, ARRAY_LEN(rule_fields), &body);
+	int r = body_fields(in, json_view(object), rule_fields, ARRAY_LEN(rule_fields), &body);
 
 	if (r == 0)
 		r = body_text(in, "project", VALUE_REFERENCE, body.project, &rule->project_id);
@@ -579,8 +579,8 @@ static const struct {
 	[RECORD_REVOCATION] = {read_revocation, sizeof(struct revocation_record)},
 };
 
-int record_read_json(enum record_kind kind, const char *tenant_id, const char *id, json_t *body,
-		     const struct record_store *store, void *record, struct problem *problem)
+int record_read(enum record_kind kind, const char *tenant_id, const char *id, struct json_view body,
+		const struct record_store *store, void *record, struct problem *problem)
 {
 	const struct reading in = {tenant_id, id, body, store, problem};
 
@@ -591,4 +591,10 @@ int record_read_json(enum record_kind kind, const char *tenant_id, const char *i
 				  "see the table in docs/feed.md");
 	memset(record, 0, readers[kind].size);
 	return readers[kind].read(&in, record);
+}
+
+int record_read_json(enum record_kind kind, const char *tenant_id, const char *id, json_t *body,
+		     const struct record_store *store, void *record, struct problem *problem)
+{
+	return record_read(kind, tenant_id, id, json_view(body), store, record, problem);
 }

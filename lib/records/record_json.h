@@ -12,6 +12,7 @@
 
 #include "base/problem.h"
 #include "records/records.h"
+#include "json/json_read.h"
 
 /* Where a record's texts and lists go. Both return NULL when out of memory. `text` may share equal texts. */
 struct record_store {
@@ -28,5 +29,7 @@ bool record_id_valid(enum record_kind kind, const char *id);
 
 /* Fills `record` (a struct of that kind, zeroed by the callee). `tenant_id` is the feed's. 0; -EINVAL with field and
  * remedy in the problem; -ENOMEM. */
+int record_read(enum record_kind kind, const char *tenant_id, const char *id, struct json_view body,
+		const struct record_store *store, void *record, struct problem *problem);
 int record_read_json(enum record_kind kind, const char *tenant_id, const char *id, json_t *body,
 		     const struct record_store *store, void *record, struct problem *problem);

@@ -128,13 +128,13 @@ static void write_snapshot(uint32_t people, const char *path)
 
 /* ---- reading it --------------------------------------------------------------------------------------------- */
 
-static int take(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
+static int take(void *context, enum record_kind kind, const char *id, uint64_t version, struct json_view body,
 		struct problem *problem)
 {
 	return feed_picture_put(context, kind, id, version, body, problem);
 }
 
-static int pass(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
+static int pass(void *context, enum record_kind kind, const char *id, uint64_t version, struct json_view body,
 		struct problem *problem)
 {
 	return 0;
@@ -195,7 +195,7 @@ static struct directory *apply(struct feed_picture *picture, uint8_t chain[SHA25
 		const struct delta_operation *op = &delta.ops[i];
 
 		r = op->op == DELTA_PUT
-			    ? feed_picture_put(picture, op->kind, op->id, op->version, op->body, &problem)
+			    ? feed_picture_put(picture, op->kind, op->id, op->version, json_view(op->body), &problem)
 			    : feed_picture_revoke(picture, op->kind, op->id, op->version, op->body, &problem);
 	}
 	if (r == 0 && !floor)

@@ -25,7 +25,7 @@ static int do_line(struct feed_picture *picture, char *line, struct problem *pro
 	if (rest && *rest)
 		assert_int_equal(json_read(rest, strlen(rest), &body, problem), 0);
 	if (strcmp(op, "put") == 0)
-		return feed_picture_put(picture, kind, id, number, body, problem);
+		return feed_picture_put(picture, kind, id, number, json_view(body), problem);
 	if (strcmp(op, "del") == 0)
 		return feed_picture_delete(picture, kind, id, number, problem);
 	assert_string_equal(op, "revoke");

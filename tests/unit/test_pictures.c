@@ -25,16 +25,17 @@ static struct feed_picture *feed(const char *tenant_id, const char *slug, uint32
 	assert_int_equal(feed_picture_begin(picture, true, 3), 0);
 	body = json_pack("{s:s,s:i,s:{s:i,s:i,s:i}}", "slug", slug, "gid", first, "ids", "first", first, "count", 100,
 			 "next", first + 50);
-	assert_int_equal(feed_picture_put(picture, RECORD_TENANT, tenant_id, 1, body, &problem), 0);
+	assert_int_equal(feed_picture_put(picture, RECORD_TENANT, tenant_id, 1, json_view(body), &problem), 0);
 	json_decref(body);
 	snprintf(id, sizeof(id), "usr_%s", slug);
 	snprintf(login, sizeof(login), "%s-user", slug);
 	body = json_pack("{s:s,s:i}", "login", login, "uid", first + 1);
-	assert_int_equal(feed_picture_put(picture, RECORD_USER, id, 1, body, &problem), 0);
+	assert_int_equal(feed_picture_put(picture, RECORD_USER, id, 1, json_view(body), &problem), 0);
 	json_decref(body);
 	if (broken) {
 		body = json_pack("{s:s,s:s}", "user", "usr_nobody", "role", "admin");
-		assert_int_equal(feed_picture_put(picture, RECORD_MEMBER, "usr_nobody/", 1, body, &problem), 0);
+		assert_int_equal(feed_picture_put(picture, RECORD_MEMBER, "usr_nobody/", 1, json_view(body), &problem),
+				 0);
 		json_decref(body);
 	}
 	assert_int_equal(feed_picture_commit(picture), 0);

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/macros.h"
+#include "directory/unit.h"
 #include "records/record_json.h"
 #include "unit.h"
 #include "json/json_read.h"
@@ -38,14 +40,41 @@ static void *store_room(void *context, size_t size)
 	return arena_alloc(context, size);
 }
 
+/* The body as a snapshot's line has it. What is flat is judged in the same words as the tree. */
+static void read_flat(struct arena *arena, enum record_kind kind, const char *id, const char *body, int expected,
+		      const union any_record *record, const struct problem *problem)
+{
+	_cleanup_(buffer_finish) struct buffer line = BUFFER_INIT;
+	const struct record_store store = {store_text, store_room, arena};
+	struct problem flat_problem = {0};
+	union any_record flat_record;
+	struct json_flat flat;
+
+	assert_result(buffer_add(&line, "{\"body\":", 8), 0);
+	assert_result(buffer_add(&line, body, strlen(body)), 0);
+	assert_result(buffer_add(&line, "}", 1), 0);
+	if (!json_flat_read(line.data, line.length, &flat) || flat.outer.members[0].type != JSON_OBJECT)
+		return;
+	assert_result(record_read(kind, TENANT, id, (struct json_view){.flat = flat.outer.members[0].object}, &store,
+				  &flat_record, &flat_problem),
+		      expected);
+	assert_string_equal(flat_problem.text, problem->text);
+	if (expected == 0)
+		assert_true(record_equal(kind, record, &flat_record));
+}
+
 static int read_record(struct arena *arena, enum record_kind kind, const char *id, const char *body,
 		       union any_record *ret, struct problem *problem)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
 	const struct record_store store = {store_text, store_room, arena};
+	int r;
 
+	*problem = (struct problem){0};
 	assert_result(json_read(body, strlen(body), &json, problem), 0);
-	return record_read_json(kind, TENANT, id, json, &store, ret, problem);
+	r = record_read_json(kind, TENANT, id, json, &store, ret, problem);
+	read_flat(arena, kind, id, body, r, ret, problem);
+	return r;
 }
 
 static void test_tenant(void **state)

@@ -17,12 +17,12 @@ struct seen {
 	char ids[256];
 };
 
-static int see(void *context, enum record_kind kind, const char *id, uint64_t version, json_t *body,
+static int see(void *context, enum record_kind kind, const char *id, uint64_t version, struct json_view body,
 	       struct problem *problem)
 {
 	struct seen *seen = context;
 
-	assert_true(json_is_object(body));
+	assert_true(body.flat || json_is_object(body.tree));
 	assert_true(version > 0);
 	if (++seen->count < 8)
 		(void)snprintf(seen->ids + strlen(seen->ids), sizeof(seen->ids) - strlen(seen->ids), "%d:%s ",
