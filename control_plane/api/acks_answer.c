@@ -99,8 +99,7 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!request->tenant_id) { /* one after the other, each in its own scope */
-			r = db_run(request->tx, NULL, "SELECT set_config('control.tenant', $1, true)",
-				   targets[i].tenant_id);
+			r = db_switch_tenant(request->tx, targets[i].tenant_id);
 			if (r < 0)
 				return r;
 		}

@@ -8,7 +8,7 @@ static int add_tenant(struct request *request, const struct db_rows *tenants, ui
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	const char *id = db_text(tenants, row, 0);
-	int r = db_later(request->tx, "SELECT set_config('control.tenant', $1, true)", id);
+	int r = db_switch_tenant(request->tx, id);
 
 	if (r == 0)
 		r = db_run(request->tx, &rows,

@@ -25,27 +25,13 @@ static int inactive(struct request *request)
 	return respond_json(request, 200, json_pack("{s:b}", "active", 0));
 }
 
-/* 1: yes. */
-static int host_serves(struct request *request, const char *tenant_id)
-{
-	const struct db_scope scope = {.platform = true, .read_only = true};
-	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_begin(request->app->db, &scope, &tx);
-
-	if (r == 0)
-		r = db_run(tx, &rows, "SELECT FROM control.host_tenants WHERE host_id = $1 AND tenant_id = $2",
-			   request->principal.id, tenant_id);
-	return r < 0 ? r : db_row_count(rows) > 0;
-}
-
-/* 1: the caller may know of this credential. */
-static int may_know(struct request *request, const struct credential *credential)
+/* May the caller know of this credential? */
+static bool may_know(struct request *request, const struct credential *credential)
 {
 	if (credential->principal.kind != PRINCIPAL_USER)
-		return 0; /* operators' and hosts' own are nobody's business */
+		return false; /* operators' and hosts' own are nobody's business */
 	if (request->principal.kind == PRINCIPAL_HOST)
-		return host_serves(request, credential->principal.tenant_id);
+		return credential->served;
 	return text_equal(request->principal.tenant_id, credential->principal.tenant_id);
 }
 
@@ -85,6 +71,7 @@ static int handle_introspect(struct request *request)
 		{"source", JSON_FIELD_STRING, offsetof(struct introspection, source), 0},
 	};
 	struct introspection form = {0};
+	struct credential_question asked;
 	struct decide_question question;
 	struct credential credential;
 	enum credential_state state;
@@ -99,13 +86,15 @@ static int handle_introspect(struct request *request)
 	if (form.source && parse_address(form.source, &source) < 0)
 		return respond_invalid(request, "source", "not an IP address");
 	respond_header(request, "Cache-Control", "no-store");
-	r = credential_read(request, form.token, strlen(form.token), form.project, &credential, &state);
-	if (r == 0 && state != CREDENTIAL_GOOD)
+	asked = (struct credential_question){
+		.project = form.project,
+		.host_id = request->principal.kind == PRINCIPAL_HOST ? request->principal.id : NULL,
+	};
+	r = credential_read(request, form.token, strlen(form.token), &asked, &credential, &state);
+	if (r < 0)
+		return r;
+	if (state != CREDENTIAL_GOOD || !may_know(request, &credential))
 		return inactive(request);
-	if (r == 0)
-		r = may_know(request, &credential);
-	if (r <= 0)
-		return r < 0 ? r : inactive(request);
 	question = (struct decide_question){
 		.project = form.project,
 		.action = form.action,

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "control_plane/app.h"
+#include "control_plane/auth/token_cache.h"
 #include "control_plane/auth/token_keys.h"
 #include "crypto/api_key.h"
 
@@ -65,7 +66,37 @@ static const char *claim(struct request *request, const json_t *claims, const ch
 	return request_copy(request, json_string_value(json_object_get(claims, name)));
 }
 
-enum jwt_fault access_token_verify(struct request *request, const char *text, size_t length, struct access_token *ret)
+/* Of one that was verified before, what may have changed since is its time alone. */
+static enum jwt_fault judge_cached(struct request *request, const struct cached_token *cached, struct access_token *ret)
+{
+	if (request->now >= cached->expires + JWT_LEEWAY_SEC)
+		return JWT_EXPIRED;
+	if (cached->issued > request->now + JWT_LEEWAY_SEC)
+		return JWT_NOT_YET;
+	*ret = (struct access_token){
+		.kind = cached->kind,
+		.id = request_copy(request, cached->id),
+		.subject = request_copy(request, cached->subject),
+		.tenant_id = *cached->tenant_id ? request_copy(request, cached->tenant_id) : NULL,
+		.issued = cached->issued,
+		.expires = cached->expires,
+	};
+	if (!ret->id || !ret->subject || (*cached->tenant_id && !ret->tenant_id))
+		return JWT_BAD_CLAIMS;
+	return JWT_FINE;
+}
+
+static bool fill(char out[TOKEN_CACHE_TEXT], const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+
+	if (length >= TOKEN_CACHE_TEXT)
+		return false;
+	memcpy(out, text ? text : "", length + 1);
+	return true;
+}
+
+static enum jwt_fault verify(struct request *request, const char *text, size_t length, struct access_token *ret)
 {
 	_cleanup_(json_decrefp) json_t *claims = NULL;
 	enum jwt_fault fault = token_keys_verify(request->app->token_keys, request->now, text, length, &claims);
@@ -90,5 +121,28 @@ enum jwt_fault access_token_verify(struct request *request, const char *text, si
 	if (!ret->id || !ret->subject || !text_starts(ret->subject, kinds[kind].prefix) ||
 	    (kind == ACCESS_USER) != (ret->tenant_id != NULL))
 		return JWT_BAD_CLAIMS;
+	return JWT_FINE;
+}
+
+enum jwt_fault access_token_verify(struct request *request, const char *text, size_t length, struct access_token *ret)
+{
+	struct token_cache *cache = token_keys_cache(request->app->token_keys);
+	uint64_t generation = token_cache_generation(cache);
+	struct cached_token cached = {0};
+	uint8_t digest[SHA256_BYTES];
+	enum jwt_fault fault;
+
+	if (sha256(text, length, digest) < 0)
+		return verify(request, text, length, ret);
+	if (token_cache_find(cache, digest, &cached))
+		return judge_cached(request, &cached, ret);
+	fault = verify(request, text, length, ret);
+	if (fault != JWT_FINE)
+		return fault;
+	cached.kind = ret->kind;
+	cached.issued = ret->issued;
+	cached.expires = ret->expires;
+	if (fill(cached.id, ret->id) && fill(cached.subject, ret->subject) && fill(cached.tenant_id, ret->tenant_id))
+		token_cache_put(cache, generation, digest, &cached);
 	return JWT_FINE;
 }

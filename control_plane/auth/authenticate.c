@@ -20,6 +20,7 @@ int authenticate(struct request *request)
 {
 	const char *header = request_header(request, "Authorization");
 	enum credential_state state;
+	static const struct credential_question nothing = {0};
 	struct credential credential;
 	struct tenant_record *own;
 	int r;
@@ -30,7 +31,7 @@ int authenticate(struct request *request)
 	if (strncasecmp(header, SCHEME, strlen(SCHEME)) != 0)
 		return refuse(request, "send Authorization: Bearer with an access token or an API key");
 	header += strlen(SCHEME);
-	r = credential_read(request, header, strlen(header), NULL, &credential, &state);
+	r = credential_read(request, header, strlen(header), &nothing, &credential, &state);
 	if (r < 0)
 		return r;
 	switch (state) {

@@ -17,7 +17,8 @@
 
 #define TENANT_OF_KEY_SQL "SELECT set_config('control.tenant', coalesce(control.tenant_of_key($1), ''), true)"
 
-/* The owner `u` in tenant `t`, and (parameter 2: id or slug, NULL for none) a project and the roles there. */
+/* The owner `u` in tenant `t`, and (parameter 2: id or slug, NULL for none) a project and the roles there; parameter 3:
+ * a host that may serve the tenant, or NULL. */
 enum {
 	LOGIN,
 	KIND,
@@ -32,6 +33,7 @@ enum {
 	PROJECT_FROM,
 	PROJECT_ROLE,
 	PROJECT_ROLE_ACTIONS,
+	SERVED,
 	OWNER_COLUMNS,
 };
 #define OWNER_COLUMNS_SQL                                                                                      \
@@ -39,7 +41,8 @@ enum {
 	"coalesce(m.role, ''), (SELECT to_json(r.actions) FROM control.roles r "                               \
 	"WHERE r.tenant_id = t.id AND r.name = m.role AND r.kind = 'tenant'), "                                \
 	"p.id, to_json(p.allow_from), coalesce(pm.role, ''), (SELECT to_json(r.actions) FROM control.roles r " \
-	"WHERE r.tenant_id = t.id AND r.name = pm.role AND r.kind = 'project')"
+	"WHERE r.tenant_id = t.id AND r.name = pm.role AND r.kind = 'project'), "                              \
+	"EXISTS (SELECT FROM control.host_tenants h WHERE h.host_id = $3 AND h.tenant_id = t.id)"
 #define OWNER_JOINS_SQL                                                                                        \
 	"LEFT JOIN control.members m ON m.tenant_id = u.tenant_id AND m.user_id = u.id AND m.project_id = '' " \
 	"LEFT JOIN control.projects p ON p.tenant_id = u.tenant_id AND (p.id = $2 OR p.slug = $2) "            \
@@ -67,8 +70,8 @@ enum { TOKEN_REVOKED = OWNER_COLUMNS };
 #define TOKEN_SQL                                                                                            \
 	"SELECT " OWNER_COLUMNS_SQL                                                                          \
 	", EXISTS (SELECT FROM control.token_revocations v WHERE v.tenant_id = u.tenant_id "                 \
-	"AND v.jti = $4) FROM control.users u JOIN control.tenants t ON t.id = u.tenant_id " OWNER_JOINS_SQL \
-	"WHERE u.tenant_id = $3 AND u.id = $1"
+	"AND v.jti = $5) FROM control.users u JOIN control.tenants t ON t.id = u.tenant_id " OWNER_JOINS_SQL \
+	"WHERE u.tenant_id = $4 AND u.id = $1"
 #define OPERATOR_SQL                                                                                  \
 	"SELECT email, status, sessions_valid_from, EXISTS (SELECT FROM control.token_revocations v " \
 	"WHERE v.tenant_id = '' AND v.jti = $2) FROM control.operators WHERE id = $1"
@@ -157,6 +160,7 @@ static int read_owner(struct request *request, const struct db_rows *rows, const
 	}
 	ret->service = strcmp(db_text(rows, 0, KIND), "service") == 0;
 	ret->tenant_suspended = db_bool(rows, 0, TENANT_SUSPENDED);
+	ret->served = db_bool(rows, 0, SERVED);
 	roles[0] = (struct role_record){.name = ret->principal.tenant_role, .tenant_wide = true};
 	roles[1] = (struct role_record){.name = ret->project_role};
 	ret->own.roles = roles;
@@ -201,10 +205,11 @@ static int fill_key(struct request *request, const struct db_rows *rows, const c
 	return r == 0 ? read_blocks(request, rows, KEY_FROM, &key->from) : r;
 }
 
-static int read_key(struct request *request, const char *text, size_t length, const char *project,
-		    struct credential *ret, enum credential_state *ret_state)
+static int read_key(struct request *request, const char *text, size_t length,
+		    const struct credential_question *question, struct credential *ret,
+		    enum credential_state *ret_state)
 {
-	const struct db_scope scope = {.read_only = true};
+	const struct db_scope scope = {.once = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct key_record *key = arena_alloc(&request->arena, sizeof(*key));
@@ -228,7 +233,7 @@ static int read_key(struct request *request, const char *text, size_t length, co
 	if (r == 0)
 		r = db_later(tx, TENANT_OF_KEY_SQL, id);
 	if (r == 0)
-		r = db_run(tx, &rows, KEY_SQL, id, project);
+		r = db_run(tx, &rows, KEY_SQL, id, question->project, question->host_id);
 	if (r < 0)
 		return r;
 	if (db_row_count(rows) == 1 && text_from_hex(db_text(rows, 0, KEY_VERIFIER), stored, sizeof(stored)) < 0)
@@ -256,10 +261,12 @@ static int read_key(struct request *request, const char *text, size_t length, co
 /* ---- tokens ---------------------------------------------------------------------------------------------------------
  */
 static int read_users_token(struct request *request, struct db_tx *tx, const struct access_token *token,
-			    const char *project, struct credential *ret, enum credential_state *ret_state)
+			    const struct credential_question *question, struct credential *ret,
+			    enum credential_state *ret_state)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(tx, &rows, TOKEN_SQL, token->subject, project, token->tenant_id, token->id);
+	int r = db_run(tx, &rows, TOKEN_SQL, token->subject, question->project, question->host_id, token->tenant_id,
+		       token->id);
 
 	if (r < 0 || db_row_count(rows) != 1)
 		return r;
@@ -315,11 +322,12 @@ static enum credential_state state_of(enum jwt_fault fault)
 	return fault == JWT_NOT_YET ? CREDENTIAL_NOT_YET : CREDENTIAL_MALFORMED;
 }
 
-static int read_token(struct request *request, const char *text, size_t length, const char *project,
-		      struct credential *ret, enum credential_state *ret_state)
+static int read_token(struct request *request, const char *text, size_t length,
+		      const struct credential_question *question, struct credential *ret,
+		      enum credential_state *ret_state)
 {
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
-	struct db_scope scope = {.read_only = true};
+	struct db_scope scope = {.once = true};
 	struct access_token token;
 	enum jwt_fault fault = access_token_verify(request, text, length, &token);
 	int r;
@@ -342,7 +350,7 @@ static int read_token(struct request *request, const char *text, size_t length, 
 		return r;
 	switch (token.kind) {
 	case ACCESS_USER:
-		return read_users_token(request, tx, &token, project, ret, ret_state);
+		return read_users_token(request, tx, &token, question, ret, ret_state);
 	case ACCESS_OPERATOR:
 		return read_operators_token(request, tx, &token, ret, ret_state);
 	case ACCESS_HOST:
@@ -351,14 +359,15 @@ static int read_token(struct request *request, const char *text, size_t length, 
 	return -EINVAL;
 }
 
-int credential_read(struct request *request, const char *text, size_t length, const char *project,
-		    struct credential *ret, enum credential_state *ret_state)
+int credential_read(struct request *request, const char *text, size_t length,
+		    const struct credential_question *question, struct credential *ret,
+		    enum credential_state *ret_state)
 {
 	*ret = (struct credential){0};
 	if (api_key_has_shape(text, length))
-		return read_key(request, text, length, project, ret, ret_state);
+		return read_key(request, text, length, question, ret, ret_state);
 	if (jwt_has_shape(text, length))
-		return read_token(request, text, length, project, ret, ret_state);
+		return read_token(request, text, length, question, ret, ret_state);
 	*ret_state = CREDENTIAL_MALFORMED;
 	return 0;
 }

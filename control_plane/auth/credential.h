@@ -29,7 +29,14 @@ struct credential {
 	const char *project_id, *project_role; /* NULL: no such project; "": no role in it */
 	struct tenant_record own; /* the roles of the tenant's own making that count here, and allow_from */
 	struct cidr_list project_from;
+	bool served; /* the question's host serves the user's tenant */
 };
-/* `project`: an id or slug, or NULL. 0 with *ret_state; -EAGAIN, -errno. */
-int credential_read(struct request *request, const char *text, size_t length, const char *project,
-		    struct credential *ret, enum credential_state *ret_state);
+/* What else is to be read with it; NULL: nothing. */
+struct credential_question {
+	const char *project; /* an id or slug */
+	const char *host_id;
+};
+/* 0 with *ret_state; -EAGAIN, -errno. */
+int credential_read(struct request *request, const char *text, size_t length,
+		    const struct credential_question *question, struct credential *ret,
+		    enum credential_state *ret_state);

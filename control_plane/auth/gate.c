@@ -81,7 +81,7 @@ static int find_tenant(struct request *request, const char *slug, const char **r
 {
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	const struct db_scope scope = {.platform = true, .read_only = true};
+	const struct db_scope scope = {.platform = true, .once = true};
 	int r = db_begin(request->app->db, &scope, &tx);
 
 	if (r == 0)
@@ -185,43 +185,49 @@ int gate_scope(struct request *request, struct db_scope *ret)
 /* ---- operators ----------------------------------------------------------------------------------------------------
  */
 
+struct grants {
+	unsigned here, everywhere;
+	bool tenant_exists;
+};
+
 /* The grants that hold now: in this tenant (NULL: none in question) and everywhere. */
-static int read_grants(struct request *request, const char *tenant_id, unsigned *ret_here, unsigned *ret_everywhere)
+static int read_grants(struct request *request, const char *tenant_id, struct grants *ret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	int r;
 
-	*ret_here = *ret_everywhere = 0;
+	*ret = (struct grants){0};
 	r = db_run(request->tx, &rows, GATE_GRANTS_SQL, request->principal.id,
-		   request_text(request, "%lld", (long long)request->now));
+		   request_text(request, "%lld", (long long)request->now), tenant_id);
 	if (r < 0)
 		return r;
+	ret->tenant_exists = db_row_count(rows) > 0 && db_bool(rows, 0, 2);
 	for (uint32_t i = 0; i < db_row_count(rows); i++) {
 		unsigned bit = operator_grant_bit(db_text(rows, i, 1));
 
 		if (*db_text(rows, i, 0) == '\0')
-			*ret_everywhere |= bit;
+			ret->everywhere |= bit;
 		else if (!tenant_id || strcmp(db_text(rows, i, 0), tenant_id) == 0)
-			*ret_here |= bit;
+			ret->here |= bit;
 	}
-	*ret_here |= *ret_everywhere;
+	ret->here |= ret->everywhere;
 	return 0;
 }
 
 static int authorize_operator_route(struct request *request)
 {
 	const struct operator_action *action = operator_action_find(request->route->action);
-	unsigned here, everywhere;
+	struct grants grants;
 	int r;
 
 	if (!action)
 		return -EINVAL;
 	if (request->principal.kind == PRINCIPAL_LOCAL)
 		return 0;
-	r = read_grants(request, NULL, &here, &everywhere);
+	r = read_grants(request, NULL, &grants);
 	if (r < 0)
 		return r;
-	if (((action->in_a_tenant ? here : everywhere) & action->grants) == 0)
+	if (((action->in_a_tenant ? grants.here : grants.everywhere) & action->grants) == 0)
 		return forbidden(request, "no grant of yours allows this");
 	return 0;
 }
@@ -239,30 +245,35 @@ static int find_project(struct request *request)
 	return request->project_id ? 0 : -ENOMEM;
 }
 
+/* The command line's. */
+static int grant_all(struct request *request, struct grants *ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(request->tx, &rows, "SELECT FROM control.tenants WHERE id = $1", request->tenant_id);
+
+	if (r < 0)
+		return r;
+	*ret = (struct grants){GRANT_ADMIN, GRANT_ADMIN, db_row_count(rows) > 0};
+	return 0;
+}
+
 static int authorize_operator(struct request *request)
 {
 	struct gate_standing *standing = arena_alloc(&request->arena, sizeof(*standing));
-	unsigned here = GRANT_ADMIN, everywhere;
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct grants grants;
 	int r;
 
 	if (!standing)
 		return -ENOMEM;
-	if (request->principal.kind == PRINCIPAL_OPERATOR) {
-		r = read_grants(request, request->tenant_id, &here, &everywhere);
-		if (r < 0)
-			return r;
-	}
-	/* Who looks after hosts only has no business in a tenant. */
-	if ((here & (GRANT_ADMIN | GRANT_SUPPORT)) == 0)
-		return not_found(request);
-	r = db_run(request->tx, &rows, "SELECT FROM control.tenants WHERE id = $1", request->tenant_id);
+	r = request->principal.kind == PRINCIPAL_OPERATOR ? read_grants(request, request->tenant_id, &grants)
+							  : grant_all(request, &grants);
 	if (r < 0)
 		return r;
-	if (db_row_count(rows) == 0)
+	/* Who looks after hosts only has no business in a tenant. */
+	if ((grants.here & (GRANT_ADMIN | GRANT_SUPPORT)) == 0 || !grants.tenant_exists)
 		return not_found(request);
 	standing->tenant_role = standing->project_role = "";
-	standing->all = (here & GRANT_ADMIN) != 0;
+	standing->all = (grants.here & GRANT_ADMIN) != 0;
 	standing->reads = true;
 	request->standing = standing;
 	if (!standing->all && (request->route->flags & ROUTE_WRITES))

@@ -6,9 +6,10 @@
 
 #include "control_plane/auth/gate.h"
 
-/* $1: the operator, $2: now. A suspended operator holds nothing. */
-#define GATE_GRANTS_SQL                                                                                               \
-	"SELECT g.tenant_id, g.role FROM control.operator_grants g JOIN control.operators o ON o.id = g.operator_id " \
+/* $1: the operator, $2: now; $3: a tenant, and is it there? A suspended operator holds nothing. */
+#define GATE_GRANTS_SQL                                                                                                \
+	"SELECT g.tenant_id, g.role, EXISTS (SELECT FROM control.tenants WHERE id = $3) FROM control.operator_grants " \
+	"g JOIN control.operators o ON o.id = g.operator_id "                                                          \
 	"WHERE g.operator_id = $1 AND o.status = 'active' AND (g.not_after = 0 OR g.not_after > $2::bigint)"
 /* $1: the tenant, $2: a project's id or slug. */
 #define GATE_PROJECT_SQL "SELECT id FROM control.projects WHERE tenant_id = $1 AND (id = $2 OR slug = $2)"

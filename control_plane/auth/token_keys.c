@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "control_plane/auth/token_cache.h"
 #include "control_plane/auth/token_feed.h"
 #include "control_plane/auth/token_keys_internal.h"
 #include "control_plane/feed/change.h"
@@ -32,6 +33,7 @@ struct token_keys {
 	uint32_t count;
 	uint64_t read_at;     /* boot time; 0: never */
 	pthread_mutex_t read; /* one reader of the database at a time */
+	struct token_cache *cache;
 
 	pthread_t thread;
 	bool running, stop;
@@ -177,6 +179,7 @@ static int read_keys(struct token_keys *keys)
 		keys->count = count;
 		keys->read_at = clock_boottime_usec();
 		pthread_rwlock_unlock(&keys->lock);
+		token_cache_clear(keys->cache);
 	}
 	secret_wipe(read, sizeof(read));
 	return r;
@@ -277,6 +280,11 @@ enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const cha
 	if (fault == JWT_UNKNOWN_KEY && refresh(keys, LOOK_AGAIN_USEC) == 0)
 		fault = verify(keys, now, token, length, ret_claims);
 	return fault;
+}
+
+struct token_cache *token_keys_cache(struct token_keys *keys)
+{
+	return keys->cache;
 }
 
 json_t *token_keys_jwks(struct token_keys *keys, int64_t now)
@@ -387,6 +395,10 @@ int token_keys_create(struct app *app, bool serving, struct token_keys **ret, st
 
 	if (!keys)
 		return problem_set(problem, ENOMEM, "out of memory");
+	if (token_cache_create(&keys->cache) < 0) {
+		free(keys);
+		return problem_set(problem, ENOMEM, "out of memory");
+	}
 	keys->app = app;
 	(void)pthread_rwlock_init(&keys->lock, NULL);
 	(void)pthread_mutex_init(&keys->read, NULL);
@@ -422,6 +434,7 @@ void token_keys_destroy(struct token_keys *keys)
 	(void)pthread_mutex_destroy(&keys->stop_lock);
 	(void)pthread_mutex_destroy(&keys->read);
 	(void)pthread_rwlock_destroy(&keys->lock);
+	token_cache_destroy(keys->cache);
 	secret_wipe(keys, sizeof(*keys));
 	free(keys);
 }

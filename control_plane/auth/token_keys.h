@@ -24,6 +24,7 @@
 #define TOKEN_LIFETIME_MOST 86400U
 
 struct change;
+struct token_cache;
 
 int token_keys_create(struct app *app, bool serving, struct token_keys **ret, struct problem *problem);
 void token_keys_destroy(struct token_keys *keys); /* takes NULL */
@@ -34,6 +35,8 @@ int token_keys_sign(struct token_keys *keys, int64_t now, json_t *claims, struct
 /* By any key that verifies at `now`. A key that is not known here is looked for in the database first. */
 enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const char *token, size_t length,
 				 json_t **ret_claims);
+/* Of tokens that these keys have verified; emptied whenever they are read anew. Lives as long as they do. */
+struct token_cache *token_keys_cache(struct token_keys *keys);
 /* {"keys": […]} (RFC 7517): those that verify now, and the one that will sign next. NULL: out of memory or no keys. */
 json_t *token_keys_jwks(struct token_keys *keys, int64_t now);
 /* For a new tenant's feed: all of them. */

@@ -24,6 +24,7 @@ static const char settings_sql[] =
 	"SELECT set_config('search_path', 'control, pg_temp', false), set_config('row_security', 'on', false), "
 	"set_config('default_transaction_isolation', 'read committed', false), set_config('bytea_output', 'hex', "
 	"false), "
+	"set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false), "
 	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), set_config('jit', 'off', false), "
 	"set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false), "
 	"set_config('idle_in_transaction_session_timeout', '30s', false)";

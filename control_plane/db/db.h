@@ -37,6 +37,9 @@ struct db_scope {
 	bool platform;         /* operators' and hosts' own tables (control.platform) */
 	bool read_only;
 	bool one_snapshot; /* all statements see the same moment (repeatable read) */
+	/* Read-only, and over with its first db_run: that, what was queued before it and the scope travel together, in
+	 * one round trip without BEGIN and COMMIT. A second db_run is -EINVAL. */
+	bool once;
 };
 struct db_tx;
 /* Negative results of all below:
@@ -48,6 +51,9 @@ struct db_tx;
  * says the same again. Nothing is sent by db_begin: BEGIN and the scope go with the first statement. Names of tables
  * need no schema. */
 int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret);
+/* From here on the transaction is in another tenant's scope. Queued; nothing where it is in that one. Never in one that
+ * is `once`. */
+int db_switch_tenant(struct db_tx *tx, const char *tenant_id);
 /* 0, or: -EAGAIN it certainly did not commit. An unknown outcome (connection lost in the middle of COMMIT) is found out
  * by pg_xact_status on another connection; when that cannot be asked either: -EIO. */
 int db_commit(struct db_tx *tx);

@@ -25,8 +25,9 @@ struct db_tx {
 	struct db *db;
 	struct connection *connection;
 	char tenant_id[ID_MAX_BYTES + 1];
-	bool platform, read_only, one_snapshot;
-	bool begun;   /* BEGIN was sent */
+	bool platform, read_only, one_snapshot, once;
+	bool begun;   /* BEGIN was sent; of `once`: the scope was */
+	bool ran;     /* a batch of it was sent */
 	bool wrote;   /* the server said so of a statement */
 	bool xid_due; /* it is asked for */
 	char xid[XID_TEXT_SIZE];
@@ -39,7 +40,7 @@ int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret)
 	struct db_tx *tx;
 	int result;
 
-	if (scope->tenant_id && strlen(scope->tenant_id) > ID_MAX_BYTES)
+	if ((scope->tenant_id && strlen(scope->tenant_id) > ID_MAX_BYTES) || (scope->once && scope->one_snapshot))
 		return -EINVAL;
 	tx = calloc(1, sizeof(*tx));
 	if (!tx)
@@ -52,7 +53,8 @@ int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret)
 	tx->db = db;
 	(void)snprintf(tx->tenant_id, sizeof(tx->tenant_id), "%s", scope->tenant_id ? scope->tenant_id : "");
 	tx->platform = scope->platform;
-	tx->read_only = scope->read_only;
+	tx->once = scope->once;
+	tx->read_only = scope->read_only || scope->once;
 	tx->one_snapshot = scope->one_snapshot;
 	pool_count(&db->counts.transactions);
 	*ret = tx;
@@ -87,6 +89,13 @@ static int begin(struct db_tx *tx)
 	if (tx->begun)
 		return 0;
 	tx->begun = true;
+	/* What stands between two marks of the pipeline is a transaction by itself, so what is set "local" holds for
+	 * all of it and no longer. */
+	if (tx->once)
+		return connection_send(tx->connection, EXPECT_DONE,
+				       "SELECT set_config('control.tenant', $1, true), set_config('control.platform', "
+				       "$2, true), set_config('transaction_read_only', 'on', true)",
+				       2, values);
 	result = connection_send(tx->connection, EXPECT_DONE, begin_text(tx), 0, NULL);
 	if (result < 0)
 		return result;
@@ -105,13 +114,27 @@ static int ask_for_xid(struct db_tx *tx)
 
 int db_queue(struct db_tx *tx, const char *sql, unsigned count, const char *const *values)
 {
-	int result = tx->failure;
+	int result = tx->once && tx->ran ? -EINVAL : tx->failure;
 
 	if (result == 0)
 		result = begin(tx);
 	if (result == 0)
 		result = connection_send(tx->connection, EXPECT_DONE, sql, count, values);
 	return fail(tx, result);
+}
+
+int db_switch_tenant(struct db_tx *tx, const char *tenant_id)
+{
+	int result = tx->once || strlen(tenant_id) > ID_MAX_BYTES ? -EINVAL : tx->failure;
+
+	if (result == 0 && strcmp(tx->tenant_id, tenant_id) == 0)
+		return 0;
+	if (result == 0)
+		result = db_later(tx, "SELECT set_config('control.tenant', $1, true)", tenant_id);
+	if (fail(tx, result) < 0)
+		return tx->failure;
+	(void)snprintf(tx->tenant_id, sizeof(tx->tenant_id), "%s", tenant_id);
+	return 0;
 }
 
 /* ---- answers ---- */
@@ -206,6 +229,9 @@ static int run(struct db_tx *tx, const char *sql, unsigned count, const char *co
 	struct connection *connection = tx->connection;
 	int result = tx->failure;
 
+	if (result == 0 && tx->once && tx->ran)
+		result = -EINVAL;
+	tx->ran = true;
 	if (result == 0)
 		result = begin(tx);
 	if (result == 0 && tx->wrote)
@@ -304,7 +330,7 @@ void db_rollback(struct db_tx *tx)
 		return;
 	connection = tx->connection;
 	/* What was queued and never sent goes along: the server forgets it all. */
-	if (tx->begun && !connection->lost) {
+	if (tx->begun && !(tx->once && tx->ran) && !connection->lost) {
 		send_rollback(tx);
 		/* A statement of the queue failed, and the server passed over ROLLBACK with the rest of the batch. */
 		if (!connection->lost && PQtransactionStatus(connection->pg) == PQTRANS_INERROR)
@@ -396,7 +422,7 @@ int db_commit(struct db_tx *tx)
 	bool committed = false, unknown = false;
 	int result, backend;
 
-	if (tx->failure < 0 || !tx->begun || learn_xid(tx) < 0) {
+	if (tx->failure < 0 || !tx->begun || tx->once || learn_xid(tx) < 0) {
 		result = tx->failure;
 		db_rollback(tx);
 		return result;

@@ -6,12 +6,16 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/parse.h"
 #include "control_plane/feed/watch.h"
 
 #define PAYLOAD_MAX 7900U /* PostgreSQL takes less than 8000 bytes */
+/* Between two notifications: each wakes a process of the server and every replica, and what comes in the meantime goes
+ * together. The first one after a quiet time goes at once. */
+#define PAUSE_NSEC 5000000L
 #define PENDING_MAX (1024U * 1024)
 
 struct announcer {
@@ -57,6 +61,7 @@ static void notify_all(struct db *db, struct buffer *words)
 
 static void *run(void *argument)
 {
+	static const struct timespec pause = {.tv_nsec = PAUSE_NSEC};
 	struct announcer *a = argument;
 	struct buffer words = BUFFER_INIT;
 	bool stop;
@@ -71,6 +76,8 @@ static void *run(void *argument)
 		(void)pthread_mutex_unlock(&a->lock);
 		notify_all(a->db, &words);
 		buffer_finish(&words);
+		if (!stop)
+			(void)nanosleep(&pause, NULL);
 	} while (!stop);
 	return NULL;
 }

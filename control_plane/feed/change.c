@@ -337,7 +337,6 @@ static int publish_one(struct change *change, struct publisher *publisher, struc
 
 int change_publish(struct change *change, struct app *app, struct db_tx *tx, struct problem *problem)
 {
-	const char *scope = change->tenant_id;
 	int r = 0;
 
 	for (struct change *c = change; c && r == 0; c = c->next) {
@@ -345,17 +344,13 @@ int change_publish(struct change *change, struct app *app, struct db_tx *tx, str
 			return problem_set(problem, -c->error, "a change could not be collected");
 		if (c->count == 0 || c->revision > 0)
 			continue;
-		/* Always: a route of the platform (a host is disabled) has no tenant of its own. Sent with what
-		 * follows. */
-		scope = c->tenant_id;
-		r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", scope);
+		/* A route of the platform (a host is disabled) has no tenant of its own. Sent with what follows. */
+		r = db_switch_tenant(tx, c->tenant_id);
 		if (r == 0)
 			r = publish_one(c, app->publisher, tx, problem);
 	}
 	/* What the frame writes last belongs to the request's own tenant. */
-	if (r == 0 && scope != change->tenant_id)
-		r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", change->tenant_id);
-	return r;
+	return r == 0 ? db_switch_tenant(tx, change->tenant_id) : r;
 }
 
 void change_announce(struct change *change, struct app *app)

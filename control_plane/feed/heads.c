@@ -31,7 +31,7 @@ static int renew_one(struct publisher *publisher, struct db_tx *tx, struct slot 
 	int r;
 
 	(void)snprintf(due, sizeof(due), "%" PRId64, clock_realtime_sec() - (int64_t)config->head_sec);
-	r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", tenant_id);
+	r = db_switch_tenant(tx, tenant_id);
 	if (r == 0)
 		r = db_run(tx, &rows,
 			   "SELECT " FEED_ROW_COLUMNS

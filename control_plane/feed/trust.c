@@ -75,7 +75,7 @@ int feed_create(struct db_tx *tx, struct app *app, const char *tenant_id)
 	_cleanup_(freep) char *chain = NULL;
 	struct feed_row row = {.epoch = 1, .trust_version = 1};
 	struct feed_signers signers = {0};
-	int r = db_later(tx, "SELECT set_config('control.tenant', $1, true)", tenant_id);
+	int r = db_switch_tenant(tx, tenant_id);
 
 	if (r == 0)
 		r = db_run(tx, &rows, "SELECT authority FROM platform");

@@ -378,9 +378,10 @@ CREATE POLICY lookup ON api_keys FOR SELECT TO tenant_control_lookup USING (true
 CREATE POLICY lookup ON tenants FOR SELECT TO tenant_control_lookup USING (true);
 CREATE POLICY lookup ON feeds FOR SELECT TO tenant_control_lookup USING (true);
 
+-- In plpgsql, which keeps the plan: this one is asked with every key that is shown.
 CREATE FUNCTION tenant_of_key(key_id text) RETURNS text
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = control, pg_temp
-	AS $$ SELECT tenant_id FROM api_keys WHERE id = key_id $$;
+	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = control, pg_temp
+	AS $$ BEGIN RETURN (SELECT k.tenant_id FROM api_keys k WHERE k.id = key_id); END $$;
 CREATE FUNCTION tenant_of_slug(tenant_slug text) RETURNS text
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = control, pg_temp
 	AS $$ SELECT id FROM tenants WHERE slug = tenant_slug $$;

@@ -298,6 +298,55 @@ static void test_a_reader_cannot_write(void **state)
 	db_destroy(db);
 }
 
+static void test_once_is_a_transaction_in_one_batch(void **state)
+{
+	static const struct db_scope once = {.tenant_id = TENANT_A, .once = true},
+				     both = {.once = true, .one_snapshot = true};
+	struct db *db = open_pool(1, 1000, 5000);
+	struct db_tx *tx = NULL;
+	struct db_rows *rows = NULL;
+
+	assert_result(db_begin(db, &both, &tx), -EINVAL);
+	/* Its scope is there for all of the batch, and gone with it. */
+	tx = begin(db, &once);
+	assert_result(db_later(tx, "SELECT set_config('control.platform', 'on', true)"), 0);
+	assert_result(db_run(tx, &rows,
+			     "SELECT string_agg(id, ',' ORDER BY id), current_setting('transaction_read_only') "
+			     "FROM tenants"),
+		      0);
+	assert_string_equal(db_text(rows, 0, 0), TENANT_A "," TENANT_B);
+	assert_string_equal(db_text(rows, 0, 1), "on");
+	db_rows_free(rows);
+	assert_result(db_run(tx, &rows, "SELECT 1"), -EINVAL);
+	assert_result(db_later(tx, "SELECT 1"), -EINVAL);
+	db_rollback(tx);
+	tx = begin(db, &none);
+	assert_result(db_run(tx, &rows, "SELECT count(*), current_setting('transaction_read_only') FROM tenants"), 0);
+	assert_string_equal(db_text(rows, 0, 0), "0");
+	assert_string_equal(db_text(rows, 0, 1), "off");
+	db_rows_free(rows);
+	db_rollback(tx);
+	/* Neither a write nor an error leaves anything behind, nor does one that was never run. */
+	tx = begin(db, &once);
+	assert_result(insert_project(tx, "prj_0000000000000099", "once", "1879048298"), -EIO);
+	db_rollback(tx);
+	tx = begin(db, &once);
+	assert_result(db_run(tx, NULL, "SELECT 1 / 0"), -EINVAL);
+	assert_result(db_commit(tx), -EINVAL);
+	tx = begin(db, &once);
+	assert_result(db_later(tx, "SELECT set_config('control.tenant', '" TENANT_B "', true)"), 0);
+	db_rollback(tx);
+	tx = begin(db, &once);
+	assert_result(db_run(tx, &rows, "SELECT id FROM tenants"), 0);
+	assert_string_equal(db_text(rows, 0, 0), TENANT_A);
+	db_rows_free(rows);
+	assert_result(db_commit(tx), 0);
+	assert_int_equal(count_projects("once"), 0);
+	assert_int_equal(db_counts(db).lost, 0);
+	assert_int_equal(db_counts(db).busy, 0);
+	db_destroy(db);
+}
+
 static void test_a_slow_statement_is_stopped(void **state)
 {
 	struct db *db = open_pool(1, 1000, 100);
@@ -630,6 +679,7 @@ int main(void)
 		cmocka_unit_test(test_each_row_in_order_and_stopping),
 		cmocka_unit_test(test_what_errors_mean),
 		cmocka_unit_test(test_a_reader_cannot_write),
+		cmocka_unit_test(test_once_is_a_transaction_in_one_batch),
 		cmocka_unit_test(test_a_slow_statement_is_stopped),
 		cmocka_unit_test(test_a_deadlock_is_told_to_one),
 		cmocka_unit_test(test_exhausted_pool_says_busy_and_recovers),
