@@ -220,7 +220,7 @@ static int query_number(struct request *request, const char *name, uint64_t most
 static int get_events(struct request *request)
 {
 	struct publisher *publisher = request->app->publisher;
-	struct stream_options options = {0};
+	struct stream_options options = {.host_id = request->principal.id};
 	uint64_t once = 0;
 	int r;
 

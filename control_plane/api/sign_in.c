@@ -194,8 +194,6 @@ static int handle_sign_out(struct request *request)
 	if (!principal->token_id)
 		return respond_problem(request, PROBLEM_BAD_REQUEST, "an API key does not sign in or out; revoke it");
 	r = revocations_put(request, principal->token_id, principal->token_expires, "signed out");
-	if (r == 1)
-		return respond_empty(request); /* by another request, a moment ago */
 	if (r == 0)
 		r = event_write(request, "sign-out", principal->token_id, NULL);
 	return r == 0 ? respond_empty(request) : MIN_OF(r, 0);

@@ -22,27 +22,41 @@
 #define REASON_BYTES_MAX 200
 #define BASE62 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-int revocations_put(struct request *request, const char *token_id, int64_t expires, const char *reason)
+/* Hosts refuse a version that they have, so one that is revoked again gets another: the feed's row is locked, as it
+ * will be for the change. */
+static int next_version(struct request *request, const char *token_id, uint64_t *ret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int64_t until = expires + JWT_LEEWAY_SEC;
-	json_t *body;
-	int r = db_run(request->tx, &rows,
-		       "INSERT INTO control.token_revocations (tenant_id, jti, at, until, reason) "
-		       "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1",
-		       request->tenant_id ? request->tenant_id : "", token_id, record_number(request, request->now),
-		       record_number(request, until), reason);
+	int r = db_later(request->tx, "SELECT FROM control.feeds WHERE tenant_id = $1 FOR UPDATE", request->tenant_id);
 
-	if (r < 0)
+	if (r == 0)
+		r = db_run(request->tx, &rows,
+			   "SELECT coalesce(max(version), 0) + 1 FROM control.feed_records WHERE tenant_id = $1 AND "
+			   "kind = $2::smallint AND id = $3",
+			   request->tenant_id, record_number(request, RECORD_REVOCATION), token_id);
+	if (r == 0)
+		*ret = (uint64_t)db_i64(rows, 0, 0);
+	return r;
+}
+
+int revocations_put(struct request *request, const char *token_id, int64_t expires, const char *reason)
+{
+	int64_t until = expires + JWT_LEEWAY_SEC;
+	uint64_t version;
+	json_t *body;
+	int r = db_later(request->tx,
+			 "INSERT INTO control.token_revocations (tenant_id, jti, at, until, reason) "
+			 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+			 request->tenant_id ? request->tenant_id : "", token_id, record_number(request, request->now),
+			 record_number(request, until), reason);
+
+	if (r == 0 && request->change)
+		r = next_version(request, token_id, &version);
+	if (r < 0 || !request->change)
 		return r;
-	/* Hosts refuse a version that they have already. */
-	if (db_row_count(rows) == 0)
-		return 1;
-	if (!request->change)
-		return 0;
 	body = json_pack("{s:s, s:I, s:I, s:s}", "of", "token", "at", (json_int_t)request->now, "until",
 			 (json_int_t)until, "reason", reason);
-	change_revoke(request->change, RECORD_REVOCATION, token_id, 1, body, json_deep_copy(body));
+	change_revoke(request->change, RECORD_REVOCATION, token_id, version, body, json_deep_copy(body));
 	return 0;
 }
 
@@ -79,8 +93,6 @@ static int handle_revoke(struct request *request)
 	/* Tokens are kept nowhere: how long this one has is not known, so the longest that any of them has is assumed.
 	 */
 	r = revocations_put(request, id, request->now + TOKEN_LIFETIME_MOST, form.reason);
-	if (r == 1)
-		return respond_problem(request, PROBLEM_CONFLICT, "the token is revoked already");
 	if (r == 0)
 		r = event_write(request, "token.revoke", id, json_pack("{s:s}", "reason", form.reason));
 	if (r < 0)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "control_plane/config.h"
 #include "control_plane/feed/watch.h"
 
@@ -23,8 +24,9 @@ struct feed_stream {
 	struct publisher *publisher;
 	struct stream_transport *transport; /* under the channel's lock */
 	struct frame *frame;                /* on its way out */
+	char host_id[ID_MAX_BYTES + 1];
 	uint32_t offset;
-	bool once, ending;
+	bool once, ending, missed;
 	_Atomic bool expired;
 	uint64_t deadline;
 };
@@ -202,6 +204,7 @@ int feed_stream_new(struct publisher *publisher, struct db_tx *tx, const char *t
 	if (r == 0) {
 		s->stream.class = &feed_stream_class;
 		s->publisher = publisher;
+		(void)snprintf(s->host_id, sizeof(s->host_id), "%s", options->host_id);
 		atomic_fetch_add(&publisher->counts.opened, 1);
 		/* Its head may be at its end: nobody renews what nobody reads. */
 		if (channel_view(slot->channel).head_issued + (int64_t)publisher->app->config->head_sec <=
@@ -237,4 +240,40 @@ static void tick(struct channel_reader *reader, void *context)
 void feed_streams_tick(struct publisher *publisher, struct slot *slot, uint64_t now)
 {
 	channel_each(slot->channel, tick, &now);
+}
+
+static bool is_among(const struct db_rows *hosts, const char *id)
+{
+	uint32_t low = 0, high = db_row_count(hosts);
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(db_text(hosts, middle, 0), id);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void check(struct channel_reader *reader, void *context)
+{
+	struct feed_stream *s = from_reader(reader);
+	bool missed = s->missed;
+
+	s->missed = !is_among(context, s->host_id);
+	if (!missed || !s->missed || reader->cut)
+		return;
+	reader->cut = true;
+	if (s->transport)
+		stream_wake(s->transport);
+}
+
+void feed_streams_check(struct slot *slot, const struct db_rows *hosts)
+{
+	channel_each(slot->channel, check, (void *)(uintptr_t)hosts);
 }

@@ -15,6 +15,7 @@
 #include "control_plane/feed/stream.h"
 
 #define TICK_USEC USEC_PER_SEC
+#define CHECK_TICKS 5U    /* looks at whose streams these are */
 #define ASK_AT_ONCE 1000U /* tenants in one look at feed_revisions() */
 
 struct watch {
@@ -24,6 +25,7 @@ struct watch {
 	_Atomic bool stop;
 	struct db_listener *listener;
 	uint64_t next_tick;
+	unsigned ticks;
 	bool lost; /* the database is away: said once */
 };
 
@@ -114,6 +116,29 @@ static int renew_due(struct watch *w, struct slot *const *slots, uint32_t count)
 	return heads_renew(w->publisher, chosen, some);
 }
 
+/* Who was let in when its stream began may be disabled or withdrawn since. */
+static int check_hosts(struct watch *w, struct slot *slot)
+{
+	const struct db_scope scope = {.tenant_id = channel_tenant(slot->channel), .read_only = true};
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r;
+
+	if (channel_view(slot->channel).readers == 0)
+		return 0;
+	r = db_begin(w->publisher->app->db, &scope, &tx);
+	if (r == 0)
+		r = db_run(tx, &rows,
+			   "SELECT t.host_id FROM host_tenants t JOIN hosts h ON h.id = t.host_id "
+			   "WHERE t.tenant_id = $1 AND h.disabled_at = 0 ORDER BY t.host_id COLLATE \"C\"",
+			   scope.tenant_id);
+	if (r == 0)
+		r = db_commit(TAKE_PTR(tx));
+	if (r == 0)
+		feed_streams_check(slot, rows);
+	return r;
+}
+
 static int look(struct watch *w, bool tick)
 {
 	struct publisher *p = w->publisher;
@@ -140,6 +165,8 @@ static int look(struct watch *w, bool tick)
 			r = 0;
 		}
 	}
+	for (uint32_t i = 0; tick && w->ticks % CHECK_TICKS == 0 && i < count && r == 0; i++)
+		r = check_hosts(w, slots[i]);
 	if (r == 0)
 		r = renew_due(w, slots, count);
 	for (uint32_t i = 0; i < count; i++)
@@ -179,6 +206,7 @@ static void *run(void *argument)
 		tick = clock_boottime_usec() >= w->next_tick;
 		if (tick) {
 			w->next_tick = clock_boottime_usec() + TICK_USEC;
+			w->ticks++;
 			if (!w->listener)
 				(void)db_listen(w->publisher->app->db, FEED_NOTIFY_CHANNEL, &w->listener);
 		}

@@ -123,3 +123,28 @@ def test_a_host_that_waits_is_not_taken_over_with_another_tenants_token(operator
     with pytest.raises(AssertionError, match="403"):
         new_host([other], host.name)
     assert new_host([other, tenant], host.name).id == host.id
+
+
+@pytest.mark.parametrize("how", ["disabled", "withdrawn"])
+def test_a_stream_ends_with_its_host(operator, control, tenant, new_host, how):
+    """It was let in when the stream began. One that stays is not disturbed."""
+    host, other = new_host([tenant]), new_host([tenant])
+    streams = []
+    for one in (host, other):
+        one.sign_in(control.url)
+        feed = one.feed(tenant.id)
+        feed.take_snapshot()
+        streams.append(feed.events(timeout=30))
+    if how == "disabled":
+        operator.must("POST", f"/v1/hosts/{host.id}/disable", {"reason": "stolen"})
+    else:
+        operator.must("DELETE", f"/v1/hosts/{host.id}/tenants/{tenant.id}")
+    seen = []
+    while (event := streams[0].next()) is not None:
+        seen.append(event)
+    # It hears why first.
+    assert any(host.id in str(event) for event in seen) == (how == "disabled")
+    key = tenant.user("ann").key()
+    while key["id"] not in str(streams[1].next()):
+        pass
+    streams[1].close()
