@@ -227,9 +227,23 @@ def test_metrics_need_the_secret(plain):
     ).body
     absent = client.get("/v1/none")
     for token in (None, "wrong", plain.internal_secret[:-1], plain.internal_secret + "0", plain.internal_secret.upper()):
-        refused = client.get("/metrics", token=token)
-        assert refused.status == 404
-        assert {**refused.json, "request_id": ""} == {**absent.json, "request_id": ""}
+        for path in ("/metrics", "/internal/replica"):
+            refused = client.get(path, token=token)
+            assert refused.status == 404
+            assert {**refused.json, "request_id": ""} == {**absent.json, "request_id": ""}
+    replica = client.must("GET", "/internal/replica", token=plain.internal_secret)
+    assert replica["database"]["ready"] and replica["database"]["connections"] > 0 and not replica["draining"]
+
+
+def test_internal_routes_are_not_there_without_a_secret(new_control, cluster):
+    control = new_control("no-secret", cluster=cluster, tls=False, database="nosecret")
+    text = control.config_path.read_text()
+    control.config_path.write_text("".join(line for line in text.splitlines(True) if "internal_secret" not in line))
+    control.init()
+    client = control.serve().client
+    for token in (None, "", control.internal_secret):
+        for path in ("/metrics", "/internal/replica", "/internal/anything"):
+            assert client.get(path, token=token).status == 404
 
 
 def tls_context(version):
