@@ -43,30 +43,44 @@ struct feed_picture {
 
 /* ---- texts and lists of a unit's records ------------------------------------------------------------------ */
 
+struct text {
+	const char *text;
+	size_t length;
+};
 struct unit_store {
 	struct unit *unit;
-	const char *recent[RECENT_TEXTS];
+	struct text recent[RECENT_TEXTS];
 	unsigned at;
 };
+
+static bool is_text(const struct text *text, const char *other, size_t length)
+{
+	return text->length == length && memcmp(text->text, other, length) == 0;
+}
 
 /* Some texts nearly every record has; those cost nothing. */
 static const char *store_text(void *context, const char *text, size_t length)
 {
-	static const char *const common[] = {RULES_DEFAULT_SHELL, "owner", "editor", "viewer", "admin"};
+#define COMMON(literal)                        \
+	{                                      \
+		(literal), sizeof(literal) - 1 \
+	}
+	static const struct text common[] = {COMMON(RULES_DEFAULT_SHELL), COMMON("owner"), COMMON("editor"),
+					     COMMON("viewer"), COMMON("admin")};
 	struct unit_store *store = context;
-	const char *kept;
+	struct text *recent;
 
 	if (strcmp(text, store->unit->tenant_id) == 0)
 		return store->unit->tenant_id;
 	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		if (strcmp(text, common[i]) == 0)
-			return common[i];
+		if (is_text(&common[i], text, length))
+			return common[i].text;
 	for (unsigned i = 0; i < RECENT_TEXTS; i++)
-		if (store->recent[i] && strcmp(text, store->recent[i]) == 0)
-			return store->recent[i];
-	kept = pool_add(&store->unit->pool, text, length);
-	store->recent[store->at++ % RECENT_TEXTS] = kept;
-	return kept;
+		if (store->recent[i].text && is_text(&store->recent[i], text, length))
+			return store->recent[i].text;
+	recent = &store->recent[store->at++ % RECENT_TEXTS];
+	*recent = (struct text){pool_add(&store->unit->pool, text, length), length};
+	return recent->text;
 }
 
 static void *store_room(void *context, size_t size)

@@ -167,18 +167,23 @@ const char *unit_source(const struct unit *unit)
 	return unit->tenant_id;
 }
 
+#define OF_KIND(text, type, member)                                                                           \
+	{                                                                                                     \
+		.name = (text), .size = sizeof(struct type), .array = offsetof(struct record_set, member##s), \
+		.count = offsetof(struct record_set, member##_count)                                          \
+	}
 static const struct {
 	const char *name;
-	size_t size;
+	size_t size, array, count; /* array, count: where they stand in struct record_set */
 } kinds[RECORD_KIND_COUNT] = {
-	[RECORD_TENANT] = {"tenant", sizeof(struct tenant_record)},
-	[RECORD_PROJECT] = {"project", sizeof(struct project_record)},
-	[RECORD_USER] = {"user", sizeof(struct user_record)},
-	[RECORD_MEMBER] = {"membership", sizeof(struct member_record)},
-	[RECORD_KEY] = {"key", sizeof(struct key_record)},
-	[RECORD_HOST] = {"host", sizeof(struct host_record)},
-	[RECORD_TOKEN_KEY] = {"token key", sizeof(struct token_key_record)},
-	[RECORD_REVOCATION] = {"revocation", sizeof(struct revocation_record)},
+	[RECORD_TENANT] = OF_KIND("tenant", tenant_record, tenant),
+	[RECORD_PROJECT] = OF_KIND("project", project_record, project),
+	[RECORD_USER] = OF_KIND("user", user_record, user),
+	[RECORD_MEMBER] = OF_KIND("membership", member_record, member),
+	[RECORD_KEY] = OF_KIND("key", key_record, key),
+	[RECORD_HOST] = OF_KIND("host", host_record, host),
+	[RECORD_TOKEN_KEY] = OF_KIND("token key", token_key_record, token_key),
+	[RECORD_REVOCATION] = OF_KIND("revocation", revocation_record, revocation),
 };
 
 size_t record_size(enum record_kind kind)
@@ -194,72 +199,17 @@ const char *record_kind_name(enum record_kind kind)
 /* The array of a kind and its count, as one generic view on struct record_set. */
 static void *get_array(const struct record_set *records, enum record_kind kind, uint32_t *ret_count)
 {
-	switch (kind) {
-	case RECORD_TENANT:
-		*ret_count = records->tenant_count;
-		return records->tenants;
-	case RECORD_PROJECT:
-		*ret_count = records->project_count;
-		return records->projects;
-	case RECORD_USER:
-		*ret_count = records->user_count;
-		return records->users;
-	case RECORD_MEMBER:
-		*ret_count = records->member_count;
-		return records->members;
-	case RECORD_KEY:
-		*ret_count = records->key_count;
-		return records->keys;
-	case RECORD_HOST:
-		*ret_count = records->host_count;
-		return records->hosts;
-	case RECORD_TOKEN_KEY:
-		*ret_count = records->token_key_count;
-		return records->token_keys;
-	case RECORD_REVOCATION:
-		*ret_count = records->revocation_count;
-		return records->revocations;
-	}
-	*ret_count = 0;
-	return NULL;
+	void *array;
+
+	memcpy(&array, (const char *)records + kinds[kind].array, sizeof(array));
+	memcpy(ret_count, (const char *)records + kinds[kind].count, sizeof(*ret_count));
+	return array;
 }
 
 static void set_array(struct record_set *records, enum record_kind kind, void *array, uint32_t count)
 {
-	switch (kind) {
-	case RECORD_TENANT:
-		records->tenants = array;
-		records->tenant_count = count;
-		break;
-	case RECORD_PROJECT:
-		records->projects = array;
-		records->project_count = count;
-		break;
-	case RECORD_USER:
-		records->users = array;
-		records->user_count = count;
-		break;
-	case RECORD_MEMBER:
-		records->members = array;
-		records->member_count = count;
-		break;
-	case RECORD_KEY:
-		records->keys = array;
-		records->key_count = count;
-		break;
-	case RECORD_HOST:
-		records->hosts = array;
-		records->host_count = count;
-		break;
-	case RECORD_TOKEN_KEY:
-		records->token_keys = array;
-		records->token_key_count = count;
-		break;
-	case RECORD_REVOCATION:
-		records->revocations = array;
-		records->revocation_count = count;
-		break;
-	}
+	memcpy((char *)records + kinds[kind].array, &array, sizeof(array));
+	memcpy((char *)records + kinds[kind].count, &count, sizeof(count));
 }
 
 uint32_t records_count(const struct record_set *records, enum record_kind kind)

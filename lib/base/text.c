@@ -106,9 +106,9 @@ bool text_starts(const char *text, const char *prefix)
 
 bool text_is_reserved_name(const char *name)
 {
-	/* In any case of letters: "Root" would only serve to deceive. */
+	/* In any case of letters: "Root" would only serve to deceive. Few begin alike, so most cost one comparison. */
 	for (size_t i = 0; i < ARRAY_LEN(reserved_names); i++)
-		if (strcasecmp(name, reserved_names[i]) == 0)
+		if ((name[0] | 0x20) == (reserved_names[i][0] | 0x20) && strcasecmp(name, reserved_names[i]) == 0)
 			return true;
 	return strncasecmp(name, "systemd-", 8) == 0;
 }

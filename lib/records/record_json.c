@@ -267,13 +267,13 @@ static const struct json_field user_fields[] = {
 /* Most homes are /home/<login>: then the login is the end of that text and costs nothing of its own. */
 static int read_home(const struct reading *in, const struct user_body *body, struct user_record *user)
 {
-	char usual[sizeof(RULES_HOME_PREFIX) + NAME_MAX_BYTES];
+	char usual[sizeof(RULES_HOME_PREFIX) + NAME_MAX_BYTES] = RULES_HOME_PREFIX;
 	struct value_fault fault;
 	int r;
 
 	if (value_check(VALUE_LOGIN, body->login, strlen(body->login), &fault) < 0)
 		return value_refuse(in->problem, "login", body->login, strlen(body->login), &fault);
-	snprintf(usual, sizeof(usual), RULES_HOME_PREFIX "%s", body->login);
+	memcpy(usual + strlen(RULES_HOME_PREFIX), body->login, strlen(body->login) + 1); /* a login fits */
 	if (body->home && !text_equal(body->home, usual)) {
 		r = body_text(in, "home", VALUE_HOME, body->home, &user->home);
 		return r < 0 ? r : body_keep(in, body->login, &user->login);
@@ -332,7 +332,7 @@ static int read_member(const struct reading *in, void *record)
 {
 	struct member_record *member = record;
 	struct member_body body = {0};
-	char id[2 * ID_MAX_BYTES + 2];
+	size_t user_length;
 	int r = body_fields(in, in->body, member_fields, ARRAY_LEN(member_fields), &body);
 
 	if (r == 0)
@@ -343,8 +343,9 @@ static int read_member(const struct reading *in, void *record)
 		r = body_text(in, "role", VALUE_ROLE, body.role, &member->role);
 	if (r < 0)
 		return r;
-	snprintf(id, sizeof(id), "%s/%s", member->user_id, member->project_id);
-	if (!text_equal(in->id, id))
+	user_length = strlen(member->user_id);
+	if (strncmp(in->id, member->user_id, user_length) != 0 || in->id[user_length] != '/' ||
+	    strcmp(in->id + user_length + 1, member->project_id) != 0)
 		return body_wrong(in, "id", "not that of this membership",
 				  "it is \"<user>/<project>\", or \"<user>/\" in the tenant");
 	return body_keep(in, body.project ? "" : in->tenant_id, &member->tenant_id);
