@@ -375,6 +375,22 @@ void follow_wipe(struct follow *follow)
 		log_error("cannot remove what was kept of feed %s: %s", follow->tenant_id, strerrordesc_np(-r));
 }
 
+void follow_retire(struct follow *follow)
+{
+	int r;
+
+	stop(follow);
+	follow_drop_next(follow);
+	feed_line_free(TAKE_PTR(follow->line));
+	if (!follow->has_trust) /* nothing, or what could not be read and says more than nothing */
+		return;
+	buffer_clear(&follow->kept.snapshot);
+	follow->kept.generation = follow->generation += 2; /* past what was being written, too */
+	r = follow_save(follow);
+	if (r < 0)
+		log_error("cannot remove the records of feed %s: %s", follow->tenant_id, strerrordesc_np(-r));
+}
+
 const struct feed_picture *follow_picture(const struct follow *follow)
 {
 	return follow->line ? follow->line->picture : NULL;

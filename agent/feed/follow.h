@@ -44,6 +44,9 @@ void follow_wake(struct follow *follow); /* a token is there, or: try again now 
 enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem);
 /* The agent's word about the units given out last. */
 void follow_applied(struct follow *follow, const struct problem *problem);
+/* The records go, on disk too; how far the feed was stays, and whom it believed: it must not come back older, or as
+ * somebody else's. */
+void follow_retire(struct follow *follow);
 void follow_wipe(struct follow *follow);                                /* forgets everything, on disk too */
 const struct feed_picture *follow_picture(const struct follow *follow); /* NULL: none */
 void follow_view(const struct follow *follow, struct feed_view *ret);

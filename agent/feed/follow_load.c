@@ -164,15 +164,17 @@ int follow_load(struct follow *follow, struct problem *problem)
 	follow->trust = trust;
 	follow->has_trust = true;
 	follow_set_state(follow, FEED_BOOTSTRAP);
-	if (follow->kept.head.length == 0 || follow->kept.snapshot.length == 0)
+	if (follow->kept.head.length == 0)
 		return 0;
 	follow->head = head;
 	follow_note_time(follow, &head);
 	follow->has_head = true;
+	restore_freshness(follow, &head); /* the same head again would not say it anew */
+	if (follow->kept.snapshot.length == 0) /* retired */
+		return 0;
 	fault = load_line(follow, &snapshot, &head, &follow->line, problem);
 	if (fault != FEED_FINE)
 		return quarantine(follow, fault, problem);
-	restore_freshness(follow, &head);
 	follow_set_state(follow, follow->from_file ? FEED_LIVE : FEED_RECONNECT);
 	if (head.epoch != trust.epoch) {
 		follow->resync = true;

@@ -193,9 +193,11 @@ static void assign(struct work *work, const struct assignments *assignments)
 		next = entry->next;
 		if (entry->imported || assignments_find(assignments, entry->tenant_id))
 			continue;
+		/* Nobody signed for that. So it may take records away, but never what protects those that come next. */
 		log_notice("this host serves tenant %s no more: what it knew of it is wiped", entry->tenant_id);
 		changed = true;
-		remove_entry(work, entry, true);
+		follow_retire(entry->follow);
+		remove_entry(work, entry, false);
 	}
 	for (uint32_t i = 0; i < assignments->count; i++) {
 		const struct assignment *assignment = &assignments->tenants[i];

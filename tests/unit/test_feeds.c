@@ -9,8 +9,10 @@
 
 #include "crypto/api_key.h"
 #include "feed/host.h"
+#include "feed_fixture.h"
 #include "feeds_rig.h"
 #include "unit.h"
+#include "json/json_write.h"
 
 static bool acme_is_at_2(const struct rig *rig)
 {
@@ -249,9 +251,51 @@ static void test_tenants_come_and_go(void **state)
 	fake_control_drop_feed(beta); /* its stream ends: the host asks what it serves */
 	UNTIL(rig, beta_is_gone);
 	UNTIL(rig, one_tenant_is_left);
-	assert_false(rig_exists(rig, "feeds/" BETA));
+	assert_false(rig_exists(rig, "feeds/" BETA "/snapshot.1"));
+	assert_false(rig_exists(rig, "feeds/" BETA "/deltas.1"));
 	rig_put_user(acme);
 	UNTIL(rig, acme_is_at_2);
+}
+
+/* What a host serves is signed by nobody. So a balancer can take a tenant away, and give it back with a trust document
+ * of its own: that one is not believed, and neither is a state of before. */
+static void test_no_other_trust_by_assignment(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_feed *feed = rig_enroll_acme(rig);
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT, body = BUFFER_INIT;
+	struct signer stranger = signer_of(fake_feed_origin(feed), 77);
+	struct feed_trust trust = feed_trust_of(1, 1, &stranger, NULL);
+	struct json_writer w = json_writer(&body);
+	char none[128];
+	int length;
+
+	rig_put_user(feed);
+	UNTIL(rig, acme_is_at_2);
+	length = snprintf(none, sizeof(none), "{\"id\":\"%s\",\"disabled\":false,\"tenants\":[]}",
+			  fake_control_host_id(rig->control));
+	fake_control_answer(rig->control, "GET /v1/hosts/self", 1, 200, NULL, none, (size_t)length);
+	feeds_retry(rig->feeds);
+	UNTIL(rig, nothing_is_left);
+	assert_false(rig_exists(rig, "feeds/" ACME "/snapshot.1"));
+
+	assert_int_equal(feed_trust_write(&trust, &note), 0);
+	feed_sign(&note, &stranger, NULL);
+	json_begin(&w, NULL, '{');
+	json_put_string(&w, "id", fake_control_host_id(rig->control));
+	json_begin(&w, "tenants", '[');
+	json_begin(&w, NULL, '{');
+	json_put_string(&w, "id", ACME);
+	json_put_string(&w, "origin", fake_feed_origin(feed));
+	json_put_string(&w, "trust", buffer_text(&note));
+	json_end(&w, '}');
+	json_end(&w, ']');
+	json_end(&w, '}');
+	fake_control_answer(rig->control, "GET /v1/hosts/self", 1, 200, NULL, body.data, body.length);
+	feeds_retry(rig->feeds);
+	/* By the keys of before. */
+	UNTIL(rig, acme_is_at_2);
+	assert_int_equal(rig->critical, 0);
 }
 
 static void test_an_answer_about_another_host_changes_nothing(void **state)
@@ -362,6 +406,7 @@ int main(void)
 		TEST(test_refused_tokens_are_replaced),
 		TEST(test_bare_refusals_wipe_nothing),
 		TEST(test_tenants_come_and_go),
+		TEST(test_no_other_trust_by_assignment),
 		TEST(test_an_answer_about_another_host_changes_nothing),
 		TEST(test_start_without_a_network),
 		TEST(test_identity_of_another_key_is_not_used),
