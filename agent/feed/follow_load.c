@@ -169,7 +169,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 	follow->head = head;
 	follow_note_time(follow, &head);
 	follow->has_head = true;
-	restore_freshness(follow, &head); /* the same head again would not say it anew */
+	restore_freshness(follow, &head);      /* the same head again would not say it anew */
 	if (follow->kept.snapshot.length == 0) /* retired */
 		return 0;
 	fault = load_line(follow, &snapshot, &head, &follow->line, problem);
