@@ -106,6 +106,8 @@ NSS_TESTS := $(filter $(O)/tests/unit/test_nss_% $(O)/tests/unit/test_map_%,$(UN
 $(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map $(O)/fuzzers/fuzz_nss_map: $(call objects,$(call sources,tests/fakes/nss)) $(NSS_A)
 $(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
+$(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(call objects,$(FEEDS_RIG))
+
 # These run the built tenantctl.
 $(filter $(O)/tests/unit/test_ctl_%,$(UNIT_BIN)): | $(O)/tenantctl
 # This one runs the built agent.
