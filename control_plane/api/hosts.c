@@ -41,15 +41,21 @@ int hosts_lock(struct request *request, struct host_row *ret)
 static int list(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	const char *name = request_query(request, "name");
 	struct page page;
 	int r;
 
 	if (request_page(request, &page) != 0)
 		return 0;
-	r = db_run(request->tx, &rows,
-		   "SELECT id, " HOST_VIEW_SQL(
-			   HOST_TENANTS_SQL) " FROM control.hosts h WHERE id > $1 ORDER BY id LIMIT $2::bigint",
-		   page.after, record_limit(request, &page));
+	/* A statement each, so that each has its index. */
+	if (name)
+		r = db_run(request->tx, &rows,
+			   "SELECT id, " HOST_VIEW_SQL(HOST_TENANTS_SQL) " FROM control.hosts h WHERE name = $1", name);
+	else
+		r = db_run(request->tx, &rows,
+			   "SELECT id, " HOST_VIEW_SQL(
+				   HOST_TENANTS_SQL) " FROM control.hosts h WHERE id > $1 ORDER BY id LIMIT $2::bigint",
+			   page.after, record_limit(request, &page));
 	return r < 0 ? respond_db(request, r, "hosts") : record_page(request, &page, rows);
 }
 

@@ -52,6 +52,8 @@ def test_serving_and_withdrawing(control, operator, tenant):
 
 def test_names(control, operator, tenant):
     one, two = Host(control, operator, f"n1{tenant.slug}"), Host(control, operator, f"n2{tenant.slug}")
+    assert [h["id"] for h in operator.must("GET", f"/v1/hosts?name={two.name}")["items"]] == [two.id]
+    assert operator.must("GET", "/v1/hosts?name=nobody")["items"] == []
     refused(operator.patch(one.path, {"name": "a b"}, headers=ANY), 400, "name")
     refused(operator.patch(one.path, {"name": two.name}, headers=ANY), 409)
     refused(operator.patch(one.path, {"name": "x"}), 428)
