@@ -126,7 +126,7 @@ static int add_assertion(const struct token *token, struct buffer *body)
 	if (base62_random(id, sizeof(id) - 1) < 0)
 		return -EIO;
 	claims = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I}", "iss", identity->host_id, "sub", identity->host_id, "aud",
-			   token->url, "jti", id, "iat", (json_int_t)now, "exp", (json_int_t)(now + ASSERTION_SEC));
+			   token->url, "jti", id, "iat", (json_int_t)now, "exp", (json_int_t)now + ASSERTION_SEC);
 	return claims ? jwt_sign(&identity->key, "JWT", claims, body) : -ENOMEM;
 }
 

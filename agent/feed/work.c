@@ -440,7 +440,7 @@ static void disable(struct work *work)
 	snprintf(rest.disabled, sizeof(rest.disabled), "%s", work->disabled);
 	for (const struct entry *entry = work->entries; entry && rest.tenant_count < HOST_TENANTS_MAX;
 	     entry = entry->next)
-		strcpy(rest.tenants[rest.tenant_count++], entry->tenant_id);
+		snprintf(rest.tenants[rest.tenant_count++], sizeof(rest.tenants[0]), "%s", entry->tenant_id);
 	keep_rest(work, &rest);
 	drop_assigned(work, true);
 	rest.tenant_count = 0;

@@ -52,7 +52,7 @@ int revocations_put(struct request *request, const char *token_id, int64_t expir
 
 	if (r == 0 && request->change)
 		r = next_version(request, token_id, &version);
-	if (r < 0 || !request->change)
+	if (r != 0 || !request->change)
 		return r;
 	body = json_pack("{s:s, s:I, s:I, s:s}", "of", "token", "at", (json_int_t)request->now, "until",
 			 (json_int_t)until, "reason", reason);

@@ -337,6 +337,7 @@ static int publish_one(struct change *change, struct publisher *publisher, struc
 
 int change_publish(struct change *change, struct app *app, struct db_tx *tx, struct problem *problem)
 {
+	const char *own = change->tenant_id;
 	int r = 0;
 
 	for (struct change *c = change; c && r == 0; c = c->next) {
@@ -350,7 +351,7 @@ int change_publish(struct change *change, struct app *app, struct db_tx *tx, str
 			r = publish_one(c, app->publisher, tx, problem);
 	}
 	/* What the frame writes last belongs to the request's own tenant. */
-	return r == 0 ? db_switch_tenant(tx, change->tenant_id) : r;
+	return r == 0 ? db_switch_tenant(tx, own) : r;
 }
 
 void change_announce(struct change *change, struct app *app)

@@ -575,8 +575,9 @@ int http_start(struct http *http, const struct http_request *request, struct htt
 	struct http_transfer *transfer = NULL;
 	int result = http_url_check(request->url, http->allow_plain, &(struct problem){0});
 
-	if (result == 0)
-		result = transfer_new(http, request, &transfer);
+	if (result < 0)
+		return result;
+	result = transfer_new(http, request, &transfer);
 	if (result < 0)
 		return result;
 	if (!http->busy) {
