@@ -27,7 +27,7 @@ static const char settings_sql[] =
 	"set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false), "
 	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), set_config('jit', 'off', false), "
 	"set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false), "
-	"set_config('idle_in_transaction_session_timeout', '30s', false)";
+	"set_config('idle_in_transaction_session_timeout', '30s', false), " SERVER_SINCE_SQL;
 
 static void set_connect_problem(const PGconn *pg, struct problem *problem)
 {
@@ -56,7 +56,7 @@ PGconn *connection_open(const char *dsn, struct problem *problem)
 	return pg;
 }
 
-static bool apply_settings(PGconn *pg, uint32_t statement_ms, struct problem *problem)
+static bool apply_settings(PGconn *pg, uint32_t statement_ms, char since[SERVER_SINCE_SIZE], struct problem *problem)
 {
 	char limit[16];
 	const char *const values[] = {limit};
@@ -66,6 +66,8 @@ static bool apply_settings(PGconn *pg, uint32_t statement_ms, struct problem *pr
 	(void)snprintf(limit, sizeof(limit), "%u", statement_ms);
 	result = PQexecParams(pg, settings_sql, 1, NULL, values, NULL, NULL, 0);
 	done = PQresultStatus(result) == PGRES_TUPLES_OK;
+	if (done)
+		(void)snprintf(since, SERVER_SINCE_SIZE, "%s", PQgetvalue(result, 0, PQnfields(result) - 1));
 	PQclear(result);
 	if (!done || PQsetnonblocking(pg, 1) != 0 || PQenterPipelineMode(pg) != 1) {
 		set_connect_problem(pg, problem);
@@ -82,7 +84,7 @@ int connection_new(const struct db *db, struct connection **ret, struct problem 
 	if (!connection)
 		return -ENOMEM;
 	connection->pg = connection_open(db->dsn, problem);
-	if (!connection->pg || !apply_settings(connection->pg, db->options.statement_ms, problem)) {
+	if (!connection->pg || !apply_settings(connection->pg, db->options.statement_ms, connection->since, problem)) {
 		connection_free(connection);
 		return -EIO;
 	}

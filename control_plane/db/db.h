@@ -55,7 +55,8 @@ int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret);
  * is `once`. */
 int db_switch_tenant(struct db_tx *tx, const char *tenant_id);
 /* 0, or: -EAGAIN it certainly did not commit. An unknown outcome (connection lost in the middle of COMMIT) is found out
- * by pg_xact_status on another connection; when that cannot be asked either: -EIO. */
+ * by pg_xact_status on another connection; when that cannot be asked, or the server crashed meanwhile and may have
+ * given the transaction's id a second time: -EIO. */
 int db_commit(struct db_tx *tx);
 void db_rollback(struct db_tx *tx); /* takes NULL; ends it. db_commit ends it, too */
 DEFINE_CLEANUP(struct db_tx, db_rollback)
@@ -74,6 +75,12 @@ int db_queue(struct db_tx *tx, const char *sql, unsigned count, const char *cons
 #define db_later(tx, sql, ...)                                                                \
 	db_queue(tx, sql, sizeof((const char *[]){NULL, ##__VA_ARGS__}) / sizeof(char *) - 1, \
 		 ((const char *[]){NULL, ##__VA_ARGS__}) + 1)
+/* Queued like db_queue; its rows come with the next db_query, which has to follow in the same function (*ret is NULL
+ * until then, and stays NULL where that fails). Saves a round trip where the answers do not make the questions. */
+int db_want_query(struct db_tx *tx, struct db_rows **ret, const char *sql, unsigned count, const char *const *values);
+#define db_want(tx, ret, sql, ...)                                                                      \
+	db_want_query(tx, ret, sql, sizeof((const char *[]){NULL, ##__VA_ARGS__}) / sizeof(char *) - 1, \
+		      ((const char *[]){NULL, ##__VA_ARGS__}) + 1)
 
 uint32_t db_row_count(const struct db_rows *rows);
 uint64_t db_affected(const struct db_rows *rows);

@@ -17,6 +17,10 @@
 #define STATEMENT_BUCKETS 256U
 #define STATEMENTS_MAX 1024U
 #define XID_TEXT_SIZE 24
+/* Since when the server has its statistics. It throws them away when it recovers from a crash, and only then (or when
+ * somebody resets them): the same text means that nothing was forgotten in between. */
+#define SERVER_SINCE_SQL "(SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_wal)"
+#define SERVER_SINCE_SIZE 32
 
 /* A statement as one connection knows it. */
 struct statement {
@@ -32,14 +36,16 @@ enum expected_kind { EXPECT_PREPARED, EXPECT_DONE, EXPECT_XID, EXPECT_ROWS };
 struct expected {
 	enum expected_kind kind;
 	struct statement *statement; /* EXPECT_PREPARED */
+	struct db_rows **rows;       /* where its rows are wanted; NULL */
 };
 
 struct connection {
 	PGconn *pg;
-	bool local;       /* by a UNIX socket: what the server wrote before it died is there to read */
-	bool lost;        /* of no more use */
-	bool silent;      /* lost because nothing came in time: the server may go on */
-	uint32_t wait_ms; /* for a sign of life; 0: for ever */
+	bool local;                    /* by a UNIX socket: what the server wrote before it died is there to read */
+	bool lost;                     /* of no more use */
+	bool silent;                   /* lost because nothing came in time: the server may go on */
+	uint32_t wait_ms;              /* for a sign of life; 0: for ever */
+	char since[SERVER_SINCE_SIZE]; /* SERVER_SINCE_SQL, when it was made */
 	struct statement *statements[STATEMENT_BUCKETS];
 	uint32_t statement_count;
 	struct expected *expected;

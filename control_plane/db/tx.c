@@ -123,6 +123,24 @@ int db_queue(struct db_tx *tx, const char *sql, unsigned count, const char *cons
 	return fail(tx, result);
 }
 
+int db_want_query(struct db_tx *tx, struct db_rows **ret, const char *sql, unsigned count, const char *const *values)
+{
+	struct connection *connection = tx->connection;
+	int result = db_queue(tx, sql, count, values);
+
+	*ret = NULL;
+	if (result == 0)
+		connection->expected[connection->expected_count - 1].rows = ret;
+	return result;
+}
+
+/* Whoever wanted rows may be gone by now. */
+static void forget_wants(struct connection *connection)
+{
+	for (size_t i = 0; i < connection->expected_count; i++)
+		connection->expected[i].rows = NULL;
+}
+
 int db_switch_tenant(struct db_tx *tx, const char *tenant_id)
 {
 	int result = tx->once || strlen(tenant_id) > ID_MAX_BYTES ? -EINVAL : tx->failure;
@@ -191,8 +209,14 @@ static void take_answers(struct db_tx *tx, size_t but)
 {
 	struct connection *connection = tx->connection;
 
-	for (size_t i = 0; i + but < connection->expected_count && !connection->lost; i++)
-		(void)take_answer(tx, &connection->expected[i], NULL);
+	for (size_t i = 0; i + but < connection->expected_count && !connection->lost; i++) {
+		struct db_rows **rows = connection->expected[i].rows;
+		PGresult *answer = NULL;
+
+		(void)take_answer(tx, &connection->expected[i], rows ? &answer : NULL);
+		if (answer)
+			(void)fail(tx, rows_new(answer, rows));
+	}
 	if (connection->lost)
 		return;
 	if (but > 0)
@@ -329,6 +353,7 @@ void db_rollback(struct db_tx *tx)
 	if (!tx)
 		return;
 	connection = tx->connection;
+	forget_wants(connection);
 	/* What was queued and never sent goes along: the server forgets it all. */
 	if (tx->begun && !(tx->once && tx->ran) && !connection->lost) {
 		send_rollback(tx);
@@ -339,8 +364,9 @@ void db_rollback(struct db_tx *tx)
 	end(tx);
 }
 
-/* 1: committed, 0: not; -EIO: nobody says. */
-static int ask_outcome(struct db *db, const char *xid, const char *pid)
+/* 1: committed, 0: not; -EIO: nobody says. A server that crashed gives ids a second time when nothing of the first
+ * transaction had reached its disk: then "committed" may be said of another one. */
+static int ask_outcome(struct db *db, const char *xid, const char *pid, const char *since)
 {
 	static const struct db_scope scope = {.read_only = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
@@ -353,21 +379,23 @@ static int ask_outcome(struct db *db, const char *xid, const char *pid)
 		result = db_run(tx, &rows,
 				"SELECT pg_xact_status($1::xid8), (SELECT count(pg_terminate_backend(pid)) FROM "
 				"pg_stat_activity "
-				"WHERE pid = $2::int AND backend_xid = ($1::xid8)::xid)",
+				"WHERE pid = $2::int AND backend_xid = ($1::xid8)::xid), " SERVER_SINCE_SQL,
 				xid, pid);
 	if (result == -EAGAIN || result == -EBUSY)
 		return -EAGAIN;
+	if (result == -EINVAL)
+		return 0; /* an id of the future: the server has forgotten the one that had it */
 	if (result < 0)
 		return -EIO;
 	status = db_text(rows, 0, 0);
 	if (strcmp(status, "committed") == 0)
-		return 1;
+		return *since && strcmp(db_text(rows, 0, 2), since) == 0 ? 1 : -EIO;
 	if (strcmp(status, "aborted") == 0)
 		return 0;
 	return strcmp(status, "in progress") == 0 ? -EAGAIN : -EIO;
 }
 
-static int resolve(struct db *db, const char *xid, int backend)
+static int resolve(struct db *db, const char *xid, int backend, const char *since)
 {
 	static const struct timespec pause = {.tv_nsec = RESOLVE_PAUSE_NSEC};
 	uint64_t until = clock_boottime_usec() + RESOLVE_USEC;
@@ -375,7 +403,7 @@ static int resolve(struct db *db, const char *xid, int backend)
 	int outcome;
 
 	(void)snprintf(pid, sizeof(pid), "%d", backend);
-	while ((outcome = ask_outcome(db, xid, pid)) == -EAGAIN && clock_boottime_usec() < until)
+	while ((outcome = ask_outcome(db, xid, pid, since)) == -EAGAIN && clock_boottime_usec() < until)
 		(void)nanosleep(&pause, NULL);
 	if (outcome < 0) {
 		log_error("database: whether transaction %s committed cannot be found out", xid);
@@ -418,10 +446,11 @@ int db_commit(struct db_tx *tx)
 	struct expected last = {.kind = EXPECT_DONE};
 	PGresult *answer = NULL;
 	struct db *db = tx->db;
-	char xid[XID_TEXT_SIZE];
+	char xid[XID_TEXT_SIZE], since[SERVER_SINCE_SIZE];
 	bool committed = false, unknown = false;
 	int result, backend;
 
+	forget_wants(connection);
 	if (tx->failure < 0 || !tx->begun || tx->once || learn_xid(tx) < 0) {
 		result = tx->failure;
 		db_rollback(tx);
@@ -447,6 +476,7 @@ int db_commit(struct db_tx *tx)
 	result = tx->failure;
 	backend = PQbackendPID(connection->pg);
 	memcpy(xid, tx->xid, sizeof(xid));
+	memcpy(since, connection->since, sizeof(since));
 	unknown = connection->lost && !committed && !tx->read_only;
 	if (unknown && !xid[0] && connection->silent && connection->local) {
 		log_error("database: no answer to COMMIT, and the transaction's id is not known");
@@ -460,6 +490,6 @@ int db_commit(struct db_tx *tx)
 	if (committed)
 		return 0;
 	if (unknown && xid[0])
-		return resolve(db, xid, backend);
+		return resolve(db, xid, backend, since);
 	return result < 0 ? result : -EAGAIN;
 }

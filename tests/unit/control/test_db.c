@@ -169,6 +169,47 @@ static void test_queued_statements_go_with_the_commit(void **state)
 	db_destroy(db);
 }
 
+static void test_wanted_rows_come_with_the_next_answer(void **state)
+{
+	struct db *db = open_pool(1, 1000, 5000);
+	struct db_tx *tx = begin(db, &tenant_a);
+	struct db_rows *first = NULL, *second = NULL, *rows = NULL, **gone = calloc(1, sizeof(struct db_rows *));
+
+	assert_non_null(gone);
+	assert_result(db_want(tx, &first, "SELECT $1::text", "one"), 0);
+	assert_result(db_want(tx, &second, "SELECT id FROM tenants WHERE id = $1", TENANT_B), 0);
+	assert_null(first);
+	assert_result(db_run(tx, &rows, "SELECT 'three'"), 0);
+	assert_string_equal(db_text(first, 0, 0), "one");
+	assert_int_equal(db_row_count(second), 0);
+	assert_string_equal(db_text(rows, 0, 0), "three");
+	db_rows_free(first);
+	db_rows_free(second);
+	db_rows_free(rows);
+	/* What was said before an error is there; the failed one and those after it are not. */
+	assert_result(db_want(tx, &first, "SELECT 'before'"), 0);
+	assert_result(db_want(tx, &second, "SELECT 1 / ($1::int)", "0"), 0);
+	assert_result(db_run(tx, &rows, "SELECT 'after'"), -EINVAL);
+	assert_string_equal(db_text(first, 0, 0), "before");
+	assert_null(second);
+	assert_null(rows);
+	db_rows_free(first);
+	db_rollback(tx);
+	/* Nobody is written to who has gone meanwhile. */
+	tx = begin(db, &tenant_a);
+	assert_result(db_want(tx, gone, "SELECT 1"), 0);
+	free(gone);
+	db_rollback(tx);
+	gone = calloc(1, sizeof(struct db_rows *));
+	assert_non_null(gone);
+	tx = begin(db, &tenant_a);
+	assert_result(db_want(tx, gone, "SELECT 1"), 0);
+	free(gone);
+	assert_result(db_commit(tx), 0);
+	assert_int_equal(db_counts(db).lost, 0);
+	db_destroy(db);
+}
+
 static void test_rollback_leaves_nothing(void **state)
 {
 	struct db *db = open_pool(1, 1000, 5000);
@@ -651,6 +692,39 @@ static void test_restarted_server_costs_one_try(void **state)
 	}
 }
 
+/* The server crashes in COMMIT before anything of the transaction is on its disk, and gives the same id to the next
+ * one, which commits: that is no answer for the first. */
+static void test_an_id_that_is_given_twice_is_not_believed(void **state)
+{
+	struct db *db = open_pool(2, 20000, 20000), *holder = open_pool(1, 5000, 20000);
+	struct db_tx *lock;
+	struct committing committing;
+	pthread_t thread;
+	char left[8];
+
+	cluster_sql(&cluster, "ALTER SYSTEM SET wal_writer_delay = '10s'", NULL, 0);
+	cluster_restart(&cluster, false);
+	lock = begin(holder, &none);
+	assert_result(db_run(lock, NULL, "SELECT pg_advisory_lock(4711)"), 0);
+	cluster_sql(&cluster, "CHECKPOINT", NULL, 0);
+	committing.tx = begin(db, &tenant_a);
+	assert_result(db_run(committing.tx, NULL, "INSERT INTO slow VALUES (3)"), 0);
+	assert_int_equal(pthread_create(&thread, NULL, commit_slowly, &committing), 0);
+	await_sql("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	cluster_down(&cluster, true);
+	cluster_up(&cluster);
+	cluster_sql(&cluster, "DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$",
+		    NULL, 0);
+	(void)pthread_join(thread, NULL);
+	assert_true(committing.result == -EIO || committing.result == -EAGAIN);
+	cluster_sql(&cluster, "SELECT count(*) FROM control.slow WHERE x = 3", left, sizeof(left));
+	assert_string_equal(left, "0");
+	cluster_sql(&cluster, "ALTER SYSTEM RESET wal_writer_delay", NULL, 0);
+	db_rollback(lock);
+	db_destroy(db);
+	db_destroy(holder);
+}
+
 static void test_absent_server_is_waited_for_and_then_said(void **state)
 {
 	struct db *db = open_pool(2, 300, 5000);
@@ -675,6 +749,7 @@ int main(void)
 		cmocka_unit_test(test_scope_shows_one_tenant_and_none_without),
 		cmocka_unit_test(test_values_come_back_as_they_were),
 		cmocka_unit_test(test_queued_statements_go_with_the_commit),
+		cmocka_unit_test(test_wanted_rows_come_with_the_next_answer),
 		cmocka_unit_test(test_rollback_leaves_nothing),
 		cmocka_unit_test(test_each_row_in_order_and_stopping),
 		cmocka_unit_test(test_what_errors_mean),
@@ -692,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_silent_in_commit_is_resolved),
 		cmocka_unit_test(test_killed_in_commit_after_it_happened),
 		cmocka_unit_test(test_restarted_server_costs_one_try),
+		cmocka_unit_test(test_an_id_that_is_given_twice_is_not_believed),
 		cmocka_unit_test(test_absent_server_is_waited_for_and_then_said),
 	};
 
