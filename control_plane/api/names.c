@@ -73,15 +73,16 @@ int names_check_project(struct request *request, const char *id, const char *slu
 	"regexp_replace(substr($2, length(t.slug) + 2), '-(viewer|editor|owner)$', '')) "       \
 	"WHERE t.id = $1 AND starts_with($2, t.slug || '-') LIMIT 1"
 
-int names_check_login(struct request *request, const char *login)
+int names_want_login(struct request *request, const char *login, struct db_rows **ret)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r;
-
 	if (strcmp(login, HOST_SUDO_GROUP) == 0 || strcmp(login, HOST_USERS_GROUP) == 0) {
 		respond_problem(request, PROBLEM_CONFLICT, "\"%s\" is a group of every host", login);
 		return 1;
 	}
-	r = db_run(request->tx, &rows, LOGIN_SQL, request->tenant_id, login);
-	return r < 0 ? r : taken(request, rows);
+	return db_want(request->tx, ret, LOGIN_SQL, request->tenant_id, login);
+}
+
+int names_check_login(struct request *request, const struct db_rows *rows)
+{
+	return taken(request, rows);
 }

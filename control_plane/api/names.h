@@ -10,4 +10,6 @@
 int names_check_tenant(struct request *request, const char *slug);
 /* In the request's tenant, whose row is locked: names come one after the other. `id` is the project's own. */
 int names_check_project(struct request *request, const char *id, const char *slug);
-int names_check_login(struct request *request, const char *login);
+/* Wanted (db_want): the answer is there after the next db_run. */
+int names_want_login(struct request *request, const char *login, struct db_rows **ret);
+int names_check_login(struct request *request, const struct db_rows *rows);

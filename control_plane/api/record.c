@@ -171,23 +171,35 @@ int record_fault(struct request *request, int result, const char *what, const st
 /* ---- the tenant's block
  * ---------------------------------------------------------------------------------------------- */
 
-int record_take_ids(struct request *request, unsigned count, int64_t *ret)
-{
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "UPDATE control.tenants t SET id_next = id_next + $2::bigint, version = version + 1 "
-		       "WHERE id = $1 AND id_next + $2::bigint <= id_first + id_count "
-		       "RETURNING version, " TENANT_BODY_SQL ", id_next - $2::bigint",
-		       request->tenant_id, record_number(request, count));
+#define TAKE_IDS_SQL                                                                          \
+	"UPDATE control.tenants t SET id_next = id_next + $2::bigint, version = version + 1 " \
+	"WHERE id = $1 AND id_next + $2::bigint <= id_first + id_count "                      \
+	"RETURNING version, " TENANT_BODY_SQL ", id_next - $2::bigint"
 
-	if (r < 0)
-		return r;
+int record_want_ids(struct request *request, unsigned count, struct db_rows **ret)
+{
+	return db_want(request->tx, ret, TAKE_IDS_SQL, request->tenant_id, record_number(request, count));
+}
+
+int record_taken_ids(struct request *request, const struct db_rows *rows)
+{
 	if (db_row_count(rows) == 0) {
 		respond_problem(request, PROBLEM_CONFLICT, "the tenant's block of uids and gids is used up");
 		return 1;
 	}
-	*ret = db_i64(rows, 0, 2);
 	return record_publish(request, RECORD_TENANT, request->tenant_id, rows);
+}
+
+int record_take_ids(struct request *request, unsigned count, int64_t *ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(request->tx, &rows, TAKE_IDS_SQL, request->tenant_id, record_number(request, count));
+
+	if (r == 0)
+		r = record_taken_ids(request, rows);
+	if (r == 0)
+		*ret = db_i64(rows, 0, 2);
+	return r;
 }
 
 int record_touch_tenant(struct request *request)

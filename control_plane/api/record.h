@@ -61,5 +61,10 @@ int record_fault(struct request *request, int result, const char *what, const st
 /* Counts up ids of the tenant's block and publishes the tenant, whose body says what is next. 0 with the first of
  * `count`; 1: a problem was set (the block is used up). */
 int record_take_ids(struct request *request, unsigned count, int64_t *ret);
+/* The same, wanted (db_want) for a statement that goes with it in one round trip and finds the first id by itself … */
+int record_want_ids(struct request *request, unsigned count, struct db_rows **ret);
+#define SQL_TAKEN_ID(tenant, count) "(SELECT id_next - " count "::bigint FROM control.tenants WHERE id = " tenant ")"
+/* … and then: 0; 1; -errno. */
+int record_taken_ids(struct request *request, const struct db_rows *rows);
 /* Locks the tenant's row and publishes it with one version more. 0; 1; -errno. */
 int record_touch_tenant(struct request *request);

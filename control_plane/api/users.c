@@ -119,11 +119,10 @@ static const struct json_field create_fields[] = {
 
 static int create(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL, *taken = NULL, *names = NULL;
 	const char *id = record_new_id(request, "usr_"), *ssh_keys;
 	struct fields fields = {.kind = "person", .name = "", .email = "", .home = "", .shell = ""};
-	int64_t uid;
-	int r;
+	int r, judged = 0;
 
 	if (!id)
 		return -ENOMEM;
@@ -133,17 +132,24 @@ static int create(struct request *request)
 		return respond_invalid(request, "password", "a service account has API keys and no password");
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
 	if (r == 0)
-		r = record_take_ids(request, 1, &uid);
+		r = record_want_ids(request, 1, &taken);
 	if (r == 0)
-		r = names_check_login(request, fields.login);
+		r = names_want_login(request, fields.login, &names);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,
 		   "INSERT INTO control.users (id, tenant_id, login, uid, kind, name, email, home, shell, ssh_keys) "
-		   "VALUES ($1, $2, $3, $4::bigint, $5, $6, $7, $8, $9, " SQL_NEW_LIST(
+		   "VALUES ($1, $2, $3, " SQL_TAKEN_ID("$2", "$4") ", $5, $6, $7, $8, $9, " SQL_NEW_LIST(
 			   "$10") ") RETURNING " USER_COLUMNS_SQL,
-		   id, request->tenant_id, fields.login, record_number(request, uid), fields.kind, fields.name,
-		   fields.email, fields.home, fields.shell, ssh_keys);
+		   id, request->tenant_id, fields.login, "1", fields.kind, fields.name, fields.email, fields.home,
+		   fields.shell, ssh_keys);
+	/* What the statements before say explains why this one failed. */
+	if (taken)
+		judged = record_taken_ids(request, taken);
+	if (judged == 0 && names)
+		judged = names_check_login(request, names);
+	if (judged != 0)
+		return judged < 0 ? judged : 0;
 	if (r < 0)
 		return fault(request, r);
 	r = passwords_of_new_user(request, id, fields.password,
