@@ -168,10 +168,14 @@ static void refuse_picture(struct agent *agent, const struct problem *problem)
 
 static void finish_reload(struct agent *agent, bool changed)
 {
+	char folders[PARTS_PROBLEM_MAX];
 	const char *problem = agent->directory_problem[0] ? agent->directory_problem : agent->config_problem;
 
 	if (!agent->reloading)
 		return;
+	sources_folder_problem(agent->sources, folders, sizeof(folders));
+	if (!problem[0])
+		problem = folders;
 	agent->reloading = false;
 	sd_notify(0, "READY=1");
 	server_reload_done(agent->server, changed || agent->config_changed, problem[0] ? problem : NULL);
@@ -199,6 +203,14 @@ static void on_feeds(void *context, struct directory *picture)
 
 	take_picture(agent, picture);
 	update_state(agent);
+}
+
+/* The files come after the feeds: whether a host may do without files, they say. */
+static void on_looked(void *context)
+{
+	struct agent *agent = context;
+
+	source_file_reload(agent->source);
 }
 
 static void on_feed_state(void *context)
@@ -323,7 +335,6 @@ static void start_reload(void *context)
 	agent->reloading = true;
 	reload_config(agent);
 	sources_reload(agent->sources);
-	source_file_reload(agent->source);
 }
 
 static void enroll(void *context, const char *url, const char *token, uint64_t tag)
@@ -492,10 +503,11 @@ static int open_source(struct agent *agent, struct problem *problem)
 		log_problem(LOG_WARNING, "no sealing key, so nothing is kept on disk", problem);
 		*problem = (struct problem){0};
 	}
-	result = sources_create(agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL,
-				&agent->parts,
-				&(struct sources_hooks){.picture = on_feeds, .state = on_feed_state, .context = agent},
-				&agent->sources);
+	result = sources_create(
+		agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL, &agent->parts,
+		&(struct sources_hooks){
+			.picture = on_feeds, .state = on_feed_state, .looked = on_looked, .context = agent},
+		&agent->sources);
 	if (result < 0)
 		return result;
 	sources_set_server(agent->sources, agent->server);

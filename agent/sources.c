@@ -226,9 +226,26 @@ static void on_enrolled(void *context, uint64_t tag, int result, const char *hos
 		server_enroll_done(sources->server, tag, host_id, result < 0 ? text : NULL);
 }
 
+static void on_looked(void *context)
+{
+	const struct sources *sources = context;
+
+	sources->hooks.looked(sources->hooks.context);
+}
+
 bool sources_has_feeds(const struct sources *sources)
 {
 	return sources->parts->host.state != FEED_UNENROLLED || sources->parts->feed_count > 0;
+}
+
+void sources_folder_problem(const struct sources *sources, char *out, size_t size)
+{
+	const struct parts *parts = sources->parts;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < parts->feed_count && !out[0]; i++)
+		if (parts->feeds[i].from_file)
+			snprintf(out, size, "%s", parts->feeds[i].problem);
 }
 
 void sources_problem(const struct sources *sources, char *out, size_t size)
@@ -305,7 +322,8 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		.proxy = config->proxy ? config->proxy : proxy_of_environment(),
 	};
 	struct sources *sources = calloc(1, sizeof(*sources));
-	const struct feeds_hooks feed_hooks = {on_units, on_view, on_audit, on_disabled, on_enrolled, sources};
+	const struct feeds_hooks feed_hooks = {on_units,    on_view,   on_audit, on_disabled,
+					       on_enrolled, on_looked, sources};
 	struct unit *const *units;
 	uint32_t count;
 	int r;

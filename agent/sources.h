@@ -16,6 +16,7 @@ struct sources;
 struct sources_hooks {
 	void (*picture)(void *context, struct directory *picture); /* a new one is to be in force; borrowed; or NULL */
 	void (*state)(void *context);                              /* what sources_problem says may have changed */
+	void (*looked)(void *context); /* sources_reload has looked for feeds that lie here as files */
 	void *context;
 };
 /* `parts` and `server` are borrowed; the server may be NULL until sources_set_server. `seal_key` NULL: none. */
@@ -29,6 +30,8 @@ int sources_set_files(struct sources *sources, struct directory *files, struct d
 bool sources_has_feeds(const struct sources *sources); /* enrolled, or feeds lie here as files */
 /* What is wrong with feeds, for the state of the agent; "" when nothing is. */
 void sources_problem(const struct sources *sources, char *out, size_t size);
-void sources_reload(struct sources *sources);
+/* Of feeds that lie here as files alone: what a reload did not take. */
+void sources_folder_problem(const struct sources *sources, char *out, size_t size);
+void sources_reload(struct sources *sources); /* ends with `looked` */
 void sources_enroll(struct sources *sources, const char *url, const char *token, uint64_t tag);
 void sources_unenroll(struct sources *sources);

@@ -33,6 +33,7 @@ enum letter_kind {
 	LETTER_ENROLLED,
 	LETTER_AUDIT,
 	LETTER_DISABLED,
+	LETTER_LOOKED,
 };
 struct letter {
 	struct letter *next;
@@ -252,6 +253,8 @@ static int on_wish(sd_event_source *source, int fd, uint32_t revents, void *cont
 			break;
 		case LETTER_RETRY:
 			work_retry(feeds->work);
+			on_changed(feeds);
+			send_letter(feeds, &feeds->news, letter_new(LETTER_LOOKED, 0, NULL, NULL, NULL));
 			break;
 		case LETTER_APPLIED:
 			work_applied(feeds->work, letter->tag);
@@ -297,6 +300,10 @@ static void deliver(struct feeds *feeds, const struct letter *letter)
 		break;
 	case LETTER_DISABLED:
 		hooks->disabled(hooks->context, letter->text);
+		break;
+	case LETTER_LOOKED:
+		if (hooks->looked)
+			hooks->looked(hooks->context);
 		break;
 	}
 }

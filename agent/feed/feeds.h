@@ -67,6 +67,8 @@ struct feeds_hooks {
 	void (*audit)(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail);
 	void (*disabled)(void *context, const char *reason); /* wiped already: drop every tenant's records */
 	void (*enrolled)(void *context, uint64_t tag, int result, const char *host_id, const struct problem *problem);
+	/* feeds_retry has looked into import_dir; what came of it was handed out before. NULL: nobody waits for it. */
+	void (*looked)(void *context);
 	void *context;
 };
 struct feeds;
@@ -84,6 +86,6 @@ void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, con
 /* `tag` comes back with the `enrolled` hook. Already enrolled there: succeeds and changes nothing. */
 void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag);
 void feeds_forget(struct feeds *feeds); /* leaves the control plane: identity and feeds are wiped */
-void feeds_retry(struct feeds *feeds);  /* tenantctl reload: try again now, look at import_dir */
+void feeds_retry(struct feeds *feeds);  /* tenantctl reload: try again now, look at import_dir; see `looked` */
 /* As of the last hook. The feeds are borrowed until the next one. */
 uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret);

@@ -57,6 +57,13 @@ static void on_enrolled(void *context, uint64_t tag, int result, const char *hos
 		problem_render(problem, rig->problem, sizeof(rig->problem));
 }
 
+static void on_looked(void *context)
+{
+	struct rig *rig = context;
+
+	rig->looked++;
+}
+
 void rig_start(struct rig *rig)
 {
 	const struct feeds_options options = {
@@ -67,7 +74,7 @@ void rig_start(struct rig *rig)
 		.proxy = "",
 		.allow_plain_http = true,
 	};
-	const struct feeds_hooks hooks = {on_units, on_view, on_audit, on_disabled, on_enrolled, rig};
+	const struct feeds_hooks hooks = {on_units, on_view, on_audit, on_disabled, on_enrolled, on_looked, rig};
 
 	assert_int_equal(feeds_create(rig->event, &options, &hooks, &rig->feeds), 0);
 	feeds_units(rig->feeds, &rig->units, &rig->unit_count);

@@ -25,7 +25,7 @@ struct rig {
 	struct feeds *feeds;
 	bool apply; /* says at once that units are in force */
 	/* what the hooks told */
-	unsigned unit_calls, enrolled_calls, audits, critical;
+	unsigned unit_calls, enrolled_calls, audits, critical, looked;
 	uint32_t unit_count;
 	int enrolled;
 	uint64_t enrolled_tag;
