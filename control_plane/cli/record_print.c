@@ -60,7 +60,7 @@ static void print_row(const json_t *item, const char *const *columns, const int 
 {
 	char cell[CELL_MAX];
 
-	for (unsigned c = 0; columns[c] && c < COLUMNS_MAX; c++) {
+	for (unsigned c = 0; c < COLUMNS_MAX && columns[c]; c++) {
 		if (item)
 			render(columns[c], json_object_get(item, columns[c]), cell, sizeof(cell));
 		else
@@ -77,7 +77,7 @@ void record_print_list(const json_t *items, const char *const *columns)
 	const json_t *item;
 	size_t i;
 
-	for (unsigned c = 0; columns[c] && c < COLUMNS_MAX; c++) {
+	for (unsigned c = 0; c < COLUMNS_MAX && columns[c]; c++) {
 		widths[c] = (int)strlen(columns[c]);
 		json_array_foreach(items, i, item)
 		{
