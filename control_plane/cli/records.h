@@ -22,8 +22,9 @@ enum record_option_type {
 	OPTION_QUERY, /* not in the body, but behind the path */
 };
 struct record_option {
-	const char *name;  /* "--ssh-key" */
-	const char *field; /* of the body, or the query; "list.field": of the first object in that list (texts and lists) */
+	const char *name; /* "--ssh-key" */
+	/* Of the body, or the query; "list.field": of the first object in that list (texts and lists). */
+	const char *field;
 	enum record_option_type type;
 	const char *help;
 };
