@@ -2,14 +2,13 @@
 #include "control_plane/app.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/secret.h"
+#include "base/secret_file.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/publisher.h"
 #include "control_plane/http/limiter.h"
@@ -23,34 +22,17 @@
 #define DB_WAIT_MS 2000U
 #define DB_STATEMENT_MS 15000U
 
-/* A systemd credential where there is one, else a file that only its owner and group can read. -ENOENT: neither. */
 static int read_secret(const char *credential, const char *path, size_t most, struct buffer *ret,
 		       struct problem *problem)
 {
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-	enum file_trust trust = FILE_TRUST_ANY;
-	char name[4096];
-	struct stat st;
-	int result = -ENOENT;
+	const struct secret_place place = {getenv("CREDENTIALS_DIRECTORY"), credential, path, "tenant-control"};
+	int result = secret_read(&place, most, ret, problem);
 
-	if (folder && (size_t)snprintf(name, sizeof(name), "%s/%s", folder, credential) < sizeof(name))
-		result = file_read(AT_FDCWD, name, most, trust, geteuid(), ret, &st);
 	if (result == -ENOENT && path) {
-		trust = FILE_TRUST_OWNER;
-		snprintf(name, sizeof(name), "%s", path);
-		result = file_read(AT_FDCWD, name, most, trust, geteuid(), ret, &st);
+		problem_at(problem, path, 0, 0);
+		return problem_set(problem, ENOENT, "%s", strerror(ENOENT));
 	}
-	if (result >= 0 && trust == FILE_TRUST_OWNER && (st.st_mode & S_IRWXO))
-		result = -EPERM;
-	if (result >= 0)
-		return 0;
-	problem_at(problem, name, 0, 0);
-	if (result == -EPERM) {
-		problem_remedy(problem, "chown root:tenant-control and chmod 0640");
-		return problem_set(problem, EPERM, "others can read or change this secret");
-	}
-	return problem_set(problem, -result, "%s",
-			   result == -EFBIG ? "longer than such a secret is" : strerror(-result));
+	return result;
 }
 
 static int read_internal_secret(const struct config *config, struct app *app, struct problem *problem)
