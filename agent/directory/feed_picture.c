@@ -83,6 +83,19 @@ static const char *store_text(void *context, const char *text, size_t length)
 	return recent->text;
 }
 
+/* A membership names a user who mostly stands in the same unit, with this very text. */
+static void know_user(struct unit_store *store, const char *member_id)
+{
+	const struct record_set *records = &store->unit->records;
+	size_t length = strcspn(member_id, "/");
+
+	for (uint32_t i = records->user_count; i-- > 0;)
+		if (strncmp(records->users[i].id, member_id, length) == 0 && records->users[i].id[length] == '\0') {
+			store->recent[store->at++ % RECENT_TEXTS] = (struct text){records->users[i].id, length};
+			return;
+		}
+}
+
 static void *store_room(void *context, size_t size)
 {
 	struct unit_store *store = context;
@@ -121,8 +134,11 @@ static int append_copy(struct unit *unit, enum record_kind kind, const void *rec
 	struct unit_store context = {.unit = unit};
 	const struct record_store store = {store_text, store_room, &context};
 	union any_record copy;
-	int r = record_copy(kind, record, &store, &copy);
+	int r;
 
+	if (kind == RECORD_MEMBER)
+		know_user(&context, ((const struct member_record *)record)->user_id);
+	r = record_copy(kind, record, &store, &copy);
 	return r < 0 ? r : append(unit, kind, &copy, version);
 }
 
@@ -335,6 +351,8 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 	if (r < 0)
 		return r;
 	context.unit = unit;
+	if (kind == RECORD_MEMBER)
+		know_user(&context, id);
 	r = record_read(kind, picture->tenant_id, id, body, &store, &record, problem);
 	if (r == -EINVAL)
 		name_record(problem, kind, id);
