@@ -18,7 +18,8 @@
 #define TOKEN_BYTES_MAX 8192U
 #define EXPIRES_LEAST 1
 #define EXPIRES_MOST 86400
-#define REJECTED_PAUSE_USEC (1 * USEC_PER_SEC) /* between two tokens that are refused at once */
+#define REJECTED_PAUSE_USEC (1 * USEC_PER_SEC) /* between two tokens that are refused in a row, at the least */
+#define CALM_USEC (300 * USEC_PER_SEC)         /* without a refusal: the next one is a first one again */
 #define CLOCK_TELL_SEC 30                      /* from this difference on a wrong clock is the likely cause */
 
 struct token {
@@ -28,9 +29,12 @@ struct token {
 	struct token_hooks hooks;
 	sd_event_source *timer;
 	struct http_transfer *transfer;
-	struct backoff backoff;
+	struct backoff backoff; /* of the asking */
+	struct backoff
+		rejected; /* of tokens that were given and then refused: success of the asking says nothing there */
 	struct buffer text;
-	uint64_t good_until, got_at; /* CLOCK_BOOTTIME */
+	uint64_t good_until; /* CLOCK_BOOTTIME */
+	uint64_t calm_since; /* the first token after the last refusal; 0: none yet */
 	char url[600];
 };
 
@@ -76,8 +80,9 @@ static int take(struct token *token, const struct http_answer *answer)
 	if (buffer_add_text(&token->text, json_string_value(text)) < 0 || !buffer_text(&token->text))
 		return -ENOMEM;
 	seconds = MIN_OF(seconds, EXPIRES_MOST);
-	token->got_at = clock_boottime_usec();
-	token->good_until = token->got_at + (uint64_t)seconds * USEC_PER_SEC;
+	token->good_until = clock_boottime_usec() + (uint64_t)seconds * USEC_PER_SEC;
+	if (token->calm_since == 0)
+		token->calm_since = clock_boottime_usec();
 	token->backoff.failures = 0;
 	/* Some time between six and eight tenths, so that hosts which began together do not renew together. */
 	ask_after(token,
@@ -217,10 +222,15 @@ void token_retry(struct token *token)
 
 void token_rejected(struct token *token)
 {
+	uint64_t wait = 0;
+
 	if (token->transfer || token->text.length == 0) /* another one is on its way, or waited for */
 		return;
 	drop(token);
-	ask_after(token, clock_boottime_usec() - token->got_at < REJECTED_PAUSE_USEC
-				 ? REJECTED_PAUSE_USEC + backoff_next(&token->backoff, -1)
-				 : 0);
+	if (clock_boottime_usec() - token->calm_since >= CALM_USEC)
+		token->rejected.failures = 0;
+	token->calm_since = 0;
+	if (token->rejected.failures > 0)
+		wait = REJECTED_PAUSE_USEC;
+	ask_after(token, wait + backoff_next(&token->rejected, -1));
 }

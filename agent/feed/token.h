@@ -24,4 +24,5 @@ int token_new(sd_event *event, struct http *http, const struct host_identity *id
 void token_free(struct token *token);              /* takes NULL */
 const char *token_text(const struct token *token); /* NULL: none that is still good */
 void token_retry(struct token *token);             /* now, if there is none */
-void token_rejected(struct token *token);          /* it was refused: another one */
+/* It was refused: another one, later and later while those are refused as well. */
+void token_rejected(struct token *token);
