@@ -173,7 +173,8 @@ static void note_states(struct sources *sources)
 	sources->remembered_count = count;
 }
 
-/* Decisions see the change at once: a tenant that no entry names would count as one of the files. */
+/* Decisions see the change at once. Records whose feed has gone from here count for nothing, also when the picture
+ * without them cannot be made. */
 static void take_views(struct sources *sources)
 {
 	struct parts *parts = sources->parts;

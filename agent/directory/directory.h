@@ -59,6 +59,8 @@ const char *directory_role(const struct directory *d, const char *user_id, const
 /* By which a tenant's access tokens are checked, and what ended before its time: only its own source has a say. */
 const struct token_key_record *directory_token_key(const struct directory *d, const char *tenant_id, const char *kid);
 const struct revocation_record *directory_revocation(const struct directory *d, const char *tenant_id, const char *id);
+/* Do the tenant's records come by its feed? Else from the files, or there are none. */
+bool directory_from_feed(const struct directory *d, const char *tenant_id);
 /* What this host serves, by the best matching record of each source; NULL: no rule names it, and nobody signs in. */
 const struct host_record *directory_host(const struct directory *d);
 

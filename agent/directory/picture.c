@@ -275,6 +275,11 @@ const struct revocation_record *directory_revocation(const struct directory *d, 
 	return part ? part_revocation(part, id) : NULL;
 }
 
+bool directory_from_feed(const struct directory *d, const char *tenant_id)
+{
+	return directory_part(d, tenant_id) != NULL;
+}
+
 const struct member_record *directory_user_members(const struct directory *d, const char *user_id, uint32_t *cursor)
 {
 	uint32_t number = *cursor >> CURSOR_PART_SHIFT, place = *cursor & CURSOR_PLACE;

@@ -17,7 +17,7 @@
 
 struct login_book {
 	struct audit *audit;               /* borrowed */
-	const struct freshness *freshness; /* borrowed; NULL: all tenants come from files */
+	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
 	struct throttle *throttle;
 	struct login_entry **slots; /* LOGINS_MAX */
 	struct hash_index by_token;

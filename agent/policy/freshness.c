@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 
-enum freshness_answer freshness_of(const struct freshness *freshness, const char *tenant_id, uint32_t offline_sec,
-				   uint64_t now)
+enum freshness_answer freshness_of(const struct freshness *freshness, const char *tenant_id, bool from_feed,
+				   uint32_t offline_sec, uint64_t now)
 {
 	for (uint32_t i = 0; freshness && i < freshness->count; i++) {
 		const struct freshness_entry *entry = &freshness->entries[i];
@@ -17,5 +17,5 @@ enum freshness_answer freshness_of(const struct freshness *freshness, const char
 			return FRESHNESS_FRESH;
 		return now - entry->fresh_until < offline_sec * USEC_PER_SEC ? FRESHNESS_STALE : FRESHNESS_GONE;
 	}
-	return FRESHNESS_FRESH;
+	return from_feed ? FRESHNESS_GONE : FRESHNESS_FRESH;
 }

@@ -110,9 +110,11 @@ static bool any_role_lasts(const struct directory *d, enum freshness_answer fres
 	return false;
 }
 
-static enum freshness_answer how_fresh(const struct policy_request *request, const struct tenant_record *tenant)
+static enum freshness_answer how_fresh(const struct directory *d, const struct policy_request *request,
+				       const struct tenant_record *tenant)
 {
-	return freshness_of(request->freshness, tenant->id, tenant->stale_offline_sec, request->boot_now);
+	return freshness_of(request->freshness, tenant->id, directory_from_feed(d, tenant->id),
+			    tenant->stale_offline_sec, request->boot_now);
 }
 
 /* What the project itself and the key's limits say, once the role would do. */
@@ -125,8 +127,9 @@ static enum reason decide_project_limits(const struct policy_request *request, c
 	return REASON_ALLOWED;
 }
 
-static enum reason decide_rule(const struct policy_request *request, const struct tenant_record *tenant,
-			       const struct host_rule *rule, const struct project_record *project, const char *role)
+static enum reason decide_rule(const struct directory *d, const struct policy_request *request,
+			       const struct tenant_record *tenant, const struct host_rule *rule,
+			       const struct project_record *project, const char *role)
 {
 	bool sudo = strcmp(request->action, "host.sudo") == 0;
 	enum reason reason;
@@ -139,7 +142,7 @@ static enum reason decide_rule(const struct policy_request *request, const struc
 	if (!sudo && !request->implied && !list_lets(&rule->services, request->service))
 		return REASON_SERVICE_NOT_ALLOWED;
 	reason = decide_project_limits(request, project);
-	if (reason == REASON_ALLOWED && !role_lasts(how_fresh(request, tenant), tenant, role))
+	if (reason == REASON_ALLOWED && !role_lasts(how_fresh(d, request, tenant), tenant, role))
 		return REASON_STALE;
 	return reason;
 }
@@ -183,7 +186,7 @@ static void decide_host(const struct directory *d, const struct policy_request *
 		if (request->project && !text_equal(project->id, request->project->id))
 			continue;
 		role = directory_role(d, user->id, project->id);
-		reason = decide_rule(request, ret->tenant, rule, project, role);
+		reason = decide_rule(d, request, ret->tenant, rule, project, role);
 		if (nearness(reason) > nearness(ret->reason)) {
 			ret->reason = reason;
 			ret->project = project;
@@ -273,7 +276,7 @@ void policy_decide(const struct directory *d, const struct policy_request *reque
 			decide_project(d, request, &decision);
 		else if (is_set(request->action))
 			decide_tenant(d, request, &decision);
-		freshness = how_fresh(request, decision.tenant);
+		freshness = how_fresh(d, request, decision.tenant);
 		decision.stale = freshness != FRESHNESS_FRESH;
 		if (decision.reason == REASON_ALLOWED)
 			decision.reason = decide_freshness(d, request, &decision, freshness);

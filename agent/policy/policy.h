@@ -73,7 +73,7 @@ struct policy_request {
 	bool implied;           /* part of a session that was let in already (systemd-user): no rule
 				 * about services or hours is asked again */
 	int64_t now;
-	const struct freshness *freshness; /* NULL: all tenants come from files */
+	const struct freshness *freshness; /* NULL: there are no feeds */
 	uint64_t boot_now;                 /* CLOCK_BOOTTIME, microseconds; for freshness */
 	int64_t authenticated_at;          /* sign-ins: when the credential was given; must not lie before the user's
 					    * sessions_valid_from. 0: this is not a sign-in */

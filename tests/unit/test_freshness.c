@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "fixture.h"
+#include "picture_feed.h"
 #include "policy/policy.h"
 #include "unit.h"
 
@@ -19,25 +20,31 @@ static void test_answers(void **state)
 	static const struct freshness freshness = {entries, ARRAY_LEN(entries)};
 	static const struct {
 		const char *tenant;
+		bool from_feed;
 		uint32_t offline_sec;
 		uint64_t now;
 		enum freshness_answer answer;
 	} table[] = {
-		{"ten_a", 60, 0, FRESHNESS_FRESH},
-		{"ten_a", 60, END - 1, FRESHNESS_FRESH},
-		{"ten_a", 60, END, FRESHNESS_STALE},
-		{"ten_a", 60, END + 60 * USEC_PER_SEC - 1, FRESHNESS_STALE},
-		{"ten_a", 60, END + 60 * USEC_PER_SEC, FRESHNESS_GONE},
-		{"ten_a", 0, END, FRESHNESS_GONE},
-		{"ten_a", UINT32_MAX, END + 60 * USEC_PER_SEC, FRESHNESS_STALE}, /* no overflow */
-		{"ten_b", 60, 1, FRESHNESS_STALE},
-		{"ten_file", 0, UINT64_MAX, FRESHNESS_FRESH},
+		{"ten_a", true, 60, 0, FRESHNESS_FRESH},
+		{"ten_a", true, 60, END - 1, FRESHNESS_FRESH},
+		{"ten_a", true, 60, END, FRESHNESS_STALE},
+		{"ten_a", true, 60, END + 60 * USEC_PER_SEC - 1, FRESHNESS_STALE},
+		{"ten_a", true, 60, END + 60 * USEC_PER_SEC, FRESHNESS_GONE},
+		{"ten_a", true, 0, END, FRESHNESS_GONE},
+		{"ten_a", true, UINT32_MAX, END + 60 * USEC_PER_SEC, FRESHNESS_STALE}, /* no overflow */
+		{"ten_b", true, 60, 1, FRESHNESS_STALE},
+		{"ten_file", false, 0, UINT64_MAX, FRESHNESS_FRESH},
+		/* Nobody vouches for these any more. */
+		{"ten_gone", true, UINT32_MAX, 0, FRESHNESS_GONE},
+		{"ten_gone", true, 0, UINT64_MAX, FRESHNESS_GONE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (freshness_of(&freshness, table[i].tenant, table[i].offline_sec, table[i].now) != table[i].answer)
+		if (freshness_of(&freshness, table[i].tenant, table[i].from_feed, table[i].offline_sec, table[i].now) !=
+		    table[i].answer)
 			fail_msg("row %zu", i);
-	assert_int_equal(freshness_of(NULL, "ten_a", 0, UINT64_MAX), FRESHNESS_FRESH);
+	assert_int_equal(freshness_of(NULL, "ten_a", false, 0, UINT64_MAX), FRESHNESS_FRESH);
+	assert_int_equal(freshness_of(NULL, "ten_a", true, 60, 0), FRESHNESS_GONE);
 }
 
 /* Who is asked about on host gpu-1, where alice is owner and edith editor of prj_vision, adam the tenant's admin. */
@@ -100,6 +107,39 @@ static void test_decisions(void **state)
 	tenant->stale_roles = (struct string_list){0};
 }
 
+/* A feed's view went, and the picture without its records could not be made: memory was short. */
+static void test_records_without_a_feed(void **state)
+{
+	static const struct freshness_entry own[] = {{"ten_acme000000000000", END}},
+					    other[] = {{"ten_other00000000000", END}};
+	static const struct {
+		struct freshness freshness;
+		enum reason reason;
+	} table[] = {{{own, 1}, REASON_ALLOWED}, {{other, 1}, REASON_STALE}, {{NULL, 0}, REASON_STALE}};
+	struct feed_picture *feed = feed_of(own[0].tenant_id, "acme", 1, "alice");
+	_cleanup_(directory_unrefp) struct directory *d = NULL;
+	struct problem problem = {0};
+	struct unit *const *units;
+	const char *source;
+	uint32_t count;
+
+	feed_picture_units(feed, &units, &count);
+	assert_result(directory_join(NULL, units, count, "gpu-1", NULL, &d, &source, &problem), 0);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct policy_request request = {
+			.user = directory_user(d, "usr_acme_alice"),
+			.now = FIXTURE_NOW,
+			.freshness = &table[i].freshness,
+		};
+		struct policy_decision decision;
+
+		assert_non_null(request.user);
+		policy_decide(d, &request, &decision);
+		assert_int_equal(decision.reason, table[i].reason);
+	}
+	feed_picture_free(feed);
+}
+
 static void test_broken_reasons(void **state)
 {
 	for (unsigned reason = 0; reason < REASON_COUNT; reason++)
@@ -112,6 +152,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_records_without_a_feed),
 		cmocka_unit_test(test_broken_reasons),
 	};
 
