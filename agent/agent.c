@@ -25,6 +25,7 @@
 #include "seal_source.h"
 #include "server/server.h"
 #include "sources.h"
+#include "trim.h"
 
 #define PUBLISH_AGAIN_USEC (10 * USEC_PER_SEC) /* after a map that could not be written */
 #define DESCRIPTORS_SPARE 128U                 /* beside connections: files, pidfds, epoll instances */
@@ -32,7 +33,7 @@
 
 struct agent {
 	sd_event *event;
-	sd_event_source *tick_source, *publish_source;
+	sd_event_source *tick_source, *publish_source, *trim_source;
 	char *config_path; /* NULL: the usual place */
 	struct config *config;
 	struct seal_key seal_key;
@@ -148,7 +149,7 @@ static void take_picture(struct agent *agent, struct directory *picture)
 	publish_map(agent);
 	changes_report(agent->audit, agent->server, before, picture);
 	directory_unref(before);
-	malloc_trim(0);
+	trim_soon(agent->trim_source);
 }
 
 static void refuse_picture(struct agent *agent, const struct problem *problem)
@@ -163,7 +164,7 @@ static void refuse_picture(struct agent *agent, const struct problem *problem)
 					  .reason = REASON_BROKEN,
 					  .detail = agent->directory_problem,
 				  });
-	malloc_trim(0);
+	trim_soon(agent->trim_source);
 }
 
 static void finish_reload(struct agent *agent, bool changed)
@@ -563,6 +564,8 @@ static int add_timers(struct agent *agent)
 					   on_publish_again, agent);
 	if (result >= 0)
 		result = sd_event_source_set_enabled(agent->publish_source, SD_EVENT_OFF);
+	if (result >= 0)
+		result = trim_create(agent->event, &agent->trim_source);
 	return result;
 }
 
@@ -679,6 +682,7 @@ void agent_destroy(struct agent *agent)
 	audit_destroy(agent->audit);
 	sd_event_source_disable_unref(agent->tick_source);
 	sd_event_source_disable_unref(agent->publish_source);
+	sd_event_source_disable_unref(agent->trim_source);
 	sd_event_unref(agent->event);
 	config_free(agent->config);
 	secret_wipe(&agent->seal_key, sizeof(agent->seal_key));
