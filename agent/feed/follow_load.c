@@ -232,8 +232,15 @@ enum feed_fault follow_import(struct follow *follow, const char *path, struct pr
 	if (fault == FEED_FINE)
 		fault = import_trusts(follow, &folder, problem);
 	if (fault == FEED_FINE && follow->has_head && follow->kept.head.length == folder.head_note.length &&
-	    memcmp(follow->kept.head.data, folder.head_note.data, folder.head_note.length) == 0 && follow->line)
-		goto finish; /* the very one that we have */
+	    memcmp(follow->kept.head.data, folder.head_note.data, folder.head_note.length) == 0 && follow->line) {
+		/* The very one that we have: what lay there meanwhile is no matter any more. */
+		if (follow->state == FEED_QUARANTINE)
+			follow_set_state(follow, FEED_LIVE);
+		follow_note_problem(follow, "", "");
+		follow_watch_freshness(follow);
+		follow_changed(follow);
+		goto finish;
+	}
 	/* What is under way would go on in the folder's line, or write over it. */
 	follow_break_off(follow);
 	if (fault == FEED_FINE) {

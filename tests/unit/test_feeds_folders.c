@@ -44,7 +44,7 @@ static void test_folder(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_feed *feed = fake_control_add_feed(rig->control, ACME, "acme", BLOCK);
-	char folder[160], older[160], command[512];
+	char folder[160], older[160], command[1024];
 
 	assert_int_equal(mkdir(rig->import_dir, 0755), 0);
 	snprintf(folder, sizeof(folder), "%s/acme", rig->import_dir);
@@ -61,13 +61,23 @@ static void test_folder(void **state)
 	assert_int_equal(rig_host(rig).state, FEED_UNENROLLED);
 
 	/* An older one in its place is refused; what there was stays. */
-	snprintf(command, sizeof(command), "rm -rf %s && cp -r %s %s", folder, older, folder);
+	snprintf(command, sizeof(command), "cp -r %s %s.kept && rm -rf %s && cp -r %s %s", folder, older, folder, older,
+		 folder);
 	assert_int_equal(system(command), 0);
 	rig->looked = 0;
 	feeds_retry(rig->feeds);
 	UNTIL(rig, has_looked);
 	assert_true(acme_has_a_problem(rig));
 	assert_int_equal(rig_records(rig, RECORD_USER), 1);
+
+	/* The one that is in force comes back, and all is well. */
+	snprintf(command, sizeof(command), "rm -rf %s && cp -r %s.kept %s", folder, older, folder);
+	assert_int_equal(system(command), 0);
+	rig->looked = 0;
+	feeds_retry(rig->feeds);
+	UNTIL(rig, has_looked);
+	assert_false(acme_has_a_problem(rig));
+	assert_int_equal(rig_feed(rig, ACME)->state, FEED_LIVE);
 
 	/* Taken away, it is gone; but never comes back older. */
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
