@@ -9,7 +9,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from hostlib import fleet as fleets  # noqa: E402
 from hostlib import machine, namespaces, rootfs  # noqa: E402
+from hostlib.tenancy import Tenancy  # noqa: E402
 from hostlib.world import World  # noqa: E402
 
 _machines = []
@@ -60,6 +62,41 @@ def fresh_directory(host):
     """For tests that change the directory: the first one comes back afterwards."""
     yield host.world
     host.world.write(host)
+
+
+@pytest.fixture(scope="session")
+def new_fleet():
+    """Makes fleets that end with the run."""
+    made = []
+
+    def make(**kwargs):
+        made.append(fleets.Fleet(**kwargs))
+        _machines.extend(made[-1].machines)
+        return made[-1]
+
+    yield make
+    for one in made:
+        for host in one.machines:
+            _machines.remove(host)
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def fleet(new_fleet):
+    """A control plane and three hosts that are enrolled nowhere yet."""
+    made = new_fleet(workers=("worker-1", "worker-2", "worker-3")).boot()
+    made.install()
+    return made
+
+
+@pytest.fixture(scope="session")
+def tenancy(fleet, keys_folder):
+    """The fleet with the two tenants of hostlib/tenancy.py: worker-1 serves acme, worker-2 acme and globex,
+    worker-3 nobody."""
+    made = Tenancy(fleet, keys_folder).make()
+    made.join(fleet.workers[0], "acme")
+    made.join(fleet.workers[1], "acme", "globex")
+    return made
 
 
 @pytest.fixture

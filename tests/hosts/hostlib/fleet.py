@@ -54,13 +54,26 @@ class Fleet:
 
     # --- the control plane
 
-    def install_control(self):
-        host = self.control
+    def install(self):
+        """All of it, at the same time where one need not wait for another."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            workers = [pool.submit(host.install) for host in self.workers]
+            self.install_control()
+            for future in workers:
+                future.result()
+        for host in self.workers:
+            self.tell_worker(host)
+
+    def start_database(self):
         # The cluster took its port while the image was made, beside whatever ran on that machine.
-        host.sh("systemctl unmask postgresql.service postgresql@.service && "
-                "pg_conftool $(pg_lsclusters -h | cut -d ' ' -f 1,2) set port 5432 && systemctl start postgresql.service")
+        self.control.sh("systemctl unmask postgresql.service postgresql@.service && "
+                        "pg_conftool $(pg_lsclusters -h | cut -d ' ' -f 1,2) set port 5432 && "
+                        "systemctl start postgresql.service")
+
+    def set_up(self):
+        """`tenant-control init`, and the service."""
+        host = self.control
         host.sh(f"echo '127.0.0.1 {NAME}' >> /etc/hosts")
-        host.install(rootfs.packages(control_plane=True))
         host.write("/root/operator-password", OPERATOR_PASSWORD + "\n", 0o600)
         result = host.run("tenant-control", "init", "--url", URL, "--operator", OPERATOR, "--password-file",
                           "/root/operator-password", check=False)
@@ -70,12 +83,21 @@ class Fleet:
         self.certificate = host.read(CERTIFICATE)
         return result
 
-    def install_worker(self, host):
-        host.install()
+    def install_control(self):
+        self.start_database()
+        self.control.install(rootfs.packages(control_plane=True))
+        return self.set_up()
+
+    def tell_worker(self, host):
+        """Where its control plane is, and by which certificate."""
         host.sh(f"grep -q {NAME} /etc/hosts || echo '{self.control.address} {NAME}' >> /etc/hosts")
         host.write(CA, self.certificate)
         host.write("/etc/tenantd/agent.yaml.d/50-control-plane.yaml", f"control_plane:\n  ca_file: {CA}\n")
         host.run("systemctl", "restart", "tenantd.service")
+
+    def install_worker(self, host):
+        host.install()
+        self.tell_worker(host)
 
     def control_cli(self, *words, check=True):
         """`tenant-control … --json` on the control plane's host, as its root."""

@@ -106,6 +106,7 @@ class Machine:
         self._own_network = None if network else networks.Network(survive)
         self.network = network or self._own_network
         self.client = self.network.client
+        self.number = number
         self.cable = self.network.plug_in(number)
         self.address, self.outside, self.address6 = networks.addresses(number)
 
