@@ -189,6 +189,8 @@ static int rotate(struct request *request)
 		return 0;
 	r = lock(request, &before);
 	if (r == 0)
+		r = rights_as_user(request, db_text(before, 0, OWNER));
+	if (r == 0)
 		r = check_rotation(request, before, &rotation);
 	if (r != 0)
 		return r < 0 ? r : 0;

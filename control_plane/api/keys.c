@@ -145,7 +145,7 @@ static int find_owner(struct request *request, const char *name, const char **re
 		respond_problem(request, PROBLEM_FORBIDDEN, "your role gives no keys to others");
 		return 1;
 	}
-	r = rights_over_user(request, *ret_id);
+	r = rights_as_user(request, *ret_id);
 	if (r != 0)
 		return r;
 	r = db_run(request->tx, &rows, "SELECT kind FROM control.users WHERE tenant_id = $1 AND id = $2",

@@ -50,6 +50,8 @@ static int check_current(struct request *request, const char *account, const cha
 	if (r != 0)
 		return r;
 	r = password_verify(password, hash);
+	if (r < 0)
+		delays_give_back(request, account);
 	if (r == -EBUSY)
 		return busy(request);
 	if (r < 0)
@@ -249,7 +251,7 @@ static int handle_set(struct request *request)
 	if (r == 0)
 		r = users_find(request, request->params[1], &user_id);
 	if (r == 0)
-		r = rights_over_user(request, user_id);
+		r = rights_as_user(request, user_id);
 	if (r == 0)
 		r = read_owner(request, user_id, &rows, &owner);
 	if (r != 0)

@@ -146,6 +146,46 @@ int rights_over_user(struct request *request, const char *user_id)
 	return 0;
 }
 
+/* Each role of theirs in a project, beside the caller's own there. */
+static int covers_projects(struct request *request, const char *user_id)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(
+		request->tx, &rows,
+		"SELECT DISTINCT m.role, coalesce(o.role, '') FROM control.members m LEFT JOIN control.members o "
+		"ON o.tenant_id = m.tenant_id AND o.project_id = m.project_id AND o.user_id = $3 "
+		"WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.project_id <> ''",
+		request->tenant_id, user_id, request->principal.id);
+
+	for (uint32_t i = 0; r == 0 && i < db_row_count(rows); i++) {
+		struct tenant_record theirs, own;
+
+		r = load_role(request, db_text(rows, i, 0), false, &theirs);
+		if (r == 1) {
+			r = 0; /* gives nothing */
+			continue;
+		}
+		if (r == 0)
+			r = load_role(request, db_text(rows, i, 1), false, &own);
+		if (r < 0)
+			return r;
+		if (r == 1 || !project_role_within(&own, db_text(rows, i, 1), &theirs, db_text(rows, i, 0)))
+			return refuse(request, user_id, "this user has rights in a project that you do not have");
+	}
+	return r;
+}
+
+int rights_as_user(struct request *request, const char *user_id)
+{
+	const struct gate_standing *standing = request->standing;
+	int r = rights_over_user(request, user_id);
+
+	if (r != 0 || standing->all || text_equal(user_id, request->principal.id) ||
+	    matrix_tenant_role(&standing->own, standing->tenant_role, "member.manage") == MATRIX_YES)
+		return r;
+	return covers_projects(request, user_id);
+}
+
 int rights_to_give_in_tenant(struct request *request, const char *role)
 {
 	struct tenant_record roles;

@@ -9,6 +9,9 @@
 
 /* The user is there, and holds nothing in the tenant that the caller does not hold. Themselves: always. */
 int rights_over_user(struct request *request, const char *user_id);
+/* And nothing in a project either, unless the caller gives such roles all over the tenant: what they ask for lets them
+ * act as this user (a key, a password, the SSH keys and address of somebody else). */
+int rights_as_user(struct request *request, const char *user_id);
 /* The caller does not come with an API key that is limited: what they ask for would give whoever has the key more. */
 int rights_unlimited(struct request *request);
 /* A role of the tenant that gives nothing that the caller does not hold. */

@@ -197,6 +197,8 @@ static int patch(struct request *request)
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
 	if (r == 0)
 		r = lock(request, &id);
+	if (r == 0)
+		r = rights_as_user(request, id);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,

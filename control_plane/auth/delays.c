@@ -90,7 +90,12 @@ int delays_take(struct request *request, const char *account)
 	return db_commit(TAKE_PTR(tx));
 }
 
-void delays_clear(struct request *request, const char *account)
+#define GIVE_BACK_SQL                                                                         \
+	"UPDATE control.sign_in_delays SET failures = greatest(failures - 1, 0), not_before " \
+	"= clock_timestamp() WHERE subject = $1"
+
+/* $1 for the account, and the source's last attempt. */
+static void settle(struct request *request, const char *account, const char *account_sql)
 {
 	const struct db_scope scope = {.platform = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
@@ -100,16 +105,21 @@ void delays_clear(struct request *request, const char *account)
 	if (r == 0)
 		r = db_begin(request->app->db, &scope, &tx);
 	if (r == 0)
-		r = db_later(tx, "DELETE FROM control.sign_in_delays WHERE subject = $1", subject);
-	if (r == 0)
-		r = db_later(tx,
-			     "UPDATE control.sign_in_delays SET failures = greatest(failures - 1, 0), "
-			     "not_before = clock_timestamp() WHERE subject = $1",
-			     source);
-	if (r == 0) /* whoever comes by sweeps */
-		r = db_later(tx, "DELETE FROM control.sign_in_delays WHERE forget_at < clock_timestamp()");
+		r = db_later(tx, account_sql, subject);
+	if (r == 0 && request->principal.kind != PRINCIPAL_LOCAL)
+		r = db_later(tx, GIVE_BACK_SQL, source);
 	if (r == 0)
 		r = db_commit(TAKE_PTR(tx));
 	if (r < 0)
 		log_warning("sign-in delays could not be cleared: %s", strerror(-r));
+}
+
+void delays_give_back(struct request *request, const char *account)
+{
+	settle(request, account, GIVE_BACK_SQL);
+}
+
+void delays_clear(struct request *request, const char *account)
+{
+	settle(request, account, "DELETE FROM control.sign_in_delays WHERE subject = $1");
 }

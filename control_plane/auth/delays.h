@@ -14,5 +14,7 @@
 /* `account`: what names the account, known or not. 0; 1: a problem (429 with Retry-After) was set; -EAGAIN, -errno. In
  * a transaction of its own. */
 int delays_take(struct request *request, const char *account);
+/* It was not looked at: counted as if it had not been made. Never fails the request. */
+void delays_give_back(struct request *request, const char *account);
 /* It was right: the account's failures are forgotten, and the source's last one. Never fails the request. */
 void delays_clear(struct request *request, const char *account);

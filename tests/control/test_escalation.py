@@ -148,3 +148,26 @@ def test_a_stream_ends_with_its_host(operator, control, tenant, new_host, how):
     while key["id"] not in str(streams[1].next()):
         pass
     streams[1].close()
+
+
+def test_who_makes_keys_does_not_come_by_a_projects_rights(operator, tenant):
+    """A key, a password or SSH keys of somebody else: with them one is that person, also in their projects."""
+    keys, members = f"{tenant.path}/keys", f"{tenant.path}/projects/{tenant.project('web')['id']}/members"
+    for role in ({"name": "issuer", "actions": ["key.manage"]}, {"name": "desk", "actions": ["key.manage", "tenant.manage"]}):
+        operator.must("POST", f"{tenant.path}/roles", {**role, "kind": "tenant"})
+    ann, bob, eve = tenant.user("ann"), tenant.user("bob", "issuer"), tenant.user("eve", "desk")
+    operator.must("PUT", f"{members}/{ann.id}", {"role": "owner"})
+    hers = ann.key()["id"]
+    for client in (bob.client(), eve.client()):
+        refused(client.post(keys, {"user": ann.id, "label": "mine"}), 403)
+        refused(client.post(f"{keys}/{hers}/rotate", {}), 403)
+        # What gives nothing is not refused.
+        assert client.patch(f"{keys}/{hers}", {"label": "seen"}, headers=ANY).status == 200
+    refused(eve.client().put(f"{tenant.path}/users/{ann.id}/password", {"password": "somebody else's sentence"}), 403)
+    refused(eve.client().patch(f"{tenant.path}/users/{ann.id}", {"email": "eve@x.example"}, headers=ANY), 403)
+    # A role in the project that covers hers, or one that gives such roles all over the tenant.
+    operator.must("PUT", f"{members}/{bob.id}", {"role": "viewer"})
+    refused(bob.client().post(keys, {"user": ann.id, "label": "mine"}), 403)
+    operator.must("PUT", f"{members}/{bob.id}", {"role": "owner"})
+    assert bob.client().post(keys, {"user": ann.id, "label": "mine"}).status == 201
+    assert tenant.user("zoe", "admin").client().post(f"{keys}/{hers}/rotate", {}).status == 201
