@@ -298,6 +298,10 @@ static int finish(struct settings *settings)
 	if (config->stale_sec < 2 * config->head_sec)
 		return complain(settings, "a head would be stale before the next one comes",
 				"feed.stale is at least twice feed.head");
+	if (config->database_connections <= config->workers)
+		return complain(settings, "there are not more database connections than workers",
+				"database.connections is above limits.workers: what is refused is written down on a "
+				"second connection");
 	if (config->authority)
 		return 0;
 	host = strstr(config->url, "//") + 2;

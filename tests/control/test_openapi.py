@@ -32,6 +32,15 @@ def test_the_description_says_who_may_ask(control):
         assert security == ROUTE_SECURITY.get(route["access"], [["bearer"]]), route
 
 
+def test_the_list_names_who_may_take_a_route(control):
+    words = {route["path"]: route["access"] for route in routes(control)}
+    assert {words[path] for path in ("/v1/hosts/self", "/v1/feeds/{tenant}/events")} == {"host"}
+    assert {words[path] for path in ("/metrics", "/internal/replica")} == {"internal"}
+    assert words["/v1/introspect"] == "service" and words["/v1/me"] == "self" and words["/healthz"] == "public"
+    listed = [tuple(line.split()[:3]) for line in control.run("routes").stdout.splitlines()]
+    assert listed == [(route["method"], route["path"], route["access"]) for route in routes(control)]
+
+
 def test_the_description_is_whole():
     """Every reference leads somewhere, parameters of paths are those of the path, names of operations are their own."""
     document, schemas, names = description().document, description().schemas, []

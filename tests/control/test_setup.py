@@ -236,3 +236,10 @@ def test_doctor_cannot_look_without_a_configuration(ready):
     done = subprocess.run([str(ready.program), "doctor", "--config", "/nowhere.yaml"], capture_output=True, text=True,
                           env=environment(), check=False)  # fmt: skip
     assert done.returncode == 3 and "/nowhere.yaml" in done.stderr
+
+
+def test_a_configuration_whose_workers_could_wait_for_each_other(ready):
+    ready.write_config(settings="limits: {workers: 16}\n")
+    done = ready.run("serve", "--check-config", check=False)
+    ready.write_config()
+    assert done.returncode != 0 and "database.connections is above limits.workers" in done.stderr

@@ -111,6 +111,8 @@ static void refuses(void **state)
 		{URL "database: {connection: ''}\n", 2, "connection string"},
 		{URL "database: {connections: 0}\n", 2, "at least 1"},
 		{URL "limits: {workers: 257}\n", 2, "at most 256"},
+		{URL "database: {connections: 8}\n", 0, "above limits.workers"},
+		{URL "limits: {workers: 16}\n", 0, "above limits.workers"},
 		{URL "limits: {streams: many}\n", 2, "digits only"},
 		{URL "feed: {head: 200s}\n", 0, "twice feed.head"},
 		{URL "authority: Feeds.Example.org\n", 2, "lower case"},
