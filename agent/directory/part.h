@@ -11,9 +11,8 @@
 #include "directory/lookup.h"
 #include "directory/unit.h"
 
-#define UNITS_MAX 32768U           /* of one source */
-#define SOURCES_MAX 250U           /* of one picture: a cursor over memberships has eight bits for them */
-#define USER_MEMBERSHIPS_MAX 3000U /* what the map holds of one person: see map_people.c */
+#define UNITS_MAX 32768U /* of one source */
+#define SOURCES_MAX 250U /* of one picture: a cursor over memberships has eight bits for them */
 
 enum {
 	BY_TENANT_ID,

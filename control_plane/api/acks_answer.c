@@ -94,6 +94,8 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 		r = change_publish(request->change, request->app, request->tx, &problem);
 		if (r == -EINVAL)
 			log_problem(LOG_ERR, "a change that no host would take", &problem);
+		if (r == -EMSGSIZE && *problem.text)
+			return respond_problem(request, PROBLEM_CONFLICT, "%s", problem.text);
 		if (r < 0)
 			return r;
 	}

@@ -131,6 +131,22 @@ static int check_before(struct request *request, const char *user, const char *b
 	return rights_to_give_in_project(request, user, before);
 }
 
+/* Hosts refuse a feed in which somebody has more. The tenant's row is held (rights_lock_owners), so two at once count
+ * each other. */
+static int check_count(struct request *request, const char *user)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(request->tx, &rows, "SELECT count(*) FROM control.members WHERE tenant_id = $1 AND user_id = $2",
+		       request->tenant_id, user);
+
+	if (r < 0 || db_i64(rows, 0, 0) < USER_MEMBERSHIPS_MAX)
+		return r;
+	respond_problem(request, PROBLEM_CONFLICT,
+			"a user has at most %u memberships; give the person a role in the tenant",
+			USER_MEMBERSHIPS_MAX);
+	return 1;
+}
+
 /* A membership may be written without having been read; who says what they read is held to it. */
 static int check_match(struct request *request, int64_t version)
 {
@@ -166,6 +182,8 @@ static int put(struct request *request)
 					: rights_to_give_in_tenant(request, role);
 	if (r == 0)
 		r = check_match(request, version);
+	if (r == 0 && version == 0)
+		r = check_count(request, user);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = db_run(request->tx, &rows,

@@ -251,8 +251,8 @@ static int add_operation(const struct change *change, struct revision_writer *wr
 			return -ENOMEM;
 		length = strlen(text);
 		if (length > BODY_BYTES_MAX)
-			return problem_set(problem, EINVAL, "%s %s is larger than %u bytes", record_kind_word(op->kind),
-					   op->id, BODY_BYTES_MAX);
+			return problem_set(problem, EMSGSIZE, "%s %s would have more than %u bytes in the feed",
+					   record_kind_word(op->kind), op->id, BODY_BYTES_MAX);
 	}
 	return revision_add(writer, op->op, kind_word(op), op->id, op->version, text, length);
 }

@@ -91,6 +91,7 @@ static int authenticate(struct request *request)
 	return result;
 }
 
+/* 1: an answer that changes nothing. */
 static int publish(struct request *request)
 {
 	struct problem problem = {0};
@@ -99,6 +100,10 @@ static int publish(struct request *request)
 	if (!request->change || change_is_empty(request->change))
 		return 0;
 	result = change_publish(request->change, request->app, request->tx, &problem);
+	if (result == -EMSGSIZE && *problem.text) {
+		respond_problem(request, PROBLEM_CONFLICT, "%s", problem.text);
+		return 1;
+	}
 	if (result == -EINVAL)
 		log_problem(LOG_ERR, "a change that cannot be published", &problem);
 	return result;
@@ -131,7 +136,7 @@ static int run_inside(struct request *request)
 	if (!writes)
 		return 0;
 	result = publish(request);
-	return result < 0 ? result : idempotency_keep(request);
+	return result ? result : idempotency_keep(request);
 }
 
 static void forget_attempt(struct request *request)

@@ -82,7 +82,9 @@ struct user_record {
 	struct string_list ssh_keys; /* authorized_keys lines without options */
 };
 
-/* A user's role in a project, or (project_id "") in the tenant. */
+/* A user's role in a project, or (project_id "") in the tenant. Of one user there are at most so many: it is what a
+ * host's map for NSS holds of one person (agent/map_writer/map_people.c). */
+#define USER_MEMBERSHIPS_MAX 3000U
 struct member_record {
 	const char *user_id, *project_id, *tenant_id, *role;
 };

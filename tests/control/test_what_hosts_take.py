@@ -106,3 +106,35 @@ def test_only_tokens_are_revoked_as_tokens(operator, tenant):
     """A host's revocation has its id in the same place."""
     for name in ("hst_0000000000000000", "usr_0000000000000000", "x", "A" * 23):
         refused(operator.post(f"{tenant.path}/tokens/{name}/revoke", {}), 404)
+
+
+def test_more_memberships_of_one_user_than_a_host_holds(operator, control, cluster, tenant):
+    user, project = tenant.user("ann"), tenant.project("web")["id"]
+    cluster.psql(
+        "INSERT INTO control.members (tenant_id, user_id, project_id, role) SELECT "
+        f"'{tenant.id}', '{user.id}', 'prj_' || lpad(n::text, 16, '0'), 'viewer' FROM generate_series(1, 2999) n",
+        database=control.database,
+    )
+    path = f"{tenant.path}/projects/{project}/members/{user.id}"
+    assert operator.put(path, {"role": "viewer"}).status == 201
+    refused(operator.put(f"{tenant.path}/members/{user.id}", {"role": "viewer"}), 409)
+    assert operator.put(path, {"role": "editor"}).status == 200
+    assert operator.delete(path).status == 200
+    assert operator.put(f"{tenant.path}/members/{user.id}", {"role": "viewer"}).status == 201
+
+
+def test_a_tenant_that_is_larger_than_a_line_of_its_feed(operator, tenant):
+    roles = f"{tenant.path}/roles"
+
+    def role(name):
+        return {"name": name, "kind": "tenant", "actions": [f"things.{name}-{n:04}-{'x' * 30}" for n in range(400)]}
+
+    for name in ("a", "b", "c"):
+        answer = operator.post(roles, role(name))
+        assert answer.status == 201, answer
+    answer = operator.post(roles, role("d"))
+    refused(answer, 409)
+    assert "61440 bytes" in answer.json["detail"] and "Location" not in answer.headers
+    refused(operator.get(f"{roles}/d"), 404)
+    assert operator.post(roles, {**role("d"), "actions": ["things.d"]}).status == 201
+    refused(operator.patch(f"{roles}/d", {"actions": role("d")["actions"]}, headers=ANY), 409)
