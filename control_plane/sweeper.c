@@ -10,14 +10,36 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "control_plane/api/refusals.h"
+#include "control_plane/app.h"
 #include "control_plane/http/idempotency.h"
+
+/* The platform's own rows that have ended by themselves. A tenant's revocations go with its feed (auth/token_feed.c).
+ */
+static int sweep_platform(struct app *app)
+{
+	const struct db_scope scope = {.platform = true};
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	int r = db_begin(app->db, &scope, &tx);
+
+	if (r == 0)
+		r = db_later(tx, "DELETE FROM control.sign_in_delays WHERE forget_at < clock_timestamp()");
+	if (r == 0)
+		r = db_later(tx, "DELETE FROM control.host_assertions WHERE until < extract(epoch FROM now())");
+	if (r == 0)
+		r = db_later(tx, "DELETE FROM control.token_revocations WHERE tenant_id = '' AND "
+				 "until < extract(epoch FROM now())");
+	return r < 0 ? r : db_commit(TAKE_PTR(tx));
+}
 
 static const struct task {
 	const char *name;
-	unsigned every_sec;
+	unsigned first_sec, every_sec; /* a replica that is often started anew sweeps, too */
 	int (*run)(struct app *app);
 } tasks[] = {
-	{"idempotency", 3600, idempotency_sweep},
+	{"idempotency", 60, 3600, idempotency_sweep},
+	{"platform", 4, 600, sweep_platform},
+	{"refusals", 30, 30, refusals_write},
 };
 
 struct sweeper {
@@ -30,10 +52,10 @@ struct sweeper {
 };
 
 /* Replicas that were started together do not sweep together. */
-static uint64_t next_due(const struct task *task, uint64_t now)
+static uint64_t next_due(unsigned span_sec, uint64_t now)
 {
 	uint32_t random = 0;
-	uint64_t span = task->every_sec * USEC_PER_SEC;
+	uint64_t span = span_sec * USEC_PER_SEC;
 
 	(void)random_bytes(&random, sizeof(random));
 	return now + span / 2 + span / 2 * (random % 1024) / 1024;
@@ -67,7 +89,7 @@ static void *sweep(void *context)
 				if (result < 0)
 					log_warning("sweeping %s: %s", tasks[i].name, strerror(-result));
 				pthread_mutex_lock(&sweeper->lock);
-				sweeper->due_usec[i] = next_due(&tasks[i], clock_boottime_usec());
+				sweeper->due_usec[i] = next_due(tasks[i].every_sec, clock_boottime_usec());
 			}
 			first = MIN_OF(first, sweeper->due_usec[i]);
 		}
@@ -88,7 +110,7 @@ int sweeper_start(struct app *app, struct sweeper **ret)
 		return -ENOMEM;
 	sweeper->app = app;
 	for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-		sweeper->due_usec[i] = next_due(&tasks[i], clock_boottime_usec());
+		sweeper->due_usec[i] = next_due(tasks[i].first_sec, clock_boottime_usec());
 	pthread_mutex_init(&sweeper->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -114,6 +136,7 @@ void sweeper_stop(struct sweeper *sweeper)
 	pthread_cond_signal(&sweeper->wake);
 	pthread_mutex_unlock(&sweeper->lock);
 	pthread_join(sweeper->thread, NULL);
+	(void)refusals_write(sweeper->app); /* what nobody would write any more */
 	pthread_cond_destroy(&sweeper->wake);
 	pthread_mutex_destroy(&sweeper->lock);
 	free(sweeper);

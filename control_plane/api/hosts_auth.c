@@ -11,6 +11,7 @@
 #include "control_plane/api/events.h"
 #include "control_plane/api/hosts_view.h"
 #include "control_plane/api/record.h"
+#include "control_plane/api/refusals.h"
 #include "control_plane/app.h"
 #include "control_plane/auth/access_token.h"
 #include "crypto/api_key.h"
@@ -60,8 +61,9 @@ static bool name_matches(const char *pattern, const char *name)
 
 static int refuse_token(struct request *request, const struct enrolment *enrolment, const char *why)
 {
-	event_failure(request, NULL, enrolment->name, "host.enrol", "",
-		      json_pack("{s:s, s:s, s:s}", "reason", why, "name", enrolment->name, "token", enrolment->id));
+	refusals_count(request,
+		       &(struct refusal){
+			       .kind = "host.enrol", .reason = why, .actor = enrolment->name, .token = enrolment->id});
 	respond_problem(request, PROBLEM_FORBIDDEN, "the enrolment token was not accepted: %s", why);
 	return 1;
 }
@@ -160,8 +162,11 @@ static int find_host(struct request *request, struct enrolment *enrolment, const
 			continue;
 		}
 		if (!text_equal(db_text(rows, i, 2), enrolment->public.kid)) {
-			event_failure(request, NULL, enrolment->name, "host.enrol", db_text(rows, i, 0),
-				      json_pack("{s:s}", "reason", "the name is taken"));
+			refusals_count(request, &(struct refusal){.kind = "host.enrol",
+								  .target = db_text(rows, i, 0),
+								  .reason = "the name is taken",
+								  .actor = enrolment->name,
+								  .token = enrolment->id});
 			respond_problem(request, PROBLEM_CONFLICT,
 					"a host of this name is enrolled with another key; remove it first");
 			return 1;
@@ -290,8 +295,10 @@ static int check_assertion(struct request *request, const char *assertion, const
 		fault = JWT_BAD_CLAIMS;
 	if (fault == JWT_FINE)
 		return 0;
-	event_failure(request, NULL, rules.issuer, "host.token", rules.issuer,
-		      json_pack("{s:s}", "reason", jwt_fault_word(fault)));
+	refusals_count(request, &(struct refusal){.kind = "host.token",
+						  .target = rules.issuer,
+						  .reason = jwt_fault_word(fault),
+						  .actor = rules.issuer});
 	return refuse_client(request, 401, "invalid_client",
 			     request_text(request, "the assertion was not accepted: %s", jwt_fault_word(fault)));
 }
@@ -313,7 +320,9 @@ static int take_assertion(struct request *request, const char *host_id, json_t *
 		return r;
 	if (db_row_count(rows) == 1)
 		return 0;
-	event_failure(request, NULL, host_id, "host.token", host_id, json_pack("{s:s}", "reason", "replayed"));
+	refusals_count(
+		request,
+		&(struct refusal){.kind = "host.token", .target = host_id, .reason = "replayed", .actor = host_id});
 	return refuse_client(request, 401, "invalid_client", "the assertion was used before");
 }
 

@@ -12,6 +12,7 @@
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/record.h"
+#include "control_plane/api/refusals.h"
 #include "control_plane/api/revocations.h"
 #include "control_plane/app.h"
 #include "control_plane/auth/access_token.h"
@@ -97,9 +98,11 @@ static int find_operator(struct request *request, const struct sign_in *form, st
 
 static int refuse(struct request *request, const struct account *account, const char *why)
 {
-	if (account->id)
-		event_failure(request, account->tenant_id, account->id, "sign-in", account->id,
-			      json_pack("{s:s}", "reason", why));
+	refusals_count(request, &(struct refusal){.tenant_id = account->tenant_id,
+						  .kind = "sign-in",
+						  .target = account->id,
+						  .reason = account->id ? why : "unknown",
+						  .actor = account->id});
 	return respond_problem(request, PROBLEM_UNAUTHENTICATED, "the address or the password was not accepted");
 }
 
@@ -134,6 +137,8 @@ static int sign_in(struct request *request, const struct sign_in *form,
 	if (r != 0)
 		return MIN_OF(r, 0);
 	r = password_verify(form->password, account.hash);
+	if (r < 0)
+		delays_give_back(request, name);
 	if (r == -EBUSY)
 		return respond_retry(request, PROBLEM_UNAVAILABLE, BUSY_SEC, "too many people sign in just now");
 	if (r < 0)
