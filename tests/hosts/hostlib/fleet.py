@@ -43,8 +43,10 @@ class Fleet:
         return [self.control, *self.workers]
 
     def boot(self):
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(lambda host: host.boot(), self.machines))
+        for host in self.machines:
+            host.start()
+        for host in self.machines:
+            host.wait_until_up()
         return self
 
     def close(self):

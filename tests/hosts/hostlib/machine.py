@@ -103,6 +103,7 @@ class Machine:
         self._process = None
         self._keeper = None
         self.leader = None
+        self._leader_start = None
         self._own_network = None if network else networks.Network(survive)
         self.network = network or self._own_network
         self.client = self.network.client
@@ -113,6 +114,11 @@ class Machine:
     # --- life
 
     def boot(self):
+        self.start()
+        return self.wait_until_up()
+
+    def start(self):
+        """From the main thread only: what dies with its parent dies with the thread that started it."""
         argv = ["systemd-nspawn", "--quiet", "-D", str(self.root), "--boot", "--register=no", "--keep-unit",
                 f"--network-namespace-path={self.cable.path}", f"--hostname={self.name}", "--link-journal=no",
                 "--resolv-conf=off", "--timezone=off", "--console=pipe", "--kill-signal=SIGRTMIN+3"]
@@ -132,6 +138,8 @@ class Machine:
             argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
             preexec_fn=prepare)
         (self.folder / "container").write_text(f"{self._process.pid} {_start_time(self._process.pid)}")
+
+    def wait_until_up(self):
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
             self.leader = self.leader or self._watch_leader()
@@ -149,7 +157,8 @@ class Machine:
         leader = self._find_leader()
         if not leader:
             return None
-        (self.folder / "leader").write_text(f"{leader} {_start_time(leader)}")
+        self._leader_start = _start_time(leader)
+        (self.folder / "leader").write_text(f"{leader} {self._leader_start}")
         if not self.survive:
             self._keeper = subprocess.Popen(["sh", "-c", f"read -r _; kill -KILL {leader} 2>/dev/null"],
                                             stdin=subprocess.PIPE, start_new_session=True)
@@ -158,14 +167,14 @@ class Machine:
     def _forget_leader(self):
         """It has ended, or is to end now."""
         if self.leader:
-            start = _start_time(self.leader)
             if self._keeper:
                 self._keeper.kill()
                 self._keeper.wait()
                 self._keeper.stdin.close()
                 self._keeper = None
-            if self._process.poll() is None and start:
-                _kill(self.leader, start)
+            # Whether systemd-nspawn still lives or not; the start time tells it from a later process of this number.
+            if _start_time(self.leader) == self._leader_start:
+                _kill(self.leader, self._leader_start)
         self.leader = None
 
     def _find_leader(self):
