@@ -65,6 +65,7 @@ struct feeds {
 	sd_event_source *news_source;
 	pthread_t thread;
 	bool thread_started;
+	struct letter *stop; /* made before it is needed: without memory there would be no end */
 
 	/* The loop's own. */
 	struct units units;
@@ -387,7 +388,8 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 	feeds->wishes = (struct mailbox){.last = &feeds->wishes.first, .fd = -1};
 	feeds->news = (struct mailbox){.last = &feeds->news.first, .fd = -1};
 	feeds->views = calloc(1, sizeof(*feeds->views));
-	r = feeds->views ? open_mailbox(&feeds->wishes) : -ENOMEM;
+	feeds->stop = letter_new(LETTER_STOP, 0, NULL, NULL, NULL);
+	r = feeds->views && feeds->stop ? open_mailbox(&feeds->wishes) : -ENOMEM;
 	if (r >= 0)
 		r = open_mailbox(&feeds->news);
 	if (r >= 0)
@@ -417,9 +419,11 @@ void feeds_destroy(struct feeds *feeds)
 	if (!feeds)
 		return;
 	if (feeds->thread_started) {
-		send_letter(feeds, &feeds->wishes, letter_new(LETTER_STOP, 0, NULL, NULL, NULL));
+		send_letter(feeds, &feeds->wishes, TAKE_PTR(feeds->stop));
 		pthread_join(feeds->thread, NULL);
 	}
+	if (feeds->stop)
+		letter_free(feeds->stop);
 	work_free(feeds->work);
 	sd_event_source_disable_unref(feeds->wish_source);
 	sd_event_source_disable_unref(feeds->news_source);
