@@ -40,7 +40,8 @@ int follow_load(struct follow *follow, struct problem *problem);
 int follow_set_trust(struct follow *follow, const char *note, size_t length, struct problem *problem);
 void follow_start(struct follow *follow);
 void follow_wake(struct follow *follow); /* a token is there, or: try again now */
-/* A folder as tenant-control export writes it: all rules hold. FEED_FINE also when it is what we have. */
+/* A folder as tenant-control export writes it: all rules hold. FEED_FINE also when it is what we have, or where the
+ * feed is followed by network and has overtaken it. By files alone such a one is FEED_ROLLBACK, and changes nothing. */
 enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem);
 /* The agent's word about the units given out last. */
 void follow_applied(struct follow *follow, const struct problem *problem);

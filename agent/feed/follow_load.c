@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "feed/folder.h"
 #include "feed/follow_internal.h"
@@ -137,6 +138,13 @@ static int quarantine(struct follow *follow, enum feed_fault fault, const struct
 	return -EBADMSG;
 }
 
+/* Of trust and bound nothing is left, so nothing that comes over the network can be judged any more. */
+static void tell_remedy(const struct follow *follow, struct problem *problem)
+{
+	if (!follow->from_file)
+		problem_remedy(problem, "enrol this host anew: tenantctl unenroll, then tenantctl enroll");
+}
+
 int follow_load(struct follow *follow, struct problem *problem)
 {
 	struct feed_snapshot snapshot;
@@ -150,6 +158,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 	r = feed_store_load(follow->store, &follow->kept);
 	if (r == -EBADMSG) {
 		(void)problem_set(problem, EBADMSG, "what was kept of the feed is damaged");
+		tell_remedy(follow, problem);
 		return quarantine(follow, FEED_BAD_DIGEST, problem);
 	}
 	if (r < 0)
@@ -158,6 +167,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 	fault = read_kept_notes(&follow->kept, &trust, &head, &snapshot, problem);
 	if (fault != FEED_FINE) {
 		feed_state_file_finish(&follow->kept);
+		tell_remedy(follow, problem);
 		return quarantine(follow, fault, problem);
 	}
 	/* These hold even when the records are damaged: what is fetched anew may not be older. */
@@ -220,6 +230,55 @@ static enum feed_fault import_trusts(struct follow *follow, const struct feed_fo
 	return fault;
 }
 
+static bool is_kept_trust(const struct follow *follow, const struct buffer *note)
+{
+	const char *kept;
+	size_t at = 0, length;
+
+	while (feed_state_file_next_trust(&follow->kept, &at, &kept, &length))
+		if (length == note->length && memcmp(kept, note->data, length) == 0)
+			return true;
+	return false;
+}
+
+/* A folder that was in order once, and that what we have has overtaken: nobody tampered, somebody left it there. It is
+ * signed by whom we believed then, since its newest trust document is one of ours and all else was read by that. */
+static bool is_overtaken(struct follow *follow, struct feed_folder *folder)
+{
+	const struct feed_head *have = &follow->head, *head = &folder->head;
+	bool older = head->epoch < have->epoch || (head->epoch == have->epoch && head->revision < have->revision);
+	bool same = head->epoch == have->epoch && head->revision == have->revision && head->issued <= have->issued &&
+		    memcmp(head->chain, have->chain, SHA256_BYTES) == 0;
+	struct problem unread = {0};
+	uint32_t count;
+
+	if (!follow->has_head || !is_kept_trust(follow, &folder->trusts[folder->trust_count - 1]))
+		return false;
+	/* By files alone the same once more may be what mends the records on disk. */
+	if (!older && (!same || !follow->line || follow->from_file))
+		return false;
+	return feed_line_apply(folder->line, &folder->run, head, NULL, &count, &unread) == FEED_FINE;
+}
+
+/* Beside a feed that is followed by network it is simply not needed. Where files are all there is somebody should know
+ * that what he put there does not count. */
+static enum feed_fault pass_over(struct follow *follow, const char *path, const struct feed_folder *folder,
+				 struct problem *problem)
+{
+	char text[FEED_PROBLEM_MAX];
+	enum feed_fault fault;
+
+	if (!follow->from_file) {
+		log_info("%s is not needed: the feed of tenant %s is at revision %" PRIu64 " already", path,
+			 follow->tenant_id, follow->head.revision);
+		return FEED_FINE;
+	}
+	fault = feed_head_follows(&follow->head, &folder->head, problem);
+	(void)problem_render(problem, text, sizeof(text));
+	follow->hooks->audit(follow->hooks->context, false, follow->tenant_id, feed_fault_word(fault), text);
+	return fault;
+}
+
 enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem)
 {
 	struct feed_folder folder = {0};
@@ -229,6 +288,10 @@ enum feed_fault follow_import(struct follow *follow, const char *path, struct pr
 
 	problem = problem ? problem : &unread;
 	fault = feed_folder_read(path, follow->tenant_id, &folder, problem);
+	if (fault == FEED_FINE && is_overtaken(follow, &folder)) {
+		fault = pass_over(follow, path, &folder, problem);
+		goto finish;
+	}
 	if (fault == FEED_FINE)
 		fault = import_trusts(follow, &folder, problem);
 	if (fault == FEED_FINE && follow->has_head && follow->kept.head.length == folder.head_note.length &&

@@ -68,6 +68,8 @@ static void test_folder(void **state)
 	feeds_retry(rig->feeds);
 	UNTIL(rig, has_looked);
 	assert_true(acme_has_a_problem(rig));
+	assert_int_equal(rig_feed(rig, ACME)->state, FEED_LIVE);
+	assert_int_equal(rig->critical, 0);
 	assert_int_equal(rig_records(rig, RECORD_USER), 1);
 
 	/* The one that is in force comes back, and all is well. */

@@ -3,6 +3,7 @@
  * A feed as files that configuration management copied: the rules are those of a feed over the network, against going
  * back too.
  */
+#include "feed/follow_internal.h"
 #include "follow_world.h"
 
 static char files[64];
@@ -88,14 +89,111 @@ static void goes_forward_only(void **state)
 	restart(w);
 	assert_result(follow_load(w->follow, NULL), 0);
 	assert_int_equal(view(w).revision, 2);
-	/* A folder from before. */
-	memcpy(w->feed.chain, w->snapshot.chain, SHA256_BYTES);
-	w->feed.revision = 1;
-	export(w, wall_now + 2);
+}
+
+/* The folder of revision 2 while the feed is at 3 already. */
+static void overtake(struct world *w)
+{
+	uint8_t chain[SHA256_BYTES];
+
+	(void)published_put(&w->feed, "project", "prj_0000000000000001", 1, PROJECT_BODY("one", 1879048193));
+	memcpy(chain, w->feed.chain, SHA256_BYTES);
+	(void)published_put(&w->feed, "project", "prj_0000000000000002", 1, PROJECT_BODY("two", 1879048197));
+	export(w, wall_now);
+	assert_import(w, FEED_FINE);
+	assert_int_equal(view(w).revision, 3);
+	memcpy(w->feed.chain, chain, SHA256_BYTES);
+	w->feed.revision = 2;
+	export(w, wall_now + 1);
+}
+
+static void assert_untouched(const struct world *w, enum feed_state state)
+{
+	assert_state(w, state);
+	assert_int_equal(view(w).revision, 3);
+	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 3);
+}
+
+/* Somebody left it there, and each start and reload finds it: no alarm, and nothing changes. */
+static void older_beside_the_network(void **state)
+{
+	_cleanup_(offline_world_freep) struct world *w = offline_world();
+
+	overtake(w);
+	assert_import(w, FEED_FINE);
+	assert_untouched(w, FEED_LIVE);
+	/* It may have expired meanwhile, too. */
+	export(w, wall_now - 2 * 86400);
+	assert_import(w, FEED_FINE);
+	restart(w);
+	assert_result(follow_load(w->follow, NULL), 0);
+	assert_import(w, FEED_FINE);
+	assert_untouched(w, FEED_RECONNECT);
+	assert_int_equal(w->audits, 0);
+	assert_string_equal(view(w).problem, "");
+}
+
+static void older_and_forged(void **state)
+{
+	_cleanup_(offline_world_freep) struct world *w = offline_world();
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT;
+	struct feed_trust trust = feed_trust_of(1, 1, &w->stranger, NULL);
+
+	overtake(w);
+	drop("deltas"); /* the head is ours, what comes with it does not lead there */
 	assert_import(w, FEED_ROLLBACK);
-	assert_state(w, FEED_QUARANTINE);
+	assert_untouched(w, FEED_QUARANTINE);
 	assert_int_equal(w->criticals, 1);
-	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 2);
+	/* A chain of trust that vouches for itself. */
+	assert_result(feed_trust_write(&trust, &note), 0);
+	feed_sign(&note, &w->stranger, NULL);
+	w->feed.signer = w->stranger;
+	make_snapshot(w, tenant_line, 1);
+	export(w, wall_now);
+	put("trust.1", note.data, note.length);
+	assert_int_not_equal(follow_import(w->follow, files, NULL), FEED_FINE);
+	assert_untouched(w, FEED_QUARANTINE);
+}
+
+/* Where files are all there is it is refused; the good one goes on. */
+static void older_by_files_alone(void **state)
+{
+	_cleanup_(offline_world_freep) struct world *w = offline_world();
+
+	follow_free(w->follow);
+	assert_result(follow_create(&(struct follow_options){.tenant_id = TENANT,
+							     .directory = w->directory,
+							     .seal_key = &w->key,
+							     .hooks = &w->hooks},
+				    &w->follow),
+		      0);
+	overtake(w);
+	assert_import(w, FEED_ROLLBACK);
+	assert_untouched(w, FEED_LIVE);
+	assert_int_equal(w->audits, 1);
+	assert_int_equal(w->criticals, 0);
+	assert_string_equal(w->fault, "rollback");
+	drop("deltas");
+	assert_import(w, FEED_ROLLBACK);
+	assert_untouched(w, FEED_QUARANTINE);
+	assert_int_equal(w->criticals, 1);
+}
+
+/* From before the keys changed: by the document of that time, which is kept. */
+static void older_by_older_keys(void **state)
+{
+	_cleanup_(offline_world_freep) struct world *w = offline_world();
+	_cleanup_(buffer_finish) struct buffer second = BUFFER_INIT;
+	struct feed_trust trust = feed_trust_of(2, 1, &w->second, NULL);
+	struct problem problem = {0};
+
+	overtake(w);
+	assert_result(feed_trust_write(&trust, &second), 0);
+	feed_sign(&second, &w->signer, &w->second);
+	assert_int_equal(follow_take_trust(w->follow, second.data, second.length, &problem), FEED_FINE);
+	assert_import(w, FEED_FINE);
+	assert_untouched(w, FEED_LIVE);
+	assert_int_equal(w->audits, 0);
 }
 
 static void refused_folders(void **state)
@@ -167,6 +265,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_forward_only),
+		cmocka_unit_test(older_beside_the_network),
+		cmocka_unit_test(older_and_forged),
+		cmocka_unit_test(older_by_files_alone),
+		cmocka_unit_test(older_by_older_keys),
 		cmocka_unit_test(refused_folders),
 		cmocka_unit_test(rotates),
 	};

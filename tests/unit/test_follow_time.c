@@ -361,6 +361,8 @@ static void damaged_files(void **state)
 		assert_int_equal(follow_load(w->follow, NULL), -EBADMSG);
 		assert_state(w, FEED_QUARANTINE);
 		assert_null(follow_picture(w->follow));
+		/* Where nothing mends itself it is said what does. */
+		assert_int_equal(strstr(view(w).problem, "tenantctl unenroll") != NULL, !bound);
 		if (!bound)
 			continue;
 		follow_start(w->follow);
