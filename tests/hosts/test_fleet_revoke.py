@@ -240,6 +240,6 @@ def test_disabled_host(fleet, tenancy, keys_folder, said):
     fleet.operator_call("POST", f"/v1/hosts/{host.name}/enable")
     tenancy.served.pop(host.name)
     tenancy.join(host, "acme", "globex")
-    assert client.ssh(host, people[0].login, secret=people[0].secret).code == 0
+    assert host.wait_until(lambda: verify(host, people[0].secret).code == 0), status(host)
     host.run("tenantctl", "unenroll")
     tenancy.leave(host)
