@@ -17,6 +17,9 @@
 
 #define SERVICES_MAX 64U
 #define CONNECTIONS_LEAST 64U
+#define FEED_RECORDS_LEAST 1000U
+#define FEED_RECORDS_MOST 5000000U /* the format's own limit */
+#define FEED_RECORDS_DEFAULT 4000000U
 #define CONNECTIONS_MOST 65536U
 #define HOST_NAME_MAX_BYTES 64U
 #define KEYS_ACCOUNT "tenantd-keys"
@@ -243,6 +246,7 @@ static const struct setting control_options[] = {
 };
 static const struct setting feed_options[] = {
 	SETTING("import", settings_path, AT(import_dir)),
+	SETTING_RANGE("max_records", settings_number, AT(max_records), FEED_RECORDS_LEAST, FEED_RECORDS_MOST),
 };
 static const struct setting limit_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(connections), CONNECTIONS_LEAST / 8, CONNECTIONS_MOST),
@@ -293,6 +297,7 @@ static int config_new(struct config **ret)
 	config->userdb_socket = "/run/systemd/userdb/io.tenantd";
 	config->passwd_path = "/etc/passwd";
 	config->import_dir = "/etc/tenantd/feeds";
+	config->max_records = FEED_RECORDS_DEFAULT;
 	config->log_level = LOG_INFO;
 	config->connections = 4096;
 	config->connections_per_user = 128;

@@ -49,6 +49,7 @@ struct config {
 	bool enumerate;
 	bool subids;
 	int log_level;
+	uint32_t max_records;          /* of one feed */
 	uint32_t connections;          /* in all */
 	uint32_t connections_per_user; /* of one uid; root and named services: four times as many */
 	struct config_service *services;

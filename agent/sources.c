@@ -316,6 +316,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 	const struct feeds_options options = {
 		.state_dir = config->state_dir,
 		.import_dir = config->import_dir,
+		.max_records = config->max_records,
 		.seal_key = seal_key,
 		.host_name = config->host_name,
 		.ca_file = config->ca_file,

@@ -592,3 +592,8 @@ uint64_t feed_picture_records(const struct feed_picture *picture)
 {
 	return picture->records;
 }
+
+uint64_t feed_picture_records_begun(const struct feed_picture *picture)
+{
+	return picture->records_next;
+}

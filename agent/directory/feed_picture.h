@@ -40,3 +40,4 @@ void feed_picture_units(const struct feed_picture *picture, struct unit *const *
 /* A revocation that is in force for this host id; NULL. */
 const struct revocation_record *feed_picture_host_revocation(const struct feed_picture *picture, const char *host_id);
 uint64_t feed_picture_records(const struct feed_picture *picture);
+uint64_t feed_picture_records_begun(const struct feed_picture *picture); /* with the change that was begun */

@@ -56,6 +56,7 @@ struct feeds_options {
 	const struct seal_key *seal_key; /* NULL: nothing can be kept, so there is no enrolling */
 	const char *host_name;
 	const char *ca_file, *pin, *proxy; /* NULL: the system's, none, none */
+	uint64_t max_records;              /* of one feed; 0: no limit but the format's */
 	bool allow_plain_http;             /* tests on loopback */
 };
 /* All are called on the loop's thread. */

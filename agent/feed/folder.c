@@ -96,6 +96,8 @@ static enum feed_fault read_snapshot(int dirfd, const char *tenant_id, struct fe
 	if (r < 0)
 		return fault_of(r);
 	fault = feed_snapshot_read(note.data, note.length, &folder->trust, 0, &snapshot, problem);
+	if (fault == FEED_FINE)
+		fault = feed_line_fits(snapshot.records, folder->max_records, problem);
 	if (fault != FEED_FINE)
 		return fault;
 	r = read_file(dirfd, "snapshot.zst", SNAPSHOT_BYTES_MAX, &folder->frame, problem);

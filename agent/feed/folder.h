@@ -10,6 +10,7 @@
 #define FEED_FOLDER_TRUSTS_MAX 1000U
 
 struct feed_folder {
+	uint64_t max_records;  /* the caller's: 0: no limit but the format's */
 	struct buffer *trusts; /* in the order of their versions */
 	uint32_t trust_count;
 	struct feed_trust trust; /* the newest */
@@ -18,7 +19,8 @@ struct feed_folder {
 	struct feed_line *line; /* of the snapshot; the run leads to the head and is not applied */
 	struct feed_run run;
 };
-/* `tenant_id` NULL: that of the origin. `ret` zeroed; finish it whatever comes back. The problem's file says where. */
+/* `tenant_id` NULL: that of the origin. `ret` zeroed but for that; finish it whatever comes back. The problem's file
+ * says where. */
 enum feed_fault feed_folder_read(const char *path, const char *tenant_id, struct feed_folder *ret,
 				 struct problem *problem);
 void feed_folder_finish(struct feed_folder *folder);

@@ -269,6 +269,7 @@ int follow_create(const struct follow_options *options, struct follow **ret)
 	follow->http = options->http;
 	follow->hooks = options->hooks;
 	follow->first_delay = options->first_delay_usec;
+	follow->max_records = options->max_records;
 	follow->from_file = !options->http;
 	follow->drain = -1;
 	follow->url = strdup(options->url ? options->url : "");

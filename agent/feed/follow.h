@@ -29,6 +29,7 @@ struct follow_options {
 	const char *tenant_id, *host_id;
 	const char *directory;           /* <state>/feeds/<tenant id>: made when it is not there */
 	const struct seal_key *seal_key; /* NULL: nothing is kept (files only) */
+	uint64_t max_records;            /* that come anew; 0: no limit but the format's */
 	uint64_t first_delay_usec;       /* before the first connection: jitter of a host's start */
 	const struct follow_hooks *hooks;
 };

@@ -221,6 +221,8 @@ static void on_snapshot(void *context, const struct http_answer *answer)
 	follow->last_contact = clock_realtime_sec();
 	fault = feed_snapshot_read(answer->body, answer->length, &follow->trust, clock_realtime_sec(), &snapshot,
 				   &problem);
+	if (fault == FEED_FINE)
+		fault = feed_line_fits(snapshot.records, follow->max_records, &problem);
 	r = fault == FEED_FINE ? judge_snapshot(follow, &snapshot, &fault, &problem) : 0;
 	follow->no_refresh_before = clock_boottime_usec() + REFRESH_PAUSE_USEC;
 	if (fault != FEED_FINE) {

@@ -247,8 +247,10 @@ enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t
 		fault = feed_head_follows(bound, &head, problem);
 	if (fault == FEED_FINE && !from_folder)
 		fault = judge_lifetime(&head, problem);
-	if (fault == FEED_FINE)
+	if (fault == FEED_FINE) {
+		target->max_records = follow->max_records;
 		fault = feed_line_apply(target, &follow->run, &head, bound, &count, problem);
+	}
 	if (fault == FEED_BAD_RECORD)
 		follow_refuse_ack(follow, head.revision, problem);
 	if (fault != FEED_FINE)

@@ -31,7 +31,7 @@ struct follow {
 	char *url, *tenant_id, *host_id;
 	const struct follow_hooks *hooks;
 	struct feed_store *store;
-	uint64_t first_delay;
+	uint64_t first_delay, max_records;
 
 	enum feed_state state;
 	char problem[FEED_PROBLEM_MAX], fault[32];

@@ -281,7 +281,7 @@ static enum feed_fault pass_over(struct follow *follow, const char *path, const 
 
 enum feed_fault follow_import(struct follow *follow, const char *path, struct problem *problem)
 {
-	struct feed_folder folder = {0};
+	struct feed_folder folder = {.max_records = follow->max_records};
 	struct problem unread = {0};
 	enum feed_fault fault;
 	int r;

@@ -186,6 +186,16 @@ static enum feed_fault apply_delta(struct feed_line *line, const struct buffer *
 	return r < 0 ? FEED_BAD_RECORD : FEED_FINE;
 }
 
+enum feed_fault feed_line_fits(uint64_t records, uint64_t max_records, struct problem *problem)
+{
+	if (max_records == 0 || records <= max_records)
+		return FEED_FINE;
+	problem_remedy(problem, "feeds.max_records in agent.yaml says how many this host takes");
+	(void)problem_set(problem, EMSGSIZE, "the feed has %" PRIu64 " records, this host takes %" PRIu64, records,
+			  max_records);
+	return FEED_TOO_LARGE;
+}
+
 static enum feed_fault apply_all(struct feed_line *line, const struct feed_run *run, uint64_t count,
 				 struct problem *problem)
 {
@@ -198,6 +208,8 @@ static enum feed_fault apply_all(struct feed_line *line, const struct feed_run *
 		return no_memory(problem);
 	for (uint64_t i = 0; fault == FEED_FINE && i < count; i++)
 		fault = apply_delta(line, &run->deltas[i], line->revision + i + 1, problem);
+	if (fault == FEED_FINE)
+		fault = feed_line_fits(feed_picture_records_begun(line->picture), line->max_records, problem);
 	if (fault != FEED_FINE) {
 		feed_picture_rollback(line->picture);
 		return fault;

@@ -30,7 +30,10 @@ struct feed_line {
 	uint8_t chain[SHA256_BYTES];
 	uint64_t generation, deltas_end; /* on disk (store.h) */
 	uint64_t delta_count, delta_bytes;
+	uint64_t max_records; /* 0: no limit but the format's */
 };
+/* What this host takes of one feed. FEED_TOO_LARGE with the remedy. */
+enum feed_fault feed_line_fits(uint64_t records, uint64_t max_records, struct problem *problem);
 /* For a snapshot's note that was read and verified. */
 int feed_line_new(const char *tenant_id, const struct feed_snapshot *snapshot, const char *note, size_t length,
 		  struct feed_line **ret);

@@ -122,6 +122,7 @@ static int add_entry(struct work *work, const char *tenant_id, bool imported, st
 		.host_id = work->identity.host_id,
 		.directory = directory,
 		.seal_key = work->options.seal_key,
+		.max_records = work->options.max_records,
 		.hooks = &work->follow_hooks,
 	};
 	struct entry *entry;

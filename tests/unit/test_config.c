@@ -62,6 +62,7 @@ static void everything_can_be_set(void **state)
 		      "enumerate: true\n"
 		      "subids: true\n"
 		      "directory: {path: /srv/people.yaml}\n"
+		      "feeds: {max_records: 20000}\n"
 		      "limits: {connections: 512, connections_per_user: 16}\n"
 		      "services:\n"
 		      "  - {name: hub, uid: 990, may: [verify, ssh-keys]}\n"
@@ -73,6 +74,7 @@ static void everything_can_be_set(void **state)
 	assert_string_equal(config->directory_path, "/srv/people.yaml");
 	assert_true(config->enumerate && config->subids);
 	assert_int_equal(config->connections, 512);
+	assert_int_equal(config->max_records, 20000);
 	assert_int_equal(config_may(config, 990, &name), MAY_VERIFY | MAY_SSH_KEYS);
 	assert_string_equal(name, "hub");
 	assert_int_equal(config_may(config, 991, NULL), 0);
@@ -96,6 +98,8 @@ static void mistakes_are_shown_with_their_place(void **state)
 	expect_refused("paths: {map: run/nss.map}\n", 1, 14, "absolute path", "");
 	expect_refused("paths: {map: /run/../nss.map}\n", 1, 14, "absolute path", "");
 	expect_refused("paths: /run\n", 1, 8, "mapping", "");
+	expect_refused("feeds: {max_records: 999}\n", 1, 22, "out of range", "at most 5000000");
+	expect_refused("feeds: {max_records: 5000001}\n", 1, 22, "out of range", "at least 1000");
 	expect_refused("limits: {connections: -1}\n", 1, 23, "number", "");
 	expect_refused("limits: {connections: 4}\n", 1, 23, "out of range", "");
 	expect_refused("limits: {connections: 99999999999}\n", 1, 23, "number", "");
@@ -244,6 +248,7 @@ static void test_control_plane(void **state)
 	assert_null(config->pin);
 	assert_null(config->proxy);
 	assert_string_equal(config->import_dir, "/etc/tenantd/feeds");
+	assert_int_equal(config->max_records, 4000000);
 	config_free(config);
 	assert_int_equal(config_parse("agent.yaml", text, sizeof(text) - 1, &config, &problem), 0);
 	assert_string_equal(config->ca_file, "/ca.pem");

@@ -261,6 +261,48 @@ static void rotates(void **state)
 	assert_import(w, FEED_UNSIGNED);
 }
 
+/* One tenant's feed takes no more room than this host gives it; what it was before goes on. */
+static void more_than_this_host_takes(void **state)
+{
+	_cleanup_(offline_world_freep) struct world *w = offline_world();
+
+	w->follow->max_records = 2;
+	go_live(w);
+	add_project(w, "prj_0000000000000001", PROJECT_BODY("one", 1879048193));
+	assert_state(w, FEED_LIVE);
+	assert_int_equal(view(w).revision, 2);
+	add_project(w, "prj_0000000000000002", PROJECT_BODY("two", 1879048197));
+	assert_state(w, FEED_RECONNECT);
+	assert_string_equal(view(w).fault, "too-large");
+	assert_non_null(strstr(view(w).problem, "feeds.max_records"));
+	assert_int_equal(view(w).revision, 2);
+	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 2);
+	assert_int_equal(w->criticals, 0);
+	/* As a folder. */
+	export(w, wall_now);
+	assert_import(w, FEED_TOO_LARGE);
+	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 2);
+	/* As a snapshot: before a byte of it is fetched. */
+	w->follow->max_records = 1;
+	w->follow->resync = true;
+	{
+		const struct line_of lines[] = {
+			tenant_line[0], {"project", "prj_0000000000000001", 1, PROJECT_BODY("one", 1879048193)}};
+
+		make_snapshot(w, lines, ARRAY_LEN(lines));
+	}
+	await_request();
+	answer("snapshot", &w->snapshot_note);
+	assert_string_equal(view(w).fault, "too-large");
+	export(w, wall_now + 1);
+	assert_import(w, FEED_TOO_LARGE);
+	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 2);
+	/* With room for it all is well again. */
+	w->follow->max_records = 3;
+	assert_import(w, FEED_FINE);
+	assert_state(w, FEED_LIVE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +313,7 @@ int main(void)
 		cmocka_unit_test(older_by_older_keys),
 		cmocka_unit_test(refused_folders),
 		cmocka_unit_test(rotates),
+		cmocka_unit_test(more_than_this_host_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
