@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/names.h"
 #include "control_plane/api/record.h"
 #include "crypto/api_key.h"
 #include "records/values.h"
@@ -116,6 +117,8 @@ static int create(struct request *request)
 	    check_fields(request, &fields) != 0)
 		return 0;
 	r = find_tenants(request, fields.tenants, &tenants);
+	if (r == 0) /* early: it is looked at again when a host comes */
+		r = names_check_together(request, tenants);
 	if (r == 0)
 		r = make(text, id, &verifier);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/hosts_sql.h"
+#include "control_plane/api/names.h"
 
 static const struct record_unique unique[] = {{"hosts_name_key", "name"}};
 
@@ -187,15 +188,25 @@ static int touch(struct request *request, const struct host_row *host, const cha
 
 static int serve(struct request *request)
 {
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct name_clash clash;
 	struct host_row host;
 	const char *tenant;
 	int r = lock_served(request, &host, &tenant);
 
+	/* Nobody beside the tenant takes a name meanwhile. */
 	if (r == 0)
-		r = db_run(
-			request->tx, NULL,
-			"INSERT INTO control.host_tenants (host_id, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-			host.id, tenant);
+		r = db_later(request->tx,
+			     "SELECT FROM control.tenants WHERE id IN (SELECT tenant_id FROM control.host_tenants "
+			     "WHERE host_id = $1) ORDER BY id FOR SHARE",
+			     host.id);
+	if (r == 0)
+		r = db_run(request->tx, &rows,
+			   "INSERT INTO control.host_tenants (host_id, tenant_id) VALUES ($1, $2) "
+			   "ON CONFLICT DO NOTHING RETURNING 1",
+			   host.id, tenant);
+	if (r == 0 && db_row_count(rows) > 0)
+		r = names_check_host(request, host.id, &clash);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return touch(request, &host, "host.serve", tenant);

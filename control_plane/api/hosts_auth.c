@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/hosts_view.h"
+#include "control_plane/api/names.h"
 #include "control_plane/api/record.h"
 #include "control_plane/api/refusals.h"
 #include "control_plane/app.h"
@@ -213,6 +214,11 @@ static int put_host(struct request *request, struct enrolment *enrolment)
 			     "version = version + 1 WHERE id = $1",
 			     enrolment->host_id, enrolment->id, text, enrolment->public.kid);
 	}
+	if (r == 0) /* these are all that the host will serve: nobody takes a name there meanwhile */
+		r = db_later(request->tx,
+			     "SELECT FROM control.tenants WHERE id = ANY (SELECT unnest(tenants) FROM "
+			     "control.enrolment_tokens WHERE id = $1) ORDER BY id FOR SHARE",
+			     enrolment->id);
 	if (r == 0) /* a tenant that was deleted since is passed over */
 		r = db_later(
 			request->tx,
@@ -229,6 +235,21 @@ static int put_host(struct request *request, struct enrolment *enrolment)
 					     enrolment->public.kid));
 }
 
+/* 0; 1: two of its tenants have one name; -errno. */
+static int check_names(struct request *request, const struct enrolment *enrolment)
+{
+	struct name_clash clash;
+	int r = names_check_host(request, enrolment->host_id, &clash);
+
+	/* The operator finds there who has to give it up. */
+	if (r == 1)
+		event_failure(request, NULL, enrolment->name, "host.enrol", "",
+			      json_pack("{s:s, s:s, s:s, s:[s, s]}", "reason", "a name that two tenants have", "token",
+					enrolment->id, "name", clash.name, "tenants", clash.tenants[0],
+					clash.tenants[1]));
+	return r;
+}
+
 static int handle_enrol(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *token = NULL;
@@ -242,6 +263,8 @@ static int handle_enrol(struct request *request)
 		r = find_host(request, &enrolment, token);
 	if (r == 0 && enrolment.is_new)
 		r = put_host(request, &enrolment);
+	if (r == 0 && enrolment.is_new)
+		r = check_names(request, &enrolment);
 	if (r == 0)
 		r = hosts_view_tenants(request, enrolment.host_id, &tenants);
 	if (r == -EEXIST) {
