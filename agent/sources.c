@@ -29,12 +29,21 @@ struct sources {
 
 /* ---- audit ------------------------------------------------------------------------------------------------ */
 
+static const struct feed_view *view_of(const struct parts *parts, const char *tenant_id)
+{
+	for (uint32_t i = 0; i < parts->feed_count; i++)
+		if (text_equal(parts->feeds[i].tenant_id, tenant_id))
+			return &parts->feeds[i];
+	return NULL;
+}
+
 static const char *slug_of(const struct sources *sources, const char *tenant_id)
 {
 	const struct tenant_record *tenant =
 		sources->parts->directory ? directory_tenant(sources->parts->directory, tenant_id) : NULL;
+	const struct feed_view *view = tenant ? NULL : view_of(sources->parts, tenant_id); /* at the start */
 
-	return tenant ? tenant->slug : NULL;
+	return tenant ? tenant->slug : view && view->slug[0] ? view->slug : NULL;
 }
 
 static void write_feed_event(const struct sources *sources, enum audit_kind kind, const char *tenant_id,
@@ -145,12 +154,22 @@ int sources_set_files(struct sources *sources, struct directory *files, struct d
 
 /* ---- how feeds are -------------------------------------------------------------------------------------------- */
 
+/* The tenant was taken away from this host, its folder was removed, or the host left. */
+static void note_removed(const struct sources *sources)
+{
+	for (uint32_t i = 0; i < sources->remembered_count; i++)
+		if (!view_of(sources->parts, sources->remembered[i].tenant_id))
+			write_feed_event(sources, AUDIT_FEED_CHANGED, sources->remembered[i].tenant_id, "removed",
+					 "this host serves this tenant no more; its people cannot sign in here");
+}
+
 static void note_states(struct sources *sources)
 {
 	const struct parts *parts = sources->parts;
 	struct remembered now[FEEDS_MAX] = {0};
 	uint32_t count = 0;
 
+	note_removed(sources);
 	for (uint32_t i = 0; i < parts->feed_count && count < FEEDS_MAX; i++) {
 		const struct feed_view *view = &parts->feeds[i];
 		bool same = false;
@@ -339,6 +358,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		r = feeds_create(event, &options, &feed_hooks, &sources->feeds);
 	if (r >= 0) {
 		take_views(sources);
+		note_states(sources);
 		feeds_units(sources->feeds, &units, &count);
 		r = pictures_set_feeds(sources->pictures, units, count);
 	}

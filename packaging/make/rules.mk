@@ -86,6 +86,7 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON
 # It brings the feeds' thread and HTTP, of which test_follow*.c have their own.
 $(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(O)/tests/unit/feeds_rig.o
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
+$(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # These load the built module into the real libpam, with a getpwnam_r and getuid of their own.
 PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
 $(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid
