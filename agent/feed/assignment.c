@@ -53,6 +53,9 @@ int assignments_read(const char *body, size_t length, const char *id_name, struc
 		return malformed(problem, "it is no JSON");
 	ret->host_id = json_string_value(json_object_get(ret->json, id_name));
 	ret->disabled = json_is_true(json_object_get(ret->json, "disabled"));
+	ret->authority = json_string_value(json_object_get(ret->json, "authority"));
+	ret->note = json_string_value(json_object_get(ret->json, "assignment"));
+	ret->note_length = ret->note ? json_string_length(json_object_get(ret->json, "assignment")) : 0;
 	tenants = json_object_get(ret->json, "tenants");
 	if (!ret->host_id || !text_is_id(ret->host_id) || !json_is_array(tenants))
 		return malformed(problem, "host id or tenants are missing");
@@ -64,6 +67,58 @@ int assignments_read(const char *body, size_t length, const char *id_name, struc
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int refuse(struct problem *problem, const char *what)
+{
+	problem_remedy(problem, "look who ends TLS for the control plane; nothing was changed on this host");
+	return problem_set(problem, EKEYREJECTED, "what this host is said to serve is not believed: %s", what);
+}
+
+static int judge_tenants(const struct assignments *assignments, const struct feed_assignment *note,
+			 struct problem *problem)
+{
+	if (assignments->count != note->tenant_count)
+		return refuse(problem, "the answer has other tenants than the signed note");
+	for (uint32_t i = 0; i < note->tenant_count; i++) {
+		const struct assignment *tenant = assignments_find(assignments, note->tenants[i].tenant_id);
+		uint8_t digest[SHA256_BYTES];
+
+		if (!tenant)
+			return refuse(problem, "the answer has other tenants than the signed note");
+		if (sha256(tenant->trust, tenant->trust_length, digest) < 0 ||
+		    memcmp(digest, note->tenants[i].trust, sizeof(digest)) != 0)
+			return refuse(problem, "a trust document is not the one of the signed note");
+	}
+	return 0;
+}
+
+int assignments_verify(const struct assignments *assignments, const char *authority, const char *host_id,
+		       struct feed_assignment *ret, struct problem *problem)
+{
+	struct problem why = {0};
+	struct note_key key;
+
+	if (note_key_parse(authority, strlen(authority), &key) < 0)
+		return refuse(problem, "no authority key is known");
+	if (!assignments->note)
+		return refuse(problem, "it is not signed");
+	if (feed_assignment_read(assignments->note, assignments->note_length, &key, ret, &why) != FEED_FINE)
+		return refuse(problem, why.text);
+	if (!text_equal(ret->host_id, host_id))
+		return refuse(problem, "the signed note is about another host");
+	return judge_tenants(assignments, ret, problem);
+}
+
+int assignments_follow(const struct feed_assignment *note, const struct host_identity *identity,
+		       struct problem *problem)
+{
+	if (note->version < identity->assignment_version)
+		return refuse(problem, "the signed note is older than one that was here before");
+	if (note->version == identity->assignment_version &&
+	    memcmp(note->digest, identity->assignment_digest, SHA256_BYTES) != 0)
+		return refuse(problem, "there are two signed notes of one version");
 	return 0;
 }
 

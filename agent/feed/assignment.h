@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which tenants this host serves, as the control plane says it: in the answer to enrolment and in GET /v1/hosts/self.
+ * What counts is the note under the platform's authority key; the rest of the answer has to be what the note says.
  * Trust documents are looked at when they come, so nothing that could never be followed takes the place of what works.
  */
 #pragma once
@@ -8,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/problem.h"
+#include "feed/feed.h"
 #include "feed/host.h"
 
 struct assignment {
@@ -20,11 +22,20 @@ struct assignments {
 	const char *host_id;
 	struct assignment tenants[HOST_TENANTS_MAX];
 	uint32_t count;
+	const char *authority, *note; /* borrowed from the JSON; NULL: not in it */
+	size_t note_length;
 	bool disabled; /* the control plane's word; what counts is a signed revocation */
 };
 /* `id_name`: what the member with the host's id is called. 0; -EBADMSG with the problem. */
 int assignments_read(const char *body, size_t length, const char *id_name, struct assignments *ret,
 		     struct problem *problem);
+/* Does the note in the answer say just that, for this host, by this key? 0 with the note; -EKEYREJECTED with the
+ * problem. Whether it is older than what one has is for assignments_follow. */
+int assignments_verify(const struct assignments *assignments, const char *authority, const char *host_id,
+		       struct feed_assignment *ret, struct problem *problem);
+/* 0: the same or newer than what the identity keeps; -EKEYREJECTED with the problem. */
+int assignments_follow(const struct feed_assignment *note, const struct host_identity *identity,
+		       struct problem *problem);
 void assignments_finish(struct assignments *assignments);
 const struct assignment *assignments_find(const struct assignments *assignments, const char *tenant_id);
 /* What to tell a person about an answer that is no success: the control plane's own words where it gave some. */

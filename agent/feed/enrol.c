@@ -61,6 +61,7 @@ static void end(struct enrol *enrol, int result, const struct assignments *assig
 static int take(struct enrol *enrol, const struct http_answer *answer, struct assignments *assignments,
 		struct problem *problem)
 {
+	struct feed_assignment note;
 	int r;
 
 	if (answer->fault != HTTP_FINE)
@@ -76,6 +77,15 @@ static int take(struct enrol *enrol, const struct http_answer *answer, struct as
 	if (strlen(assignments->host_id) >= sizeof(enrol->identity.host_id))
 		return problem_set(problem, EBADMSG,
 				   "the control plane's answer cannot be used: the host id is too long");
+	/* Whoever answers here is the authority from now on: TLS, and a pin where there is one, say who that is. */
+	if (!assignments->authority || strlen(assignments->authority) >= sizeof(enrol->identity.authority))
+		return problem_set(problem, EBADMSG,
+				   "the control plane's answer cannot be used: it has no authority key");
+	if (assignments_verify(assignments, assignments->authority, assignments->host_id, &note, problem) < 0)
+		return -EBADMSG;
+	snprintf(enrol->identity.authority, sizeof(enrol->identity.authority), "%s", assignments->authority);
+	enrol->identity.assignment_version = note.version;
+	memcpy(enrol->identity.assignment_digest, note.digest, sizeof(note.digest));
 	snprintf(enrol->identity.host_id, sizeof(enrol->identity.host_id), "%s", assignments->host_id);
 	for (uint32_t i = 0; i < assignments->count; i++)
 		snprintf(enrol->identity.tenants[i], FEED_TENANT_ID_MAX, "%s", assignments->tenants[i].tenant_id);

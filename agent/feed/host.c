@@ -24,7 +24,8 @@ static int path_of(const char *state_dir, char out[PATH_SIZE])
 }
 
 struct stored {
-	const char *url, *host_id, *x, *y, *d, *disabled;
+	const char *url, *host_id, *x, *y, *d, *disabled, *authority, *digest;
+	int64_t version;
 	json_t *tenants;
 };
 static const struct json_field fields[] = {
@@ -35,6 +36,9 @@ static const struct json_field fields[] = {
 	{"d", JSON_FIELD_STRING, offsetof(struct stored, d), JSON_FIELD_REQUIRED},
 	{"tenants", JSON_FIELD_STRINGS, offsetof(struct stored, tenants), JSON_FIELD_REQUIRED},
 	{"disabled", JSON_FIELD_STRING, offsetof(struct stored, disabled), JSON_FIELD_REQUIRED},
+	{"authority", JSON_FIELD_STRING, offsetof(struct stored, authority), JSON_FIELD_REQUIRED},
+	{"assignment", JSON_FIELD_I64, offsetof(struct stored, version), JSON_FIELD_REQUIRED},
+	{"assignment_digest", JSON_FIELD_STRING, offsetof(struct stored, digest), JSON_FIELD_REQUIRED},
 };
 
 static int copy(char *out, size_t size, const char *text)
@@ -57,10 +61,13 @@ static int read_identity(const struct buffer *plain, struct host_identity *ret)
 	if (copy(ret->url, sizeof(ret->url), stored.url) < 0 ||
 	    copy(ret->host_id, sizeof(ret->host_id), stored.host_id) < 0 ||
 	    copy(ret->disabled, sizeof(ret->disabled), stored.disabled) < 0 ||
+	    copy(ret->authority, sizeof(ret->authority), stored.authority) < 0 || stored.version < 0 ||
+	    text_from_hex(stored.digest, ret->assignment_digest, SHA256_BYTES) < 0 ||
 	    text_from_hex(stored.x, ret->key.public.x, P256_BYTES) < 0 ||
 	    text_from_hex(stored.y, ret->key.public.y, P256_BYTES) < 0 ||
 	    text_from_hex(stored.d, ret->key.d, P256_BYTES) < 0)
 		return -EBADMSG;
+	ret->assignment_version = (uint64_t)stored.version;
 	json_array_foreach(stored.tenants, i, tenant)
 	{
 		const char *id = json_string_value(tenant);
@@ -108,7 +115,7 @@ int host_identity_store(const char *state_dir, const struct seal_key *key, const
 {
 	_cleanup_(buffer_finish) struct buffer data = {.wipe = true};
 	struct json_writer w = json_writer(&data);
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], digest[2 * SHA256_BYTES + 1];
 	int r = path_of(state_dir, path);
 
 	if (r < 0)
@@ -124,6 +131,10 @@ int host_identity_store(const char *state_dir, const struct seal_key *key, const
 		json_put_string(&w, NULL, identity->tenants[i]);
 	json_end(&w, ']');
 	json_put_string(&w, "disabled", identity->disabled);
+	json_put_string(&w, "authority", identity->authority);
+	json_put_i64(&w, "assignment", (int64_t)identity->assignment_version);
+	text_to_hex(identity->assignment_digest, SHA256_BYTES, digest);
+	json_put_string(&w, "assignment_digest", digest);
 	json_end(&w, '}');
 	r = data.failed ? -ENOMEM : seal_in_place(key, PURPOSE, &data);
 	return r < 0 ? r : file_replace(AT_FDCWD, path, data.data, data.length, 0600, NULL);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who this host is to its control plane: a P-256 key that was made here and never leaves, the id that enrolment gave,
- * and the tenants that were assigned last. Rests sealed in <state>/host.identity.
+ * the
+ * tenants that were assigned last, and who may assign them. Rests sealed in <state>/host.identity.
  */
 #pragma once
 
 #include "base/problem.h"
+#include "crypto/digest.h"
+#include "crypto/note.h"
 #include "crypto/seal.h"
 #include "feed/feeds.h"
 #include "jose/jwt.h"
@@ -18,6 +21,9 @@ struct host_identity {
 	struct jwt_private key; /* secret */
 	char tenants[HOST_TENANTS_MAX][FEED_TENANT_ID_MAX];
 	uint32_t tenant_count;
+	char authority[NOTE_VKEY_MAX]; /* whose word on what this host serves counts; "": nobody's */
+	uint64_t assignment_version;   /* of the last such word that was taken, and its text's hash */
+	uint8_t assignment_digest[SHA256_BYTES];
 	char disabled[FEED_PROBLEM_MAX]; /* why this host was taken out of service; then there is no key. "": it was not
 					  */
 };

@@ -194,7 +194,8 @@ static void assign(struct work *work, const struct assignments *assignments)
 		next = entry->next;
 		if (entry->imported || assignments_find(assignments, entry->tenant_id))
 			continue;
-		/* Nobody signed for that. So it may take records away, but never what protects those that come next. */
+		/* It may come back: its trust document and last head stay, so that it never does as less than it was.
+		 */
 		log_notice("this host serves tenant %s no more: what it knew of it is wiped", entry->tenant_id);
 		changed = true;
 		follow_retire(entry->follow);
@@ -237,6 +238,38 @@ static void ask_self_after(struct work *work, uint64_t usec)
 		(void)sd_event_source_set_enabled(work->self_timer, SD_EVENT_ONESHOT);
 }
 
+/* Does the platform's authority say so? Kept before it is acted upon: whatever moment a crash takes, an older note is
+ * refused afterwards, and this one is taken up again where it was left. */
+static int believe(struct work *work, const struct assignments *assignments, struct problem *problem)
+{
+	struct feed_assignment note;
+	struct host_identity next;
+	int r = assignments_verify(assignments, work->identity.authority, work->identity.host_id, &note, problem);
+
+	if (r == 0)
+		r = assignments_follow(&note, &work->identity, problem);
+	if (r < 0) {
+		if (!work->disbelieved)
+			work->hooks.audit(work->hooks.context, true, "", "assignment", problem->text);
+		work->disbelieved = true;
+		return r;
+	}
+	work->disbelieved = false;
+	if (note.version == work->identity.assignment_version)
+		return 0;
+	next = work->identity;
+	next.assignment_version = note.version;
+	memcpy(next.assignment_digest, note.digest, sizeof(note.digest));
+	r = host_identity_store(work->options.state_dir, work->options.seal_key, &next);
+	if (r < 0)
+		problem_set(problem, -r, "cannot keep what this host serves in %s: %s", work->options.state_dir,
+			    strerror(-r));
+	else
+		work->identity = next;
+	host_identity_finish(&next);
+	return r;
+}
+
 static void on_self(void *context, const struct http_answer *answer)
 {
 	struct assignments assignments = {0};
@@ -259,6 +292,8 @@ static void on_self(void *context, const struct http_answer *answer)
 		r = assignments_read(answer->body, answer->length, "id", &assignments, &problem);
 		if (r == 0 && !text_equal(assignments.host_id, work->identity.host_id))
 			r = problem_set(&problem, EBADMSG, "the control plane's answer is about another host");
+		if (r == 0)
+			r = believe(work, &assignments, &problem);
 	}
 	if (r == 0 && assignments.disabled)
 		r = problem_set(&problem, EACCES, "the control plane says that this host is disabled");
@@ -297,7 +332,8 @@ static void on_token(void *context)
 {
 	struct work *work = context;
 
-	set_problem(work, NULL);
+	if (!work->disbelieved)
+		set_problem(work, NULL);
 	for (struct entry *entry = work->entries; entry; entry = entry->next)
 		if (!entry->imported)
 			follow_wake(entry->follow);
@@ -366,6 +402,7 @@ static void on_enrolled(void *context, int result, const struct host_identity *i
 		drop_assigned(work, false);
 		work->identity = *identity;
 		work->identity.tenant_count = 0;
+		work->disbelieved = false;
 		work->enrolled = true;
 		work->disabled[0] = '\0';
 		set_problem(work, NULL);
@@ -416,7 +453,7 @@ void work_forget(struct work *work)
 	drop_assigned(work, false);
 	host_identity_wipe(work->options.state_dir);
 	host_identity_finish(&work->identity);
-	work->enrolled = false;
+	work->enrolled = work->disbelieved = false;
 	work->disabled[0] = '\0';
 	set_problem(work, NULL);
 	look_soon(work);

@@ -38,7 +38,8 @@ struct work {
 	bool lost_units;                /* an entry went whose units were given out */
 	char problem[FEED_PROBLEM_MAX]; /* of the host as a whole */
 	char disabled[FEED_PROBLEM_MAX];
-	bool disable; /* at the next turn of the loop */
+	bool disbelieved; /* the last word on what this host serves; it was told once */
+	bool disable;     /* at the next turn of the loop */
 	struct token *token;
 	struct enrol *enrol;
 	uint64_t enrol_tag;

@@ -253,7 +253,7 @@ static int check_names(struct request *request, const struct enrolment *enrolmen
 static int handle_enrol(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *token = NULL;
-	json_t *tenants = NULL;
+	_cleanup_(json_decrefp) json_t *answer = NULL;
 	struct enrolment enrolment;
 	int r = read_enrolment(request, &enrolment);
 
@@ -266,16 +266,16 @@ static int handle_enrol(struct request *request)
 	if (r == 0 && enrolment.is_new)
 		r = check_names(request, &enrolment);
 	if (r == 0)
-		r = hosts_view_tenants(request, enrolment.host_id, &tenants);
+		answer = json_pack("{s:s, s:s}", "host", enrolment.host_id, "name", enrolment.name);
+	if (r == 0)
+		r = answer ? hosts_view_served(request, enrolment.host_id, true, answer) : -ENOMEM;
 	if (r == -EEXIST) {
 		/* Another host took the name or the key between our look and our insert. */
 		return respond_problem(request, PROBLEM_CONFLICT, "a host of this name or key was enrolled just now");
 	}
 	if (r != 0)
 		return MIN_OF(r, 0);
-	return respond_json(
-		request, 201,
-		json_pack("{s:s, s:s, s:o}", "host", enrolment.host_id, "name", enrolment.name, "tenants", tenants));
+	return respond_json(request, 201, json_incref(answer));
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------------------------------
@@ -406,14 +406,11 @@ static int handle_token(struct request *request)
  */
 static int handle_self(struct request *request)
 {
-	json_t *tenants;
-	int r = hosts_view_tenants(request, request->principal.id, &tenants);
+	_cleanup_(json_decrefp) json_t *answer = json_pack("{s:s, s:s, s:b}", "id", request->principal.id, "name",
+							   request->principal.name, "disabled", 0);
+	int r = answer ? hosts_view_served(request, request->principal.id, false, answer) : -ENOMEM;
 
-	if (r < 0)
-		return r;
-	return respond_json(request, 200,
-			    json_pack("{s:s, s:s, s:b, s:o}", "id", request->principal.id, "name",
-				      request->principal.name, "disabled", 0, "tenants", tenants));
+	return r < 0 ? r : respond_json(request, 200, json_incref(answer));
 }
 
 struct status {

@@ -60,10 +60,26 @@ struct feed_snapshot {
 	int64_t issued;
 };
 
+/* Which tenants a host serves, by the platform's authority key. A plain value. */
+#define FEED_ASSIGNED_MAX 64U
+struct feed_assigned {
+	char tenant_id[64];
+	uint8_t trust[SHA256_BYTES]; /* of the newest trust document, the whole note */
+};
+struct feed_assignment {
+	char authority[FEED_ORIGIN_MAX], host_id[64];
+	uint64_t version;
+	int64_t issued;
+	struct feed_assigned tenants[FEED_ASSIGNED_MAX]; /* ascending */
+	uint32_t tenant_count;
+	uint8_t digest[SHA256_BYTES]; /* of the text, as it was read */
+};
+
 /* The texts, without signatures: append. 0 or -ENOMEM. Sign with note_sign. */
 int feed_trust_write(const struct feed_trust *trust, struct buffer *ret);
 int feed_head_write(const struct feed_head *head, struct buffer *ret);
 int feed_snapshot_write(const struct feed_snapshot *snapshot, struct buffer *ret);
+int feed_assignment_write(const struct feed_assignment *assignment, struct buffer *ret);
 
 /* Reads and verifies; FEED_FINE, or why not with the problem. `before` NULL: the first trust document, which only has
  * to be signed by all of its own keys; else it must be before's version + 1 (FEED_GAP, FEED_ROLLBACK). */
@@ -75,6 +91,9 @@ enum feed_fault feed_head_read(const char *note, size_t length, const struct fee
 			       struct feed_head *ret, struct problem *problem);
 enum feed_fault feed_snapshot_read(const char *note, size_t length, const struct feed_trust *trust, int64_t now,
 				   struct feed_snapshot *ret, struct problem *problem);
+/* By that key alone, whose name is the authority. For whom it is and how new is for the caller. */
+enum feed_fault feed_assignment_read(const char *note, size_t length, const struct note_key *key,
+				     struct feed_assignment *ret, struct problem *problem);
 /* May `next` come after `have`? FEED_ROLLBACK, FEED_FORK, FEED_OTHER_EPOCH, or FEED_FINE (also for a renewal). */
 enum feed_fault feed_head_follows(const struct feed_head *have, const struct feed_head *next, struct problem *problem);
 

@@ -365,3 +365,72 @@ enum feed_fault feed_trust_read(const char *note, size_t length, const struct fe
 		*ret = trust;
 	return fault;
 }
+
+static void next_id(struct lines *lines, const char *word, char out[64])
+{
+	char value[VALUE_MAX];
+
+	next_value(lines, word, word, value);
+	if (!lines->wrong && (!text_is_id(value) || strlen(value) >= 64))
+		lines->wrong = word;
+	memcpy(out, value, lines->wrong ? 0 : strlen(value) + 1);
+}
+
+static void next_assigned(struct lines *lines, struct feed_assignment *assignment)
+{
+	struct feed_assigned *tenant = &assignment->tenants[assignment->tenant_count];
+	char value[VALUE_MAX], *space;
+
+	next_value(lines, "tenant", "tenant", value);
+	space = strchr(value, ' ');
+	if (lines->wrong)
+		return;
+	lines->wrong = "tenant";
+	if (!space || assignment->tenant_count == FEED_ASSIGNED_MAX)
+		return;
+	*space = '\0';
+	if (!text_is_id(value) || strlen(value) >= sizeof(tenant->tenant_id) ||
+	    text_from_hex(space + 1, tenant->trust, SHA256_BYTES) < 0)
+		return;
+	if (assignment->tenant_count > 0 && strcmp(tenant[-1].tenant_id, value) >= 0)
+		return;
+	memcpy(tenant->tenant_id, value, strlen(value) + 1);
+	assignment->tenant_count++;
+	lines->wrong = NULL;
+}
+
+enum feed_fault feed_assignment_read(const char *note, size_t length, const struct note_key *key,
+				     struct feed_assignment *ret, struct problem *problem)
+{
+	struct feed_assignment assignment = {0};
+	char authority[VALUE_MAX];
+	enum feed_fault fault;
+	struct lines lines;
+	uint32_t signers;
+	size_t text;
+	int r;
+
+	if (length > NOTE_BYTES_MAX)
+		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
+	r = note_verify(note, length, key, 1, &text, &signers, problem);
+	if (r < 0)
+		return r == -EKEYREJECTED ? FEED_BAD_SIGNATURE : r == -ENOKEY ? FEED_UNSIGNED : FEED_MALFORMED;
+	lines = lines_of(note, text);
+	next_literal(&lines, "tenantd-host-assignment/v1");
+	next_value(&lines, NULL, "authority", authority);
+	next_id(&lines, "host", assignment.host_id);
+	assignment.version = next_number(&lines, "version", 1);
+	assignment.issued = next_time(&lines, "issued");
+	while (!lines.wrong && lines.at != lines.end)
+		next_assigned(&lines, &assignment);
+	fault = judge_lines(&lines, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	if (strcmp(authority, key->name) != 0 || strlen(authority) >= sizeof(assignment.authority))
+		return refuse(FEED_OTHER_ORIGIN, problem, "the note is of another authority");
+	memcpy(assignment.authority, authority, strlen(authority) + 1);
+	if (sha256(note, text, assignment.digest) < 0)
+		return refuse(FEED_MALFORMED, problem, "the note cannot be hashed");
+	*ret = assignment;
+	return FEED_FINE;
+}

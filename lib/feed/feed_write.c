@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/parse.h"
 #include "base/text.h"
@@ -67,5 +68,20 @@ int feed_snapshot_write(const struct feed_snapshot *snapshot, struct buffer *ret
 	add_number(ret, "plain", snapshot->plain);
 	add_number(ret, "records", snapshot->records);
 	add_time(ret, "issued", snapshot->issued);
+	return ret->failed ? -ENOMEM : 0;
+}
+
+int feed_assignment_write(const struct feed_assignment *assignment, struct buffer *ret)
+{
+	char word[96];
+
+	(void)buffer_printf(ret, "tenantd-host-assignment/v1\n%s\nhost %s\n", assignment->authority,
+			    assignment->host_id);
+	add_number(ret, "version", assignment->version);
+	add_time(ret, "issued", assignment->issued);
+	for (uint32_t i = 0; i < assignment->tenant_count; i++) {
+		(void)snprintf(word, sizeof(word), "tenant %s", assignment->tenants[i].tenant_id);
+		add_hash(ret, word, assignment->tenants[i].trust);
+	}
 	return ret->failed ? -ENOMEM : 0;
 }

@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 from controllib.client import claims
+from controllib.host import check_assignment
 from controllib.jose import Key, assertion
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -18,6 +19,8 @@ class Host:
     def __init__(self, server, control, key, answer, name):
         self.server, self.control, self.key, self.name = server, control, key, name
         self.id, self.tenants = answer["host"], answer["tenants"]
+        self.authority = answer["authority"]
+        self.version = check_assignment(answer, self.id, self.authority)
 
     def assertion(self, key=None, header=None, now=None, **changes):
         return assertion(key or self.key, self.id, self.control.url, now or time.time(), header, **changes)
@@ -283,3 +286,62 @@ def test_a_disabled_host(host, operator, tenant):
     answer = enrol(host.server, token, host.name, host.key)
     assert answer.status == 201 and answer.json["host"] == host.id
     assert host.ask().status == 200
+
+
+# ---- what a host serves, signed
+
+
+def served(host, client):
+    answer = client.must("GET", "/v1/hosts/self")
+    assert "authority" not in answer
+    return answer, check_assignment(answer, host.id, host.authority)
+
+
+def test_the_note_stays_as_long_as_it_is_so(host):
+    client = host.client()
+    first, version = served(host, client)
+    again, _ = served(host, client)
+    assert first["assignment"] == again["assignment"] and version == host.version
+
+
+def test_the_note_is_new_with_each_change(host, operator, tenant, new_tenant):
+    client, other = host.client(), new_tenant("note-other")
+    versions = [host.version]
+
+    def is_newer(*ids):
+        answer, version = served(host, client)
+        assert [t["id"] for t in answer["tenants"]] == sorted(ids) and version > versions[-1]
+        versions.append(version)
+        return answer
+
+    operator.must("PUT", f"/v1/hosts/{host.id}/tenants/{other.id}")
+    is_newer(tenant.id, other.id)
+    # Other keys: the note says by which trust document one begins now.
+    operator.must("POST", f"/v1/tenants/{other.id}/feed/keys", {})
+    is_newer(tenant.id, other.id)
+    operator.must("POST", f"/v1/tenants/{other.id}/feed/epochs")
+    is_newer(tenant.id, other.id)
+    operator.must("DELETE", f"/v1/hosts/{host.id}/tenants/{other.id}")
+    is_newer(tenant.id)
+    operator.must("DELETE", f"/v1/hosts/{host.id}/tenants/{tenant.id}")
+    assert is_newer()["tenants"] == []
+
+
+def test_one_authority_key_for_all_hosts(host, server, operator, tenant):
+    other = enrol(server, new_token(operator, tenant)["token"], next(_names), Key())
+    assert other.json["authority"] == host.authority
+    with pytest.raises(AssertionError):
+        check_assignment(other.json, host.id, host.authority)
+    forged = other.json["assignment"].replace("\nversion ", "\nversion 1")
+    with pytest.raises(Exception):
+        check_assignment({**other.json, "assignment": forged}, other.json["host"], host.authority)
+
+
+def test_asked_at_once_there_is_one_note(host, operator, new_tenant):
+    token = host.client().token
+    for number in range(3):
+        operator.must("PUT", f"/v1/hosts/{host.id}/tenants/{new_tenant(f'note-{number}').id}")
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: host.server.client.get("/v1/hosts/self", token=token).json, range(6)))
+        assert len({answer["assignment"] for answer in answers}) == 1
+        check_assignment(answers[0], host.id, host.authority)

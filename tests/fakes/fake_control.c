@@ -163,29 +163,12 @@ static void problem(struct reply *reply, unsigned status, const char *type)
 	buffer_printf(&reply->body, "{\"type\":\"%s\",\"title\":\"refused\",\"status\":%u}", type, status);
 }
 
-static void put_tenants(struct fake_control *control, struct json_writer *w)
-{
-	json_begin(w, "tenants", '[');
-	for (unsigned i = 0; i < control->feed_count; i++) {
-		struct fake_feed *feed = control->feeds[i];
-
-		if (feed->dropped)
-			continue;
-		json_begin(w, NULL, '{');
-		json_put_string(w, "id", feed->tenant_id);
-		json_put_string(w, "slug", feed->slug);
-		json_put_string(w, "origin", feed->origin);
-		json_put_string(w, "trust", feed->trusts[feed->trust.version].data);
-		json_end(w, '}');
-	}
-	json_end(w, ']');
-}
-
 static void enrol(struct fake_control *control, const char *body, size_t length, struct reply *reply)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
 	struct problem wrong = {0};
 	struct json_writer w = json_writer(&reply->body);
+	char vkey[NOTE_VKEY_MAX];
 	const char *token;
 
 	if (json_read(body, length, &json, &wrong) < 0) {
@@ -202,8 +185,10 @@ static void enrol(struct fake_control *control, const char *body, size_t length,
 	reply->status = 201;
 	json_begin(&w, NULL, '{');
 	json_put_string(&w, "host", control->host_id);
+	assert_int_equal(note_key_render(&control->authority, vkey), 0);
+	json_put_string(&w, "authority", vkey);
 	json_put_string(&w, "name", json_string_value(json_object_get(json, "name")));
-	put_tenants(control, &w);
+	fake_assignment_put(control, &w);
 	json_end(&w, '}');
 }
 
@@ -342,7 +327,7 @@ static void route(struct fake_control *control, const char *method, const char *
 		json_put_string(&w, "id", control->host_id);
 		json_put_string(&w, "name", "gpu-1");
 		json_put_bool(&w, "disabled", control->disabled);
-		put_tenants(control, &w);
+		fake_assignment_put(control, &w);
 		json_end(&w, '}');
 		return;
 	}
@@ -465,6 +450,7 @@ struct fake_control *fake_control_start_tls(const struct fake_tls *tls)
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_cond_init(&control->changed, NULL);
 	control->expires_in = 300;
+	fake_assignment_init(control);
 	assert_int_equal(api_key_make(API_KEY_ENROLMENT, control->token, id), 0);
 	assert_int_equal(base62_random(id, 16), 0);
 	snprintf(control->host_id, sizeof(control->host_id), "hst_%s", id);

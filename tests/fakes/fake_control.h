@@ -28,6 +28,21 @@ void fake_control_set_expires_in(struct fake_control *control, int64_t seconds);
 void fake_control_forget_tokens(struct fake_control *control);                   /* 401 for all given out so far */
 void fake_control_set_disabled(struct fake_control *control, bool disabled);     /* in hosts/self */
 
+/* What the answers about tenants (hosts/self, enrolment) do from now on. */
+enum fake_lie {
+	FAKE_HONEST,
+	FAKE_UNSIGNED,     /* no note */
+	FAKE_STRANGER,     /* signed by another key of the same name */
+	FAKE_TORN,         /* the signature is of another text */
+	FAKE_OTHER_HOST,   /* a good note about another host */
+	FAKE_OLDER,        /* a good note, and one version behind */
+	FAKE_SAME_VERSION, /* a good note with other content and the version of before */
+	FAKE_OTHER_TRUST,  /* trust documents by keys of somebody's own, under the good note */
+	FAKE_MORE,         /* a tenant that the good note does not have */
+	FAKE_NO_TENANTS,   /* none, under the good note */
+};
+void fake_control_lie(struct fake_control *control, enum fake_lie lie);
+
 /* The next `times` requests "METHOD /path" (a prefix of it; -1: all from now on) get this instead; later ones take the
  * place of earlier. Status 0: the connection is cut. `headers`: NULL or one "Name: value". */
 void fake_control_answer(struct fake_control *control, const char *request, int times, unsigned status,
@@ -42,7 +57,8 @@ void fake_control_body(struct fake_control *control, const char *request, char *
  * ids, in a snapshot. */
 struct fake_feed *fake_control_add_feed(struct fake_control *control, const char *tenant_id, const char *slug,
 					uint32_t first_id);
-void fake_control_drop_feed(struct fake_feed *feed); /* the host serves it no more: 404 */
+void fake_control_drop_feed(struct fake_feed *feed);               /* the host serves it no more: 404 */
+void fake_control_set_served(struct fake_feed *feed, bool served); /* its streams go on */
 const char *fake_feed_origin(const struct fake_feed *feed);
 /* The newest: trust document, head, snapshot note, its bytes, as they are served. `out` is appended to. */
 void fake_feed_trust(struct fake_feed *feed, struct buffer *out);

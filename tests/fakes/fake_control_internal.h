@@ -10,6 +10,7 @@
 #include "../fakes/fake_control.h"
 #include "../unit/unit.h"
 #include "jose/jwt.h"
+#include "json/json_write.h"
 
 #define FAKE_FEEDS 8
 #define FAKE_TEXTS 4096
@@ -26,7 +27,7 @@ struct fake_record {
 struct fake_feed {
 	struct fake_control *control;
 	char tenant_id[64], slug[32], origin[FEED_ORIGIN_MAX];
-	bool dropped, silent;
+	bool dropped, unserved, silent;
 	uint8_t secret[ED25519_SECRET_BYTES];
 	struct note_key key;
 	struct feed_trust trust;
@@ -56,6 +57,10 @@ struct fake_control {
 	struct jwt_public host_key;
 	bool enrolled;
 	unsigned tokens, tokens_forgotten;
+	struct note_key authority;
+	uint8_t authority_secret[ED25519_SECRET_BYTES];
+	struct feed_assignment assignment; /* as it was signed last */
+	enum fake_lie lie;
 	int64_t expires_in;
 	struct fake_feed *feeds[FAKE_FEEDS];
 	unsigned feed_count;
@@ -82,3 +87,7 @@ static inline void fake_unlock(struct fake_control *control)
 	pthread_mutex_unlock(&control->lock);
 }
 void fake_feed_free(struct fake_feed *feed);
+/* fake_assignment.c; all with the lock */
+void fake_assignment_init(struct fake_control *control);
+/* The members "tenants" and "assignment". */
+void fake_assignment_put(struct fake_control *control, struct json_writer *w);

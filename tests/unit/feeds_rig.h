@@ -26,6 +26,7 @@ struct rig {
 	bool apply; /* says at once that units are in force */
 	/* what the hooks told */
 	unsigned unit_calls, enrolled_calls, audits, critical, looked;
+	unsigned looked_at; /* the test's own count */
 	uint32_t unit_count;
 	int enrolled;
 	uint64_t enrolled_tag;

@@ -9,10 +9,8 @@
 
 #include "crypto/api_key.h"
 #include "feed/host.h"
-#include "feed_fixture.h"
 #include "feeds_rig.h"
 #include "unit.h"
-#include "json/json_write.h"
 
 static bool acme_is_at_2(const struct rig *rig)
 {
@@ -257,45 +255,135 @@ static void test_tenants_come_and_go(void **state)
 	UNTIL(rig, acme_is_at_2);
 }
 
-/* What a host serves is signed by nobody. So a balancer can take a tenant away, and give it back with a trust document
- * of its own: that one is not believed, and neither is a state of before. */
-static void test_no_other_trust_by_assignment(void **state)
+/* A tenant that goes and comes back does so by the keys of before, and no older. */
+static void test_a_tenant_comes_back(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_feed *feed = rig_enroll_acme(rig);
-	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT, body = BUFFER_INIT;
-	struct signer stranger = signer_of(fake_feed_origin(feed), 77);
-	struct feed_trust trust = feed_trust_of(1, 1, &stranger, NULL);
-	struct json_writer w = json_writer(&body);
-	char none[128];
-	int length;
 
 	rig_put_user(feed);
 	UNTIL(rig, acme_is_at_2);
-	length = snprintf(none, sizeof(none), "{\"id\":\"%s\",\"disabled\":false,\"tenants\":[]}",
-			  fake_control_host_id(rig->control));
-	fake_control_answer(rig->control, "GET /v1/hosts/self", 1, 200, NULL, none, (size_t)length);
+	fake_control_set_served(feed, false);
 	feeds_retry(rig->feeds);
 	UNTIL(rig, nothing_is_left);
 	assert_false(rig_exists(rig, "feeds/" ACME "/snapshot.1"));
-
-	assert_int_equal(feed_trust_write(&trust, &note), 0);
-	feed_sign(&note, &stranger, NULL);
-	json_begin(&w, NULL, '{');
-	json_put_string(&w, "id", fake_control_host_id(rig->control));
-	json_begin(&w, "tenants", '[');
-	json_begin(&w, NULL, '{');
-	json_put_string(&w, "id", ACME);
-	json_put_string(&w, "origin", fake_feed_origin(feed));
-	json_put_string(&w, "trust", buffer_text(&note));
-	json_end(&w, '}');
-	json_end(&w, ']');
-	json_end(&w, '}');
-	fake_control_answer(rig->control, "GET /v1/hosts/self", 1, 200, NULL, body.data, body.length);
+	fake_control_set_served(feed, true);
 	feeds_retry(rig->feeds);
-	/* By the keys of before. */
 	UNTIL(rig, acme_is_at_2);
 	assert_int_equal(rig->critical, 0);
+}
+
+static bool is_disbelieved(const struct rig *rig)
+{
+	return strstr(rig_host(rig).problem, "not believed") && rig->critical > 0;
+}
+
+/* What is asked while an answer is under way is not asked: so it is asked until it is so. */
+static bool is_believed(const struct rig *rig)
+{
+	feeds_retry(rig->feeds);
+	return rig_host(rig).problem[0] == '\0';
+}
+
+static bool asked_twice_more(const struct rig *rig)
+{
+	feeds_retry(rig->feeds);
+	return fake_control_count(rig->control, "GET /v1/hosts/self") >= rig->looked_at + 3;
+}
+
+/* The lie is told again and again: nothing changes, one event says so. The truth is taken again. */
+static void refused(struct rig *rig, enum fake_lie lie, const char *word)
+{
+	unsigned before = rig->critical;
+
+	fake_control_lie(rig->control, lie);
+	feeds_retry(rig->feeds);
+	UNTIL(rig, is_disbelieved);
+	assert_non_null(strstr(rig_host(rig).problem, word));
+	rig->looked_at = fake_control_count(rig->control, "GET /v1/hosts/self");
+	UNTIL(rig, asked_twice_more);
+	assert_int_equal(rig->critical, before + 1);
+	assert_string_equal(rig->fault, "assignment");
+	assert_true(rig_acme_is_live(rig));
+	assert_null(rig_feed(rig, "ten_evil0000000000"));
+	assert_int_equal(rig_records(rig, RECORD_TENANT), 1);
+	fake_control_lie(rig->control, FAKE_HONEST);
+	UNTIL(rig, is_believed);
+	rig->critical = 0;
+}
+
+static void test_assignments_that_are_not_believed(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_enroll_acme(rig);
+	refused(rig, FAKE_UNSIGNED, "not signed");
+	refused(rig, FAKE_STRANGER, "not believed");
+	refused(rig, FAKE_TORN, "not believed");
+	refused(rig, FAKE_OTHER_HOST, "another host");
+	refused(rig, FAKE_SAME_VERSION, "two signed notes");
+	refused(rig, FAKE_OTHER_TRUST, "trust document");
+	refused(rig, FAKE_MORE, "other tenants");
+	refused(rig, FAKE_NO_TENANTS, "other tenants");
+}
+
+static void test_an_older_assignment_is_refused_after_a_restart(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_feed *beta;
+	struct host_identity identity = {0};
+
+	rig_enroll_acme(rig);
+	beta = fake_control_add_feed(rig->control, BETA, "beta", BLOCK + 0x10000);
+	feeds_retry(rig->feeds);
+	UNTIL(rig, both_are_live);
+	fake_control_drop_feed(beta);
+	UNTIL(rig, beta_is_gone);
+	rig_stop(rig);
+	assert_int_equal(host_identity_load(rig->state_dir, &rig->key, &identity), 0);
+	assert_int_equal(identity.assignment_version, 3);
+	host_identity_finish(&identity);
+	fake_control_lie(rig->control, FAKE_OLDER);
+	rig_start(rig);
+	UNTIL(rig, is_disbelieved);
+	assert_non_null(strstr(rig_host(rig).problem, "older"));
+	assert_null(rig_feed(rig, BETA));
+}
+
+/* A tenant that is new here begins with the trust document of the note, and with no other. */
+static void test_a_new_tenant_needs_its_own_trust(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_feed *beta;
+
+	rig_enroll_acme(rig);
+	beta = fake_control_add_feed(rig->control, BETA, "beta", BLOCK + 0x10000);
+	fake_feed_rotate_key(beta);
+	fake_control_lie(rig->control, FAKE_OTHER_TRUST);
+	feeds_retry(rig->feeds);
+	UNTIL(rig, is_disbelieved);
+	assert_null(rig_feed(rig, BETA));
+	assert_false(rig_exists(rig, "feeds/" BETA));
+	fake_control_lie(rig->control, FAKE_HONEST);
+	feeds_retry(rig->feeds);
+	UNTIL(rig, both_are_live);
+}
+
+static void test_enrolment_needs_a_good_note(void **state)
+{
+	static const enum fake_lie lies[] = {FAKE_UNSIGNED,    FAKE_STRANGER, FAKE_TORN,      FAKE_OTHER_HOST,
+					     FAKE_OTHER_TRUST, FAKE_MORE,     FAKE_NO_TENANTS};
+	struct rig *rig = *state;
+
+	fake_control_add_feed(rig->control, ACME, "acme", BLOCK);
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		fake_control_lie(rig->control, lies[i]);
+		assert_int_equal(rig_enroll(rig, fake_control_url(rig->control), fake_control_token(rig->control)),
+				 -EBADMSG);
+		assert_false(rig_exists(rig, "host.identity"));
+	}
+	fake_control_lie(rig->control, FAKE_HONEST);
+	assert_int_equal(rig_enroll(rig, fake_control_url(rig->control), fake_control_token(rig->control)), 0);
 }
 
 static void test_an_answer_about_another_host_changes_nothing(void **state)
@@ -406,7 +494,11 @@ int main(void)
 		TEST(test_refused_tokens_are_replaced),
 		TEST(test_bare_refusals_wipe_nothing),
 		TEST(test_tenants_come_and_go),
-		TEST(test_no_other_trust_by_assignment),
+		TEST(test_a_tenant_comes_back),
+		TEST(test_assignments_that_are_not_believed),
+		TEST(test_an_older_assignment_is_refused_after_a_restart),
+		TEST(test_a_new_tenant_needs_its_own_trust),
+		TEST(test_enrolment_needs_a_good_note),
 		TEST(test_an_answer_about_another_host_changes_nothing),
 		TEST(test_start_without_a_network),
 		TEST(test_identity_of_another_key_is_not_used),

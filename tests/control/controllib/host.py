@@ -204,13 +204,25 @@ class Feed:
         return self.host.client.post(f"{self.path}/acks", body)
 
 
+def check_assignment(answer, host_id, authority):
+    """The note of an answer about tenants: signed by that key, about that host, and saying what the answer says."""
+    note = Note(answer["assignment"], [authority])
+    assert note.lines[:3] == ["tenantd-host-assignment/v1", authority.split("+")[0], f"host {host_id}"], note.text
+    words = [line.split(" ")[0] for line in note.lines[2:]]
+    assert words == ["host", "version", "issued"] + ["tenant"] * len(answer["tenants"]), note.text
+    said = [f"tenant {t['id']} {hashlib.sha256(t['trust'].encode()).hexdigest()}" for t in answer["tenants"]]
+    assert note.lines[5:] == sorted(said), note.text
+    return int(note["version"])
+
+
 class Host:
     def __init__(self, operator, tenant_ids, name, folder):
         self.key, self.name = Key(folder), name
         token = operator.must("POST", "/v1/enrolment-tokens", {"tenants": tenant_ids, "uses": 1})
         self.client = operator.as_(None)
         made = self.client.must("POST", "/v1/enrol", {"token": token["token"], "name": name, "key": self.key.jwk})
-        self.id, self.tenants = made["host"], made["tenants"]
+        self.id, self.tenants, self.authority = made["host"], made["tenants"], made["authority"]
+        self.version = check_assignment(made, self.id, self.authority)
 
     def sign_in(self, url, client=None):
         client = client or self.client
@@ -230,6 +242,12 @@ class Host:
         assert answer.status == 200, answer
         client.token = answer.json["access_token"]
         return client
+
+    def served(self):
+        """What hosts/self says, checked; the version of its note."""
+        answer = self.client.must("GET", "/v1/hosts/self")
+        assert "authority" not in answer
+        return answer, check_assignment(answer, self.id, self.authority)
 
     def feed(self, tenant_id):
         return Feed(self, tenant_id)

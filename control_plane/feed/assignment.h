@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The platform's word on which tenants a host serves, signed by its authority key (docs/feed.md). The note is kept with
+ * the host, and made anew when it does not say any more what is so.
+ */
+#pragma once
+
+#include "control_plane/feed/publisher.h"
+#include "feed/feed.h"
+
+struct assignment_note {
+	struct buffer note;
+	char authority[NOTE_VKEY_MAX];
+};
+/* Of `wanted`, host and tenants count. In platform scope. 0 with the kept note, when it says just that; 1: another is
+ * needed; -errno. */
+int assignment_kept(struct publisher *publisher, struct db_tx *tx, const struct feed_assignment *wanted,
+		    struct assignment_note *ret);
+/* The host's row, so that nobody else makes a note for it: before its tenants are read. */
+int assignment_lock(struct db_tx *tx, const char *host_id);
+/* The kept one, or a new one with a higher version; the authority key too, where there is none yet. */
+int assignment_renew(struct publisher *publisher, struct db_tx *tx, const struct feed_assignment *wanted,
+		     struct assignment_note *ret);
