@@ -68,22 +68,22 @@ struct http_transfer {
 	struct http_request request;
 	bool open;
 };
-static struct http_transfer transfer;
+static struct http_transfer current;
 static unsigned asked;
 
 int http_start(struct http *http, const struct http_request *request, struct http_transfer **ret)
 {
-	assert_false(transfer.open);
-	transfer = (struct http_transfer){*request, true};
-	*ret = &transfer;
+	assert_false(current.open);
+	current = (struct http_transfer){*request, true};
+	*ret = &current;
 	asked++;
 	return 0;
 }
 
-void http_cancel(struct http_transfer *which)
+void http_cancel(struct http_transfer *transfer)
 {
-	if (which)
-		which->open = false;
+	if (transfer)
+		transfer->open = false;
 }
 
 const char *http_fault_text(enum http_fault fault)
@@ -93,12 +93,12 @@ const char *http_fault_text(enum http_fault fault)
 
 static void answer(unsigned status, const char *body)
 {
-	struct http_request request = transfer.request;
+	struct http_request request = current.request;
 	const struct http_answer answer = {
 		.status = status, .body = body, .length = strlen(body), .retry_after = -1, .error = ""};
 
-	assert_true(transfer.open);
-	transfer.open = false;
+	assert_true(current.open);
+	current.open = false;
 	request.done(request.context, &answer);
 }
 
@@ -108,11 +108,11 @@ static uint64_t wait_for_request(void)
 	uint64_t waited = timer.at > boot_now ? timer.at - boot_now : 0;
 
 	assert_true(timer.on);
-	assert_false(transfer.open);
+	assert_false(current.open);
 	boot_now += waited;
 	timer.on = false;
 	timer.handler(&timer, timer.at, timer.context);
-	assert_true(transfer.open);
+	assert_true(current.open);
 	return waited;
 }
 

@@ -13,51 +13,51 @@
 #define ACME "ten_acme0000000000"
 #define BETA "ten_beta0000000000"
 
-static struct feeds_hooks hooks;
+static struct feeds_hooks given;
 static struct feed_view views[2];
 static uint32_t view_count;
-static struct feeds *const feeds = (struct feeds *)views;
+static struct feeds *const played = (struct feeds *)views;
 static char events[512]; /* "tenant:change " */
 
-int feeds_create(sd_event *event, const struct feeds_options *options, const struct feeds_hooks *given,
+int feeds_create(sd_event *event, const struct feeds_options *options, const struct feeds_hooks *hooks,
 		 struct feeds **ret)
 {
-	hooks = *given;
-	*ret = feeds;
+	given = *hooks;
+	*ret = played;
 	return 0;
 }
 
-void feeds_destroy(struct feeds *which)
+void feeds_destroy(struct feeds *feeds)
 {
 }
 
-void feeds_units(struct feeds *which, struct unit *const **ret_units, uint32_t *ret_count)
+void feeds_units(struct feeds *feeds, struct unit *const **ret_units, uint32_t *ret_count)
 {
 	*ret_units = NULL;
 	*ret_count = 0;
 }
 
-void feeds_applied(struct feeds *which, uint64_t tag)
+void feeds_applied(struct feeds *feeds, uint64_t tag)
 {
 }
 
-void feeds_refused(struct feeds *which, uint64_t tag, const char *tenant_id, const struct problem *problem)
+void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, const struct problem *problem)
 {
 }
 
-void feeds_enroll(struct feeds *which, const char *url, const char *token, uint64_t tag)
+void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag)
 {
 }
 
-void feeds_forget(struct feeds *which)
+void feeds_forget(struct feeds *feeds)
 {
 }
 
-void feeds_retry(struct feeds *which)
+void feeds_retry(struct feeds *feeds)
 {
 }
 
-uint32_t feeds_view(const struct feeds *which, struct host_view *ret_host, const struct feed_view **ret)
+uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret)
 {
 	*ret_host = (struct host_view){.state = FEED_LIVE};
 	*ret = views;
@@ -101,7 +101,7 @@ static void assert_said(const char *expected)
 
 static void tell(const char *expected)
 {
-	hooks.view(hooks.context);
+	given.view(given.context);
 	assert_said(expected);
 }
 
