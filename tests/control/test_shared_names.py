@@ -197,7 +197,6 @@ def test_a_name_and_a_host_at_once_do_not_both_come(pair, operator, tmp_path):
     host = Host(operator, [pair.a.id], f"race-{pair.number}", tmp_path)
     put = f"/v1/hosts/{host.id}/tenants/{pair.b.id}"
     clients = [operator.as_(operator.token) for _ in range(2)]
-    seen = set()
     for turn in range(25):
         # The one that is there already, and the one that comes, in turn.
         has, gets = (pair.b, pair.a) if turn % 2 else (pair.a, pair.b)
@@ -205,11 +204,28 @@ def test_a_name_and_a_host_at_once_do_not_both_come(pair, operator, tmp_path):
         answers = together(lambda: clients[0].request("PUT", put), lambda: user(gets, f"r{turn}", clients[1]))  # pylint: disable=W0640
         served, named = (a.status for a in answers)
         assert (served, named) in ((200, 409), (409, 201)), (turn, answers)
-        seen.add(served)
         if served == 200:
             operator.must("DELETE", put)
         else:
             operator.must("DELETE", f"{gets.path}/users/{answers[1].json['id']}", headers={"If-Match": "*"})
+
+
+def test_a_name_and_an_enrolment_at_once_do_not_both_come(pair, operator, tmp_path):
+    token = operator.must("POST", "/v1/enrolment-tokens", {"tenants": [pair.a.id, pair.b.id], "uses": 100})
+    clients = [operator.as_(None), operator.as_(operator.token)]
+    for turn in range(15):
+        assert user(pair.b, f"e{turn}").status == 201
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        body = {"token": token["token"], "name": f"enrols-{pair.number}-{turn}", "key": Key(folder).jwk}
+        answers = together(lambda: clients[0].request("POST", "/v1/enrol", body), lambda: user(pair.a, f"e{turn}", clients[1]))  # pylint: disable=W0640
+        assert tuple(a.status for a in answers) in ((201, 409), (409, 201)), (turn, answers)
+        if answers[0].status == 201:
+            host = f"/v1/hosts/{answers[0].json['host']}"
+            operator.must("POST", f"{host}/disable", {"reason": "the test is over"})
+            operator.must("DELETE", host, headers={"If-Match": "*"})
+        else:
+            operator.must("DELETE", f"{pair.a.path}/users/{answers[1].json['id']}", headers={"If-Match": "*"})
 
 
 def test_a_writer_waits_for_whoever_has_the_name_in_hand(pair, operator, cluster):
