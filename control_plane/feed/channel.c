@@ -13,7 +13,8 @@
 #define CHANNELS_BYTES_MAX (256ULL * 1024 * 1024)
 #define CHANNEL_DELTAS_MAX 65536U
 #define WAKE_AT_ONCE 64U /* readers woken under one hold of the lock */
-#define HEAD_LEFT_SEC 10 /* a head with less life than this is not sent: it is being renewed */
+/* A head with less life than this, or than a third of its own, is not sent: it is being renewed. */
+#define HEAD_LEFT_SEC 10
 
 struct channel {
 	_Atomic uint32_t references;
@@ -379,6 +380,11 @@ void channel_detach(struct channel_reader *reader)
 	channel_unref(c);
 }
 
+static bool head_is_old(const struct channel *c, int64_t now)
+{
+	return c->head_expires - MIN_OF(HEAD_LEFT_SEC, (c->head_expires - c->head_issued) / 3) < now;
+}
+
 /* Locked. Is there something for it? */
 static struct frame *choose(struct channel *c, struct channel_reader *reader, int64_t now, bool *head)
 {
@@ -392,7 +398,7 @@ static struct frame *choose(struct channel *c, struct channel_reader *reader, in
 		return *delta_at(c, (uint32_t)(reader->at - (c->revision - c->count + 1)));
 	}
 	if (reader->quiet || !c->head || c->head_revision != c->revision || reader->head_serial == c->head_serial ||
-	    c->head_expires - HEAD_LEFT_SEC < now)
+	    head_is_old(c, now))
 		return NULL;
 	reader->head_serial = c->head_serial;
 	*head = true;

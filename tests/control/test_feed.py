@@ -142,6 +142,23 @@ def test_long_polling(feed, tenant):
     assert feed.revision > before and stream.next() is None
 
 
+def test_a_poll_ends_with_a_head_also_where_heads_are_short(new_control, tmp_path):
+    """Hosts behind a proxy that holds streams back live on these: without a head they would be stale."""
+    control = new_control("polls", settings="feed:\n  head: 1s\n  stale: 10s\n")
+    control.init()
+    client = control.serve().client
+    client.token = client.sign_in(control.OPERATOR, control.PASSWORD)
+    tenant = client.must("POST", "/v1/tenants", {"slug": "acme"})
+    host = Host(client, [tenant["id"]], "h1", tmp_path)
+    host.sign_in(control.url)
+    feed = host.feed(tenant["id"])
+    feed.follow(feed.events())
+    for _ in range(3):
+        stream = feed.events(once=2)
+        feed.follow(stream)
+        assert stream.next() is None
+
+
 def test_heads_are_renewed(new_control, tmp_path):
     control = new_control("heads", settings="feed:\n  head: 1s\n")
     control.init()
