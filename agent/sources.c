@@ -217,8 +217,16 @@ static void on_view(void *context)
 
 static void on_audit(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail)
 {
-	log_line(critical ? LOG_CRIT : LOG_ERR, "feed of tenant %s (%s): %s", tenant_id, fault, detail);
-	write_feed_event(context, critical ? AUDIT_FEED_QUARANTINED : AUDIT_FEED_REFUSED, tenant_id, fault, detail);
+	const struct sources *sources = context;
+	enum audit_kind kind = critical ? AUDIT_FEED_QUARANTINED : AUDIT_FEED_REFUSED;
+
+	if (tenant_id[0]) {
+		log_line(critical ? LOG_CRIT : LOG_ERR, "feed of tenant %s (%s): %s", tenant_id, fault, detail);
+		write_feed_event(sources, kind, tenant_id, fault, detail);
+	} else { /* about what the host serves */
+		log_line(critical ? LOG_CRIT : LOG_ERR, "control plane (%s): %s", fault, detail);
+		write_host_event(sources, kind, sources->parts->host.host_id, fault, detail, true);
+	}
 }
 
 static void on_disabled(void *context, const char *reason)

@@ -409,13 +409,71 @@ static void fault_words(void **state)
 						feed_fault_word((enum feed_fault)j));
 }
 
+/* ---- assignment notes ------------------------------------------------------------------------------------- */
+
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define ASSIGNED(host, version, tenants)                                                   \
+	"tenantd-host-assignment/v1\ncontrol.example.org\nhost " host "\nversion " version \
+	"\nissued 2026-09-21T14:13:20Z\n" tenants
+#define ONE "tenant ten_a " HASH "\n"
+
+static enum feed_fault read_assignment(const char *text, const struct signer *by, const struct signer *trusted)
+{
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT;
+	struct feed_assignment assignment = {.version = 4242};
+	struct problem problem = {0};
+	enum feed_fault fault;
+
+	assert_result(buffer_add_text(&note, text), 0);
+	feed_sign(&note, by, NULL);
+	fault = feed_assignment_read(note.data, note.length, &trusted->key, &assignment, &problem);
+	if (fault != FEED_FINE) {
+		assert_string_not_equal(problem.text, "");
+		assert_int_equal(assignment.version, 4242);
+	} else {
+		_cleanup_(buffer_finish) struct buffer again = BUFFER_INIT;
+
+		assert_result(feed_assignment_write(&assignment, &again), 0);
+		assert_string_equal(buffer_text(&again), text);
+	}
+	return fault;
+}
+
+static void assignment_notes(void **state)
+{
+	static const char *const bad[] = {
+		ASSIGNED("", "1", ONE),
+		ASSIGNED("a b", "1", ONE),
+		ASSIGNED("hst_1", "0", ONE),
+		ASSIGNED("hst_1", "01", ONE),
+		ASSIGNED("hst_1", "9223372036854775808", ONE),
+		ASSIGNED("hst_1", "1", ONE ONE),
+		ASSIGNED("hst_1", "1", "tenant ten_b " HASH "\n" ONE),
+		ASSIGNED("hst_1", "1", "tenant ten_a\n"),
+		ASSIGNED("hst_1", "1", "tenant ten_a " HASH " \n"),
+		ASSIGNED("hst_1", "1", "tenant  " HASH "\n"),
+		ASSIGNED("hst_1", "1", ONE "more\n"),
+		"tenantd-host-assignment/v2\ncontrol.example.org\nhost hst_1\nversion 1\n",
+		"tenantd-host-assignment/v1\ncontrol.example.org\nhost hst_1\nversion 1\n",
+	};
+	struct signer key = signer_of("control.example.org", 1), stranger = signer_of("control.example.org", 2);
+	struct signer other = signer_of("other.example.org", 1);
+
+	assert_int_equal(read_assignment(ASSIGNED("hst_1", "1", ""), &key, &key), FEED_FINE);
+	assert_int_equal(read_assignment(ASSIGNED("hst_1", "7", ONE "tenant ten_b " HASH "\n"), &key, &key), FEED_FINE);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(read_assignment(bad[i], &key, &key), FEED_MALFORMED);
+	assert_int_equal(read_assignment(ASSIGNED("hst_1", "1", ONE), &stranger, &key), FEED_UNSIGNED);
+	assert_int_equal(read_assignment(ASSIGNED("hst_1", "1", ONE), &other, &other), FEED_OTHER_ORIGIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(head_is_read), cmocka_unit_test(head_faults),    cmocka_unit_test(head_bytes),
 		cmocka_unit_test(head_forms),   cmocka_unit_test(heads_follow),   cmocka_unit_test(trust_rotates),
 		cmocka_unit_test(trust_forms),  cmocka_unit_test(snapshot_notes), cmocka_unit_test(chain),
-		cmocka_unit_test(origins),      cmocka_unit_test(fault_words),
+		cmocka_unit_test(origins),      cmocka_unit_test(fault_words),    cmocka_unit_test(assignment_notes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

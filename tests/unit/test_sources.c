@@ -71,6 +71,11 @@ void __wrap_audit_write(struct audit *audit, const struct audit_event *event)
 {
 	size_t length = strlen(events);
 
+	if (event->kind == AUDIT_FEED_QUARANTINED) {
+		snprintf(events + length, sizeof(events) - length, "%s %s:%s ", event->record_kind, event->record_id,
+			 event->change);
+		return;
+	}
 	assert_int_equal(event->kind, AUDIT_FEED_CHANGED);
 	assert_string_equal(event->record_kind, "feed");
 	assert_non_null(event->detail);
@@ -150,11 +155,29 @@ static void test_removed_at_once(void **state)
 	sources_destroy(sources);
 }
 
+static void test_tampering_is_of_a_feed_or_of_the_host(void **state)
+{
+	const struct config config = {.host_name = "gpu-1"};
+	const struct sources_hooks own = {.state = on_state};
+	struct parts parts = {.host.host_id = "hst_1"};
+	struct sources *sources;
+
+	view_count = 0;
+	assert_int_equal(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	snprintf(parts.host.host_id, sizeof(parts.host.host_id), "hst_1");
+	given.audit(given.context, true, ACME, "rollback", "older");
+	assert_said("feed " ACME ":rollback ");
+	given.audit(given.context, true, "", "assignment", "not signed");
+	assert_said("host hst_1:assignment ");
+	sources_destroy(sources);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_feeds_come_and_go),
 		cmocka_unit_test(test_removed_at_once),
+		cmocka_unit_test(test_tampering_is_of_a_feed_or_of_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
