@@ -31,6 +31,11 @@ def ready(fleet):
         return False
 
 
+def trouble(host):
+    """What the host says of the way to its control plane: of the feed, or, before that, of its access token."""
+    return feed(host, "acme").get("problem") or status(host)["enrolment"].get("problem", "")
+
+
 def all_live(fleet, tenancy):
     return all(tenancy.live(h, len(tenancy.served[h.name])) for h in fleet.workers if h.name in tenancy.served)
 
@@ -251,3 +256,60 @@ def test_full_disk(fleet, tenancy, quick):
         host.sh("systemctl stop tenantd.service; umount /var/lib/tenantd; rm -rf /root/tenantd.kept; systemctl start tenantd.service")
     assert host.wait_until(lambda: tenancy.live(host, 1), 40), status(host)
     assert host.wait_until(lambda: verify(host, person.secret).code == 1), status(host)
+
+
+def test_killed_server(fleet, tenancy, quick, writer):
+    control = fleet.control
+    sent = snapshots_sent(fleet)
+    for _ in range(3):
+        writer.more(2)
+        control.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "tenant-control.service")
+    writer.more(2)
+    control.run("systemctl", "restart", "tenant-control.service")
+    writer.more(2)
+    all_refused(fleet, writer.finish())
+    assert fleet.control.wait_until(lambda: all_live(fleet, tenancy), 30)
+    # The counters began anew with the process; what is asked for now is what the hosts came back with.
+    assert snapshots_sent(fleet) <= sent
+
+
+def test_restarted_agent_while_the_control_plane_is_away(fleet, tenancy, quick):
+    host = fleet.workers[0]
+    good, lost = tenancy.person("gero", role="owner"), tenancy.person("lena", role="owner")
+    lost.revoke_key()
+    fleet.control.run("systemctl", "stop", "tenant-control.service")
+    try:
+        for _ in range(2):
+            host.run("systemctl", "restart", "tenantd.service")
+            assert verify(host, good.secret, "--project", "acme/vision").code == 0, status(host)
+            assert verify(host, lost.secret, "--project", "acme/vision").code == 1
+            assert client.ssh(host, good.login, secret=good.secret).code == 0
+        assert feed(host, "acme")["state"] in ("reconnect", "stale")
+        assert host.wait_until(lambda: trouble(host)), status(host)
+        host.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "tenantd.service")
+        host.run("systemctl", "start", "tenantd.service")
+        assert verify(host, lost.secret, "--project", "acme/vision").code == 1
+        assert verify(host, good.secret, "--project", "acme/vision").code == 0
+    finally:
+        fleet.control.run("systemctl", "start", "tenant-control.service")
+
+
+@pytest.mark.parametrize("how", ["proxy", "names"])
+def test_way_to_the_control_plane_is_gone(fleet, tenancy, quick, how):
+    host = fleet.workers[0]
+    person = tenancy.person("wanda", role="owner")
+    if how == "proxy":
+        host.write("/etc/systemd/system/tenantd.service.d/50-test.conf",
+                   "[Service]\nEnvironment=https_proxy=http://127.0.0.1:9\n")
+    else:
+        host.sh(f"sed 's/ {fleets.NAME}/ not-it/' /etc/hosts > /root/hosts && cat /root/hosts > /etc/hosts")
+    host.sh("systemctl daemon-reload; systemctl restart tenantd.service")
+    try:
+        assert host.wait_until(lambda: trouble(host)), status(host)
+        assert ("proxy" if how == "proxy" else "resolve") in trouble(host).lower(), trouble(host)
+        assert verify(host, person.secret, "--project", "acme/vision").code == 0
+    finally:
+        host.sh("rm -f /etc/systemd/system/tenantd.service.d/50-test.conf; "
+                f"sed 's/ not-it/ {fleets.NAME}/' /etc/hosts > /root/hosts && cat /root/hosts > /etc/hosts; "
+                "systemctl daemon-reload" + ("; systemctl restart tenantd.service" if how == "proxy" else ""))
+    assert host.wait_until(lambda: tenancy.live(host, 1), 40), status(host)
