@@ -143,7 +143,7 @@ $(BENCH_BIN): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call objects,$(BENCH_CO
 $(O)/tests/bench/bench_pam: BENCH_LDFLAGS := -Wl,--export-dynamic-symbol=getpwnam_r
 $(O)/tests/bench/bench_pam: | $(O)/pam_tenant.so $(O)/tenantd
 
-# Many hosts in one process, for bench_feed.sh. The only program of ours that does TLS by itself.
+# Many hosts in one process, for bench_fleet.sh. The only program of ours that does TLS by itself.
 FEED_SWARM := $(O)/tests/bench/swarm/feed_swarm
 $(FEED_SWARM): $(FEED_SWARM).o $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ -lssl $(AGENT_LIBS)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measures the control plane's feed with a swarm of hosts on loopback, and prints a Markdown table.
 
-    feed_bench.py OBJECTS [HOSTS [ROUNDS]]
+    fleet_bench.py OBJECTS [HOSTS [ROUNDS]]
 
 A PostgreSQL and a tenant-control of its own; the hosts are tests/bench/swarm/feed_swarm, one process. Each round revokes
 a key by API: from before the request is sent until hosts have the signed head (p50, p99, all). One stream in 50 checks
