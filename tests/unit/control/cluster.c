@@ -172,6 +172,8 @@ void cluster_start(struct cluster *cluster)
 				   (char[]){"-U"},
 				   (char[]){"postgres"},
 				   (char[]){"-N"},
+				   (char[]){"--locale=C.UTF-8"}, /* the caller's may not be there */
+				   (char[]){"--encoding=UTF8"},
 				   (char[]){"--no-instructions"},
 				   NULL};
 	struct problem problem = {0};
