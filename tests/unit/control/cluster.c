@@ -35,7 +35,7 @@ static struct passwd *postgres(void)
 }
 
 /* The newest version's program. */
-static const char *program(const char *name)
+static char *program(const char *name)
 {
 	static char path[256];
 	char pattern[128];
@@ -51,7 +51,7 @@ static const char *program(const char *name)
 
 static pid_t spawn(const struct cluster *cluster, const char *name, char *const *arguments)
 {
-	const char *path = program(name);
+	char *words[16] = {program(name)}; /* its path in the first one, by which it finds its sisters */
 	struct passwd *user = postgres();
 	pid_t parent = getpid(), child = fork();
 	char log[96];
@@ -59,6 +59,8 @@ static pid_t spawn(const struct cluster *cluster, const char *name, char *const 
 
 	if (child != 0)
 		return child;
+	for (size_t i = 1; arguments[i] && i + 1 < ARRAY_LEN(words); i++)
+		words[i] = arguments[i];
 	(void)snprintf(log, sizeof(log), "%s/log", cluster->directory);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
@@ -70,7 +72,7 @@ static pid_t spawn(const struct cluster *cluster, const char *name, char *const 
 	if (prctl(PR_SET_PDEATHSIG, SIGINT) < 0 || getppid() != parent || chdir(cluster->directory) < 0)
 		_exit(98);
 	(void)setenv("LC_ALL", "C.UTF-8", 1);
-	(void)execv(path, arguments);
+	(void)execv(words[0], words);
 	_exit(97);
 }
 
