@@ -49,7 +49,7 @@ void fake_control_answer(struct fake_control *control, const char *request, int 
 			 const char *header, const void *body, size_t length);
 /* Requests that came and begin with this; waits until there are so many (10 s). */
 unsigned fake_control_count(struct fake_control *control, const char *request);
-void fake_control_wait(struct fake_control *control, const char *request, unsigned count);
+void fake_control_wait(struct fake_control *control, const char *request, unsigned wanted);
 /* The body of the last one that begins with this. */
 void fake_control_body(struct fake_control *control, const char *request, char *out, size_t size);
 
@@ -83,7 +83,7 @@ void fake_feed_send(struct fake_feed *feed, const char *event, const char *data)
 void fake_feed_end_streams(struct fake_feed *feed);
 void fake_feed_set_silent(struct fake_feed *feed, bool silent); /* streams stay and say nothing */
 unsigned fake_feed_streams(struct fake_feed *feed);
-void fake_feed_wait_streams(struct fake_feed *feed, unsigned count); /* exactly so many (10 s) */
+void fake_feed_wait_streams(struct fake_feed *feed, unsigned wanted); /* exactly so many (10 s) */
 /* Signs a head as a test wants it, by the feed's key. */
 void fake_feed_sign_head(struct fake_feed *feed, const struct feed_head *head, struct buffer *out);
 void fake_feed_current(struct fake_feed *feed, struct feed_head *out);

@@ -28,7 +28,7 @@ def test_every_method_is_listed():
 
 def test_every_key_is_explained_and_shipped():
     source = (ROOT / "agent/config.c").read_text()
-    keys = re.findall(r'^\t\{"(\w+)", set_', source, re.M)
+    keys = re.findall(r'^\tSETTING(?:_RANGE|_GROUP)?\("(\w+)"', source, re.M)
     assert len(keys) > 12
     shipped = (ROOT / "conf/agent.yaml").read_text()
     for key in keys:
@@ -51,7 +51,7 @@ def test_every_verb_is_listed():
 
 def test_every_key_of_the_control_plane_is_explained_and_shipped():
     source = (ROOT / "control_plane/config.c").read_text()
-    keys = re.findall(r'^\tOPTION(?:_RANGE|_GROUP)?\("(\w+)"', source, re.M)
+    keys = re.findall(r'^\tSETTING(?:_RANGE|_GROUP)?\("(\w+)"', source, re.M)
     assert len(keys) > 20
     shipped = (ROOT / "conf/control.yaml").read_text()
     for key in keys:
