@@ -80,6 +80,14 @@ static void put_conflicts(struct json_writer *w, const struct directory *d)
 	json_end(w, ']');
 }
 
+bool any_feed_is_stale(const struct parts *parts, uint64_t now_usec)
+{
+	for (uint32_t i = 0; i < parts->feed_count; i++)
+		if (is_stale(&parts->feeds[i], now_usec))
+			return true;
+	return false;
+}
+
 void put_feeds(struct json_writer *w, const struct parts *parts, uint64_t now_usec, int64_t realtime)
 {
 	json_begin(w, "enrolment", '{');

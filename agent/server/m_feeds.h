@@ -10,3 +10,5 @@
 
 void put_feeds(struct json_writer *w, const struct parts *parts, uint64_t now_usec, int64_t realtime);
 void gauge_feeds(struct buffer *out, const struct parts *parts, uint64_t now_usec);
+/* By the clock: the feed's own state may say so a moment later. */
+bool any_feed_is_stale(const struct parts *parts, uint64_t now_usec);

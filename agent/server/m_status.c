@@ -28,7 +28,10 @@ int m_status(struct call *call)
 	if (d)
 		counts = directory_counts(d);
 	w = call_reply(call);
-	json_put_string(w, "state", state_words[parts->state]);
+	json_put_string(
+		w, "state",
+		state_words[parts->state == AGENT_READY && any_feed_is_stale(parts, call->now_usec) ? AGENT_DEGRADED
+												    : parts->state]);
 	json_put_string(w, "version", TENANTD_VERSION);
 	json_put_string(w, "host", parts->config->host_name);
 	json_put_u64(w, "generation", d ? directory_generation(d) : 0);
