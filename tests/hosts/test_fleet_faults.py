@@ -86,7 +86,7 @@ def test_cut_cable_and_what_stale_means(fleet, tenancy, quick, capsys):
         assert (answer["acks"]["hosts"], answer["acks"]["acknowledged"]) == (2, 1), answer
         assert host.wait_until(lambda: feed(host, "acme")["stale"], STALE_SECONDS + 10), status(host)
         assert host.run("tenantctl", "status", check=False).code == 1
-        assert "stale" in host.run("tenantctl", "status", check=False).out
+        assert host.wait_until(lambda: "stale" in host.run("tenantctl", "status", check=False).out), status(host)
 
         login = client.on_console(host, ["login", owner.login], secret=owner.secret, answers=[(r"\$ $", "exit")])
         assert verify(host, owner.secret, "--project", "acme/vision").code == 0, login
