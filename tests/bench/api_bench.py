@@ -31,6 +31,7 @@ ROUNDS = 3
 CONNECTIONS = 16
 FEW = 10  # tenants
 KEYS = 200  # that are asked about
+TENANTS_OF_A_HOST = 64  # at most, as an assignment has them
 SPREAD = 1000  # tenants that are written to, at most
 MAKERS = 8  # tenants are made by so many at a time
 
@@ -131,7 +132,7 @@ class World:
         """So many tenants, and keys of users in as many of them as there are keys."""
         with concurrent.futures.ThreadPoolExecutor(MAKERS) as makers:
             self.tenants += makers.map(self.add_tenant, range(len(self.tenants), count))
-            asked = self.tenants[:: max(1, count // KEYS)]
+            asked = self.tenants[:: max(1, -(-count // TENANTS_OF_A_HOST))]
             self.keys = list(makers.map(self.add_key, (asked[i % len(asked)] for i in range(KEYS)), range(KEYS)))
         self.host = Host(self.operator, asked, f"h{count}", pathlib.Path(self.folder))
         self.host.sign_in(self.control.url)
