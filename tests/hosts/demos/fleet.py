@@ -117,12 +117,15 @@ class Fleet(stage.Demo):
         expect("... also after a restart of the agent, from what it keeps sealed", login.code == 0, login)
         print("   control# systemctl start tenant-control")
         self.fleet.control.run("systemctl", "start", "tenant-control.service")
+        for host in self.fleet.workers:
+            back = host.wait_until(lambda host=host: "reconnect" not in host.run("tenantctl", "status", check=False).out, 60)
+            expect(f"{host.name} is back by itself", back, host.run("tenantctl", "status", check=False).out)
 
     def disable(self):
         headline("gpu-2 is taken out of service")
         host = self.api("GET", "/v1/hosts?name=gpu-2")["items"][0]
         self.api("POST", f"/v1/hosts/{host['id']}/disable?wait=10", {"reason": "returned to the vendor"})
-        gone = self.gpu2.wait_until(lambda: "disabled" in self.gpu2.run("tenantctl", "status", check=False).out)
+        gone = self.gpu2.wait_until(lambda: " 0 people" in self.gpu2.run("tenantctl", "status", check=False).out)
         show(self.gpu2.run("tenantctl", "status", check=False).out)
         expect("it has wiped its key and everything it knew", gone)
         login = self.login(self.gpu2, "gina", "id", self.keys["gina"])
