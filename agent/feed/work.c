@@ -530,7 +530,9 @@ static void import_all(struct work *work)
 
 		next = entry->next;
 		for (uint32_t i = 0; i < work->folder_count; i++)
-			there |= text_equal(work->folders[i].tenant_id, entry->tenant_id);
+			/* A folder that cannot be read may be this one's: what it brought before stays. */
+			there |= !work->folders[i].tenant_id[0] ||
+				 text_equal(work->folders[i].tenant_id, entry->tenant_id);
 		/* What is kept on disk stays, and with it how far that feed was: it must not come back older. */
 		if (entry->imported && !there)
 			remove_entry(work, entry, false);
