@@ -6,7 +6,8 @@
 set -eu
 
 build="build-essential gcc make pkg-config libc6-dev libsystemd-dev libjansson-dev libyaml-dev libssl-dev libpam0g-dev
-libcurl4-openssl-dev libzstd-dev libjose-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev"
+libcurl4-openssl-dev libzstd-dev libjose-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev
+libqrencode-dev"
 packages="debhelper dh-nss dh-python dpkg-dev fakeroot python3 lintian"
 hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest python3-yaml"
 check="postgresql openssl clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db"

@@ -42,6 +42,13 @@ enum reason {
 	REASON_TOKEN_NOT_YET,
 	REASON_TOKEN_EXPIRED,
 	REASON_TOKEN_REVOKED,
+	REASON_SSO_DENIED,        /* the person said no at the provider */
+	REASON_SSO_EXPIRED,       /* nobody approved in time */
+	REASON_SSO_TOKEN_REFUSED, /* what the provider sent does not hold */
+	REASON_SSO_OTHER_PERSON,  /* it is somebody, but not this user */
+	REASON_SSO_NOT_BOUND,     /* the identity is not known, and may not be bound by itself */
+	REASON_SSO_NOT_OFFERED,   /* the tenant has no provider */
+	REASON_CODE_WRONG,        /* one-time code: unknown, used, too old, for somebody else or another service */
 	REASON_SSH_KEY_NOT_REGISTERED,
 	REASON_CREDENTIAL_UNSUPPORTED, /* a kind that this host does not take */
 	REASON_CREDENTIAL_STALE,       /* issued before sessions_valid_from */
@@ -49,7 +56,9 @@ enum reason {
 	REASON_TOO_MANY_SESSIONS,
 	REASON_LOGIN_EXPIRED, /* the login id is too old or of somebody else */
 	REASON_NOT_PERMITTED, /* the caller may not ask this */
-	/* These two are no denials: we could not decide (reason_is_broken). */
+	/* These are no denials: we could not decide (reason_is_broken). */
+	REASON_SSO_UNREACHABLE, /* the provider does not answer, or not so that it can be read */
+	REASON_SSO_REFUSED,     /* the provider does not know this client any more, or what it is set up for */
 	REASON_STALE, /* the control plane is out of reach, and the tenant's policy does not allow this role meanwhile
 		       */
 	REASON_BROKEN,
@@ -75,8 +84,7 @@ struct policy_request {
 	int64_t now;
 	const struct freshness *freshness; /* NULL: there are no feeds */
 	uint64_t boot_now;                 /* CLOCK_BOOTTIME, microseconds; for freshness */
-	int64_t authenticated_at;          /* sign-ins: when the credential was given; must not lie before the user's
-					    * sessions_valid_from. 0: this is not a sign-in */
+	bool sign_in_ended;                /* the person's sign-ins were ended after this one's credential was given */
 };
 struct policy_decision {
 	enum reason reason;

@@ -52,6 +52,22 @@ static const struct reason_row {
 	[REASON_TOKEN_NOT_YET] = {"token-not-yet", "the access token is not valid yet; is this host's clock right?"},
 	[REASON_TOKEN_EXPIRED] = {"token-expired", "the access token has expired; sign in for a new one"},
 	[REASON_TOKEN_REVOKED] = {"token-revoked", "the access token was revoked; sign in for a new one"},
+	[REASON_SSO_DENIED] = {"sso-denied", "the sign-in was declined at your identity provider"},
+	[REASON_SSO_EXPIRED] = {"sso-expired", "nobody approved the sign-in in time; sign in again"},
+	[REASON_SSO_TOKEN_REFUSED] = {"sso-token-refused",
+				      "what your identity provider sent does not hold; tell your organisation's "
+				      "administrator"},
+	[REASON_SSO_OTHER_PERSON] =
+		{"sso-other-person",
+		 "you signed in to your identity provider as somebody else; sign in there as yourself"},
+	[REASON_SSO_NOT_BOUND] =
+		{"sso-not-bound",
+		 "this identity does not belong to your account; ask an administrator of your tenant to "
+		 "add it"},
+	[REASON_SSO_NOT_OFFERED] =
+		{"sso-not-offered",
+		 "your organisation has no single sign-on here; give an API key (it begins with tnt_)"},
+	[REASON_CODE_WRONG] = {"code-wrong", "the one-time code is not good any more; get a new one"},
 	[REASON_SSH_KEY_NOT_REGISTERED] = {"ssh-key-not-registered",
 					   "your SSH key is not registered with your account; register it, or sign in "
 					   "with an API key"},
@@ -64,6 +80,13 @@ static const struct reason_row {
 				      "you have as many sessions here as your organisation allows; end one first"},
 	[REASON_LOGIN_EXPIRED] = {"login-expired", "this sign-in is no longer valid; sign in again"},
 	[REASON_NOT_PERMITTED] = {"not-permitted", "you may not ask this"},
+	[REASON_SSO_UNREACHABLE] =
+		{"sso-unreachable",
+		 "your identity provider cannot be reached, so nothing could be decided; try again, or "
+		 "give an API key"},
+	[REASON_SSO_REFUSED] = {"sso-refused",
+				"your identity provider does not accept this host's client; tell your organisation's "
+				"administrator"},
 	[REASON_STALE] =
 		{"stale",
 		 "this host has lost touch with your organisation's directory, so nothing could be decided; try "
@@ -86,5 +109,6 @@ const char *reason_text(enum reason reason)
 
 bool reason_is_broken(enum reason reason)
 {
-	return reason == REASON_BROKEN || reason == REASON_STALE || (unsigned)reason >= REASON_COUNT;
+	return reason == REASON_BROKEN || reason == REASON_STALE || reason == REASON_SSO_UNREACHABLE ||
+	       reason == REASON_SSO_REFUSED || (unsigned)reason >= REASON_COUNT;
 }

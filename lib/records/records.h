@@ -48,6 +48,10 @@ enum ssh_key_policy {
 	SSH_KEYS_ANY,       /* sshd's own authorized_keys files count too */
 };
 
+/* What sudo wants to see before it acts, beside the right itself. "recent": a sign-in, or a proof given to sudo, in the
+ * same session and on the same terminal, no older than sudo_within_sec. */
+enum sudo_proof { SUDO_PROOF_ALWAYS, SUDO_PROOF_RECENT, SUDO_PROOF_NONE };
+
 struct tenant_record {
 	const char *id, *slug, *name, *region;
 	uint32_t gid;      /* group <slug> */
@@ -63,6 +67,8 @@ struct tenant_record {
 	struct string_list login_hours; /* "mon-fri 08:00-18:00" in UTC; empty: always */
 	uint32_t stale_offline_sec;     /* of a feed: so long after its head's end … */
 	struct string_list stale_roles; /* … holders of these project roles are still let in; empty: nobody */
+	enum sudo_proof sudo_proof;
+	uint32_t sudo_within_sec; /* SUDO_PROOF_RECENT */
 	bool suspended;
 };
 
@@ -70,6 +76,13 @@ struct project_record {
 	const char *id, *tenant_id, *slug;
 	uint32_t gid; /* first of GROUP_LEVEL_COUNT */
 	struct cidr_list allow_from;
+};
+
+/* Who somebody is at an identity provider: `subject` is that issuer's own immutable name ("sub", GitHub's numeric id),
+ * never an e-mail address. Of one tenant's users at most one has the same two. */
+#define USER_IDENTITIES_MAX 16U
+struct identity_record {
+	const char *issuer, *subject;
 };
 
 struct user_record {
@@ -80,6 +93,8 @@ struct user_record {
 	const char *status_reason;
 	int64_t sessions_valid_from;
 	struct string_list ssh_keys; /* authorized_keys lines without options */
+	struct identity_record *identities;
+	uint32_t identity_count;
 };
 
 /* A user's role in a project, or (project_id "") in the tenant. Of one user there are at most so many: it is what a
@@ -135,6 +150,47 @@ struct revocation_record {
 	const char *reason;
 };
 
+/* An identity provider by which a tenant's people may sign in. What the kinds have in advance (scopes, how GitHub is
+ * asked, which claims say that an address is verified) is in oidc/preset.h. */
+enum idp_kind {
+	IDP_OIDC, /* any OpenID provider, by discovery */
+	IDP_GOOGLE,
+	IDP_MICROSOFT, /* Entra: one directory, so an issuer with its id, not "common" */
+	IDP_GITHUB,    /* OAuth without ID tokens: the user API's word over TLS */
+	IDP_TENANTD,   /* the tenant's control plane: its `sub` is the user's id, so nothing needs binding */
+};
+enum idp_client_auth {
+	IDP_CLIENT_NONE, /* a public client */
+	IDP_CLIENT_SECRET_BASIC,
+	IDP_CLIENT_SECRET_POST,
+	IDP_CLIENT_PRIVATE_KEY_JWT, /* RFC 7523 */
+};
+enum idp_bind {
+	IDP_BIND_LISTED,         /* only identities that the user's record lists */
+	IDP_BIND_VERIFIED_EMAIL, /* the first sign-in may bind: its verified address is the user's, in one of `domains`
+				  */
+};
+#define IDP_PER_TENANT_MAX 16U
+struct idp_record {
+	const char *id, *tenant_id; /* idp_… */
+	const char *name;           /* for people: "Google" */
+	const char *issuer;         /* https URL, exactly as in `iss`; GitHub: the site, "https://github.com" */
+	enum idp_kind kind;
+	const char *client_id;
+	enum idp_client_auth client_auth;
+	const char *client_secret;  /* secret; "" */
+	const char *client_key;     /* a private JWK (P-256 or RSA) as text, for private_key_jwt; secret; "" */
+	struct string_list scopes;  /* empty: the kind's */
+	struct string_list acr;     /* the token must say one of these; empty: anything */
+	struct string_list amr;     /* the token must say all of these */
+	struct string_list domains; /* of e-mail addresses that are the tenant's own */
+	const char *hosted_domain;  /* `hd` must be this; "" */
+	const char *token_audience; /* its access tokens (JWT) for this audience are credentials too; "": none are */
+	enum idp_bind bind;
+	uint32_t max_age_sec; /* the person proved themself to it no longer ago; 0: whenever */
+	bool preferred;       /* taken where the person does not choose; of a tenant at most one */
+};
+
 /* In the order in which a snapshot has them. */
 enum record_kind {
 	RECORD_TENANT,
@@ -145,8 +201,9 @@ enum record_kind {
 	RECORD_HOST,
 	RECORD_TOKEN_KEY,
 	RECORD_REVOCATION,
+	RECORD_IDP,
 };
-#define RECORD_KIND_COUNT (RECORD_REVOCATION + 1)
+#define RECORD_KIND_COUNT (RECORD_IDP + 1)
 
 /* The records that came from one place (a file or a feed), and their lists. */
 struct record_set {
@@ -158,6 +215,7 @@ struct record_set {
 	struct host_record *hosts;
 	struct token_key_record *token_keys;
 	struct revocation_record *revocations;
+	struct idp_record *idps;
 	uint32_t tenant_count, project_count, user_count, member_count, key_count, host_count, token_key_count,
-		revocation_count;
+		revocation_count, idp_count;
 };

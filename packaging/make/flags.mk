@@ -3,7 +3,8 @@
 # package:minimum:Debian package that brings it
 PACKAGES := libsystemd:252:libsystemd-dev jansson:2.14:libjansson-dev yaml-0.1:0.2.5:libyaml-dev \
             libcrypto:3.0:libssl-dev jose:11:libjose-dev libzstd:1.5:libzstd-dev libcurl:7.88:libcurl4-openssl-dev \
-            libpq:15:libpq-dev libmicrohttpd:0.9.75:libmicrohttpd-dev gnutls:3.7:libgnutls28-dev libxcrypt:4.4:libcrypt-dev
+            libpq:15:libpq-dev libmicrohttpd:0.9.75:libmicrohttpd-dev gnutls:3.7:libgnutls28-dev libxcrypt:4.4:libcrypt-dev \
+            libqrencode:4.1:libqrencode-dev
 PACKAGES_TEST := cmocka:1.1.5:libcmocka-dev
 
 need_package = $(if $(shell $(PKG_CONFIG) --exists '$(word 1,$(1)) >= $(word 2,$(1))' && echo yes),,\
@@ -22,7 +23,7 @@ endif
 pkg_names  := $(foreach p,$(PACKAGES),$(word 1,$(subst :,$(space),$(p))))
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(pkg_names) 2>/dev/null)
 JSON_LIBS    := -ljansson
-AGENT_LIBS   := -lsystemd -lcurl -ljose -ljansson -lyaml -lzstd -lcrypto -lpthread
+AGENT_LIBS   := -lsystemd -lcurl -ljose -ljansson -lyaml -lzstd -lqrencode -lcrypto -lpthread
 CONTROL_LIBS := -lmicrohttpd -lgnutls -lpq -lcrypt $(AGENT_LIBS)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \

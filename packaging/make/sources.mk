@@ -3,14 +3,14 @@
 objects = $(patsubst %.c,$(O)/%.o,$(1))
 sources = $(wildcard $(addsuffix /*.c,$(1)))
 
-LIB_DIRS    := lib/base lib/json lib/yaml lib/crypto lib/jose lib/records lib/feed lib/http lib/varlink
+LIB_DIRS    := lib/base lib/json lib/yaml lib/crypto lib/jose lib/records lib/feed lib/http lib/oidc lib/varlink
 CLIENT_SRC  := $(call sources,lib/client)
 LIB_SRC     := $(call sources,$(LIB_DIRS))
 # libtenant needs neither OpenSSL nor YAML: only these parts of lib/ go into it.
 LIBTENANT_SRC := $(call sources,lib/base lib/json lib/varlink lib/client)
 
 AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/audit \
-               agent/feed agent/server agent/map_writer agent/helper
+               agent/feed agent/sso agent/server agent/map_writer agent/helper
 AGENT_SRC   := $(filter-out agent/main.c agent/helper/main.c,$(call sources,agent $(AGENT_DIRS)))
 CTL_SRC     := $(call sources,agent/ctl)
 

@@ -31,6 +31,7 @@ LIBRARIES = {
     "microhttpd": r"microhttpd\.h",
     "gnutls": r"gnutls/",
     "crypt": r"crypt\.h",
+    "qrencode": r"qrencode\.h",
 }
 
 # Folder: (folders it may include beside itself, libraries it may use). The longest matching folder counts.
@@ -44,6 +45,10 @@ RULES = {
     "lib/records": (("lib/base", "lib/json", "lib/crypto", "lib/jose"), ("jansson",)),
     "lib/feed": (("lib/base", "lib/json", "lib/crypto", "lib/records"), ("jansson", "zstd")),
     "lib/http": (("lib/base",), ("curl",)),
+    "lib/oidc": (
+        ("lib/base", "lib/json", "lib/crypto", "lib/jose", "lib/records", "lib/http"),
+        ("jansson", "openssl"),
+    ),
     "lib/varlink": (("lib/base", "lib/json"), ("jansson",)),
     "lib/client": (("lib/base", "lib/json", "lib/varlink", "include/tenant"), ("jansson",)),
     "nss_module": (("include/tenant/nss_map.h",), ("subid",)),
@@ -53,12 +58,22 @@ RULES = {
     # These decide. They know neither sockets nor files, so that each decision can be tested by itself.
     "agent/policy": (("agent/directory", "lib/base", "lib/records"), ()),
     "agent/credential": (
-        ("agent/directory", "agent/policy", "lib/base", "lib/crypto", "lib/jose", "lib/records"),
+        ("agent/directory", "agent/policy", "lib/base", "lib/crypto", "lib/jose", "lib/oidc", "lib/records"),
         ("jansson",),
     ),
     "agent/login": (
-        ("agent/directory", "agent/policy", "agent/credential", "agent/audit", "lib/base", "lib/crypto", "lib/records"),
-        (),
+        (
+            "agent/directory",
+            "agent/policy",
+            "agent/credential",
+            "agent/audit",
+            "lib/base",
+            "lib/crypto",
+            "lib/jose",
+            "lib/oidc",
+            "lib/records",
+        ),
+        ("qrencode",),
     ),
     "agent/session": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "systemd")),
     "control_plane": (
@@ -73,6 +88,7 @@ RULES = {
             "lib/records",
             "lib/feed",
             "lib/http",
+            "lib/oidc",
         ),
         ("jansson", "systemd"),
     ),
