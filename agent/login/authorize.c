@@ -19,8 +19,9 @@ struct stage {
 	const struct service_rule *rule;
 	const struct user_record *user, *subject;
 	const struct key_record *key;
-	int64_t authenticated_at, now;
+	int64_t now;
 	bool by_root;                     /* root asked, whom nobody here refuses */
+	bool ended;                       /* their sign-ins were, since the credential was given */
 	bool proof_to_come;               /* sshd names the public key at the session stage only */
 	char mistaken[LOGIN_DETAIL_SIZE]; /* a name is one person to the system, another to the directory */
 };
@@ -67,7 +68,7 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 		return REASON_LOGIN_EXPIRED;
 	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
-	s->authenticated_at = entry->authenticated_at;
+	s->ended = s->user->sessions_valid_from > entry->valid_from;
 	if (*entry->access.id)
 		return token_in_force(s->d, s->user, &entry->access, s->now);
 	s->key = directory_key(s->d, entry->key_id);
@@ -87,7 +88,6 @@ static enum reason check_proof(struct login_book *book, struct stage *s, uint64_
 	const char *auth_info = s->request->ssh_auth_info ? s->request->ssh_auth_info : "";
 
 	snprintf(verdict->credential, sizeof(verdict->credential), "none");
-	s->authenticated_at = s->now;
 	if (s->request->token && *s->request->token)
 		return check_token(book, s, now_usec, verdict);
 	if (!s->rule->needs_proof && !*auth_info)
@@ -115,7 +115,7 @@ static void decide(struct login_book *book, struct stage *s, uint64_t now_usec, 
 		.local = s->rule->place == SERVICE_LOCAL || (s->rule->place == SERVICE_CONSOLE && !*origin->source),
 		.implied = s->rule->implied,
 		.now = s->now,
-		.authenticated_at = s->authenticated_at,
+		.sign_in_ended = s->ended,
 		.freshness = login_book_freshness(book),
 		.boot_now = now_usec,
 	};

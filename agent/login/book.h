@@ -29,7 +29,10 @@ struct login_entry {
 	uint8_t verifier[SHA256_BYTES]; /* of that key then: another key under its id is not this login's */
 	struct credential_token access; /* instead of a key */
 	char credential[CREDENTIAL_NAME_SIZE];
-	int64_t authenticated_at;
+	/* The person's sessions_valid_from when the credential was found good. Has it moved since, the sign-in was
+	 * ended. No clock is asked: it is the control plane's second, rounded up, and this host's clock may lag or
+	 * lead. */
+	int64_t valid_from;
 };
 
 struct throttle *login_book_throttle(struct login_book *book);

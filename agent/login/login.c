@@ -205,8 +205,7 @@ static const char *refusal_text(const struct credential_result *result)
 }
 
 static void answer_right(struct login_book *book, struct login_entry *entry, const struct audit_event *event,
-			 const struct credential_result *result, uint64_t now_usec, int64_t realtime,
-			 struct login_reply *reply)
+			 const struct credential_result *result, uint64_t now_usec, struct login_reply *reply)
 {
 	struct audit_event used = *event;
 
@@ -217,7 +216,7 @@ static void answer_right(struct login_book *book, struct login_entry *entry, con
 	}
 	entry->access = result->token;
 	snprintf(entry->credential, sizeof(entry->credential), "%s", result->name);
-	entry->authenticated_at = realtime;
+	entry->valid_from = result->user->sessions_valid_from;
 	login_book_finish(book, entry, now_usec + FINISHED_MAX);
 	used.kind = AUDIT_KEY_USED;
 	used.reason = REASON_ALLOWED;
@@ -311,7 +310,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	reply.delay_usec = state.delay_usec;
 	if (result.reason == REASON_ALLOWED) {
 		event = login_event(d, &origin, user);
-		answer_right(book, entry, &event, &result, now_usec, realtime, &reply);
+		answer_right(book, entry, &event, &result, now_usec, &reply);
 		*ret = reply;
 		return;
 	}

@@ -74,7 +74,7 @@ static enum reason decide_person(const struct policy_request *request, const str
 		if (reason != REASON_ALLOWED)
 			return reason;
 	}
-	if (request->authenticated_at && request->authenticated_at < user->sessions_valid_from)
+	if (request->sign_in_ended)
 		return REASON_CREDENTIAL_STALE;
 	if (key) {
 		/* Whoever asks nothing in particular asks for nothing that a scope could forbid. */

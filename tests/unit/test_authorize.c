@@ -59,19 +59,67 @@ static void revoked_in_between(void **state)
 	assert_int_equal(authorize(&alice, token, "").reason, REASON_KEY_EXPIRED);
 }
 
+/* The sign-ins of moved, who has this key and a public one, were ended then. */
+static void cut_at(const char *when, const struct fixture_key *key)
+{
+	static const char line[] = "sessions_valid_from: 2027-01-15T08:00:30Z}";
+	const char *at = strstr(fixture_yaml, line);
+	char yaml[8192];
+
+	assert_non_null(at);
+	snprintf(yaml, sizeof(yaml), "%.*ssessions_valid_from: %s, ssh_keys: [" SSH_KEY "]}%skeys:\n%s",
+		 (int)(at - fixture_yaml), fixture_yaml, when, at + strlen(line), key->yaml);
+	directory_unref(d);
+	d = fixture_load("gpu-1", yaml);
+}
+
 static void sessions_cut_in_between(void **state)
 {
 	struct fixture_key key = fixture_key(API_KEY_PERSON, "usr_moved", "laptop", "");
 	struct login_origin moved = from_ssh("moved");
 	char token[LOGIN_TOKEN_CHARS + 1];
 
-	directory_unref(d);
-	d = fixture_join("gpu-1", fixture_yaml, "keys:\n", key.yaml, NULL); /* valid from today + 30 s */
+	cut_at("2027-01-15T08:00:00Z", &key);
 	sign_in("moved", key.text, token);
-	today += 60;
+	assert_int_equal(authorize(&moved, token, "").reason, REASON_ALLOWED);
+	cut_at("2027-01-15T08:00:30Z", &key);
+	assert_int_equal(authorize(&moved, token, "").reason, REASON_CREDENTIAL_STALE);
+	assert_int_equal(heard.reason, REASON_CREDENTIAL_STALE);
+	today += 60; /* what was ended stays so */
 	assert_int_equal(authorize(&moved, token, "").reason, REASON_CREDENTIAL_STALE);
 	sign_in("moved", key.text, token);
 	assert_int_equal(authorize(&moved, token, "").reason, REASON_ALLOWED);
+	/* By a clock of ours that leads the control plane's all this lies before the sign-in. */
+	cut_at("2027-01-15T08:00:31Z", &key);
+	assert_int_equal(authorize(&moved, token, "").reason, REASON_CREDENTIAL_STALE);
+}
+
+/* Who signs in after the cut is let in at once: it is the control plane's second, rounded up, and the clock of this
+ * host may lag far behind it. */
+static void a_sign_in_right_after_the_cut(void **state)
+{
+	static const char *const cuts[] = {"2027-01-15T08:00:01Z", "2027-01-15T08:00:30Z", "2027-01-15T09:00:00Z"};
+	struct fixture_key key = fixture_key(API_KEY_PERSON, "usr_moved", "laptop", "");
+	struct login_authorize session = {
+		.origin = from_ssh("moved"), .token = "", .ssh_auth_info = "publickey " SSH_KEY, .again = true};
+	struct login_origin moved = from_ssh("moved");
+	struct login_verdict verdict;
+	char token[LOGIN_TOKEN_CHARS + 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+		cut_at(cuts[i], &key);
+		sign_in("moved", key.text, token);
+		assert_int_equal(authorize(&moved, token, "").reason, REASON_ALLOWED);
+		session.token = token;
+		login_authorize(book, d, &session, now, today, &verdict);
+		assert_int_equal(verdict.reason, REASON_ALLOWED);
+		/* By a public key, at both stages. */
+		assert_int_equal(authorize(&moved, "", "").reason, REASON_ALLOWED);
+		assert_int_equal(authorize(&moved, "", "publickey " SSH_KEY).reason, REASON_ALLOWED);
+		session.token = "";
+		login_authorize(book, d, &session, now, today, &verdict);
+		assert_int_equal(verdict.reason, REASON_ALLOWED);
+	}
 }
 
 static void the_reason_is_told_after_the_proof(void **state)
@@ -394,6 +442,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(revoked_in_between),
 		TEST(sessions_cut_in_between),
+		TEST(a_sign_in_right_after_the_cut),
 		TEST(the_reason_is_told_after_the_proof),
 		TEST(keys_that_end_soon),
 		TEST(ssh_keys),

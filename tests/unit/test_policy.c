@@ -18,7 +18,7 @@ struct question {
 	const char *user, *action, *project, *service, *source;
 	const struct key_record *key;
 	bool local, implied;
-	int64_t authenticated_at;
+	bool sign_in_ended;
 	int64_t now; /* 0: FIXTURE_NOW */
 };
 
@@ -33,7 +33,7 @@ static struct policy_decision ask(const struct directory *d, const struct questi
 		.local = q->local,
 		.implied = q->implied,
 		.now = q->now ? q->now : FIXTURE_NOW,
-		.authenticated_at = q->authenticated_at,
+		.sign_in_ended = q->sign_in_ended,
 	};
 	struct policy_decision decision;
 
@@ -254,14 +254,17 @@ static void hours_are_for_signing_in(void **state)
 static void sign_ins_before_the_cut(void **state)
 {
 	_cleanup_(directory_unrefp) struct directory *d = fixture_load("gpu-1", fixture_yaml);
-	struct question q = {.user = "moved", .action = "host.login", .service = "sshd"}; /* valid from now + 30 s */
+	struct question q = {.user = "moved", .action = "host.login", .service = "sshd", .sign_in_ended = true};
 
-	q.authenticated_at = FIXTURE_NOW + 29;
 	expect(d, &q, REASON_CREDENTIAL_STALE);
-	q.authenticated_at = FIXTURE_NOW + 30;
-	expect(d, &q, REASON_ALLOWED);
-	q.authenticated_at = 0; /* not a sign-in */
-	expect(d, &q, REASON_ALLOWED);
+	q.sign_in_ended = false;
+	expect(d, &q,
+	       REASON_ALLOWED); /* the cut is half a minute ahead of this host's clock, and no matter of policy */
+	/* What says more comes first, what says less after it. */
+	q = (struct question){.user = "gone", .action = "host.login", .service = "sshd", .sign_in_ended = true};
+	expect(d, &q, REASON_USER_SUSPENDED);
+	q.user = "mallory";
+	expect(d, &q, REASON_CREDENTIAL_STALE);
 }
 
 static void sources(void **state)

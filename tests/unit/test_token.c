@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/audit.h"
+#include "base/clock.h"
 #include "base/macros.h"
 #include "credential/token.h"
 #include "jwt_fixture.h"
+#include "login/login.h"
 #include "picture_feed.h"
 
 #define ACME "ten_acme000000000000"
@@ -232,26 +235,109 @@ static void ended(void **state)
 	assert_int_equal(check_claim(NULL, NULL), REASON_TOKEN_WRONG);
 }
 
-static void sessions_ended(void **state)
+static void end_sessions(int version, int64_t valid_from)
 {
 	const struct user_record *alice = directory_user(d, "usr_acme_alice");
 	char lines[512];
 
+	snprintf(lines, sizeof(lines),
+		 "put user usr_acme_alice %d {\"login\":\"%s\",\"uid\":%u,\"sessions_valid_from\":%lld}", version,
+		 alice->login, alice->uid, (long long)valid_from);
+	say(acme, lines);
+}
+
+static void sessions_ended(void **state)
+{
 	for (int later = 0; later < 2; later++) {
-		snprintf(lines, sizeof(lines),
-			 "put user usr_acme_alice %d {\"login\":\"%s\",\"uid\":%u,\"sessions_valid_from\":%d}",
-			 10 + later, alice->login, alice->uid, NOW + later);
-		say(acme, lines);
-		alice = directory_user(d, "usr_acme_alice");
+		end_sessions(10 + later, NOW + later);
 		assert_int_equal(check_claim(NULL, NULL), later ? REASON_CREDENTIAL_STALE : REASON_ALLOWED);
 	}
+}
+
+static void unheard(void *context, const struct audit_event *event, const char *fields, size_t length)
+{
+}
+
+static uint64_t clock_now(void)
+{
+	return 5000 * USEC_PER_SEC;
+}
+
+/* Signs alice in with a token of this second; how that went at the prompt. */
+static struct login_reply sign_in(struct login_book *book, const struct login_origin *origin, int64_t issued,
+				  int64_t now)
+{
+	json_t *claims = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "iss", ISSUER, "aud", ISSUER, "sub",
+				   "usr_acme_alice", "tenant", ACME, "kind", "user", "jti", "jti1", "iat",
+				   (json_int_t)issued, "exp", (json_int_t)issued + 900);
+	struct buffer token = BUFFER_INIT;
+	struct login_reply reply;
+
+	assert_result(jwt_sign(&ours, "at+jwt", claims, &token), 0);
+	login_start(book, d, origin, 1, clock_now(), now, &reply);
+	assert_int_equal(reply.step, LOGIN_PROMPT);
+	login_answer(book, d, reply.token, 1, token.data, token.length, clock_now(), now, &reply);
+	buffer_finish(&token);
+	json_decref(claims);
+	return reply;
+}
+
+/* The control plane dates a token that it issues in the second of the cut to the cut itself, which lies ahead of now.
+ * It signs in, and one from before the cut does not. */
+static void signs_in_right_after_the_cut(void **state)
+{
+	const struct login_origin origin = {.user = directory_user(d, "usr_acme_alice")->login,
+					    .service = "sshd",
+					    .source = "192.0.2.1",
+					    .terminal = "ssh",
+					    .requesting_user = "",
+					    .uid = LOGIN_UID_UNSAID,
+					    .requesting_uid = LOGIN_UID_UNSAID};
+	struct login_authorize account = {.origin = origin, .ssh_auth_info = ""};
+	static const struct freshness_entry entries[] = {{ACME, UINT64_MAX}};
+	static const struct freshness fresh = {entries, ARRAY_LEN(entries)};
+	struct audit *audit = NULL;
+	struct login_book *book = NULL;
+	struct login_verdict verdict;
+	struct login_reply reply;
+
+	assert_result(audit_create("gpu-1", &audit), 0);
+	audit_divert(audit, unheard, NULL, clock_now);
+	assert_result(login_book_create(audit, &book), 0);
+	login_book_set_freshness(book, &fresh);
+	say(acme, "put host hrl_1 1 {\"name\":\"*\",\"serves\":[{\"project\":\"prj_acme\",\"login\":[\"owner\","
+		  "\"editor\",\"viewer\"]}]}");
+	end_sessions(10, NOW + 1);
+	reply = sign_in(book, &origin, NOW, NOW);
+	assert_int_not_equal(reply.step, LOGIN_ALLOWED);
+	for (int lag = 0; lag < 30; lag += 29) { /* as far as a host's clock may lag behind tokens */
+		reply = sign_in(book, &origin, NOW + 1, NOW - lag);
+		assert_int_equal(reply.step, LOGIN_ALLOWED);
+		account.token = reply.token;
+		login_authorize(book, d, &account, clock_now(), NOW - lag, &verdict);
+		if (verdict.reason != REASON_ALLOWED)
+			fail_msg("%s", reason_word(verdict.reason));
+	}
+	/* Another cut within that second ends it, before the session and after. */
+	end_sessions(11, NOW + 2);
+	login_authorize(book, d, &account, clock_now(), NOW, &verdict);
+	assert_int_equal(verdict.reason, REASON_CREDENTIAL_STALE);
+	assert_int_not_equal(sign_in(book, &origin, NOW + 1, NOW + 60).step, LOGIN_ALLOWED);
+	login_book_destroy(book);
+	audit_destroy(audit);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(good), TEST(wrong), TEST(tenants_apart), TEST(times), TEST(ended), TEST(sessions_ended),
+		TEST(good),
+		TEST(wrong),
+		TEST(tenants_apart),
+		TEST(times),
+		TEST(ended),
+		TEST(sessions_ended),
+		TEST(signs_in_right_after_the_cut),
 	};
 
 	return cmocka_run_group_tests(tests, jwt_set_up, jwt_tear_down);
