@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * An HTTPS client on libcurl, for one sd-event-like loop: TLS 1.3, system CA store or one file, optional pin of the
- * public key, proxy, limits on sizes and times. Non-blocking: a transfer's callbacks run on the loop's thread.
+ * An HTTPS client on libcurl, for one sd-event-like loop: TLS 1.3 (or 1.2 where the caller says so), system CA store or
+ * one file, optional pin of the public key, proxy, limits on sizes and times. Non-blocking: a transfer's callbacks run
+ * on the loop's thread.
  *
  * The loop is the caller's: it gives http_hooks that watch descriptors and one timer (agent/feed does it with
  * sd-event); http_wait runs everything by itself, for tenantctl and tests.
@@ -25,6 +26,7 @@ struct http_options {
 	const char *user_agent;
 	uint32_t connect_timeout_ms; /* 0: 10 000 */
 	bool allow_plain;            /* http:// to loopback, for tests; else https only */
+	bool accept_tls12;           /* of others' servers, which may have no better; else 1.3 alone */
 };
 /* Called on the loop's thread. `watch`: events are EPOLLIN/EPOLLOUT bits, 0: no more. `timer`: UINT64_MAX: none. */
 struct http_hooks {
@@ -46,7 +48,7 @@ enum http_fault {
 	HTTP_NO_NAME,  /* DNS */
 	HTTP_NO_ROUTE, /* refused, unreachable */
 	HTTP_NO_PROXY,
-	HTTP_BAD_PEER, /* certificate, host name, pin, TLS below 1.3 */
+	HTTP_BAD_PEER, /* certificate, host name, pin, TLS too old */
 	HTTP_TIMED_OUT,
 	HTTP_CUT, /* ended in the middle */
 	HTTP_TOO_LARGE,
@@ -70,8 +72,9 @@ int http_url_check(const char *url, bool allow_plain, struct problem *problem);
 struct http_request {
 	const char *method; /* "GET" */
 	const char *url;
-	const char *bearer;       /* access token; NULL */
-	const char *content_type; /* with body */
+	const char *bearer;        /* access token; NULL */
+	const char *authorization; /* the whole value of that header instead; NULL */
+	const char *content_type;  /* with body */
 	const char *accept;
 	const char *body;
 	size_t body_length; /* copied */

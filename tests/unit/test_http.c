@@ -21,6 +21,7 @@
 
 #define PRIORITY_13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 #define PRIORITY_12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+#define PRIORITY_11 "NORMAL:-VERS-ALL:+VERS-TLS1.1:%COMPAT"
 
 /* ---- servers ----------------------------------------------------------------------------------------- */
 
@@ -238,6 +239,16 @@ static void test_answers(void **state)
 	assert_non_null(strstr(seen, "{\"a\":1}\n"));
 	assert_null(strstr(seen, "Authorization"));
 
+	outcome = ask_plain(daemon, "/p",
+			    (struct http_request){.authorization = "Basic YTpi",
+						  .method = "POST",
+						  .content_type = "application/x-www-form-urlencoded",
+						  .body = "a=b",
+						  .body_length = 3});
+	assert_int_equal(outcome.status, 200);
+	assert_non_null(strstr(seen, "Authorization: Basic YTpi\n"));
+	assert_non_null(strstr(seen, "Content-Type: application/x-www-form-urlencoded\n"));
+
 	outcome = ask_plain(daemon, "/p", (struct http_request){.method = "POST", .body = "", .body_length = 0});
 	assert_int_equal(outcome.status, 200);
 	assert_non_null(strstr(seen, "POST /p\n"));
@@ -336,6 +347,13 @@ static void test_headers_carry_no_line_end(void **state)
 
 	assert_int_equal(http_create(&plain, NULL, &http), 0);
 	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
+	request.bearer = NULL;
+	request.authorization = "Basic a\nX-Other: b";
+	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
+	/* Two of them are one too many. */
+	request.bearer = "a";
+	request.authorization = "Basic b";
+	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
 }
 
 static void test_tls(void **state)
@@ -344,7 +362,7 @@ static void test_tls(void **state)
 	int fd = mkstemp(path), other_fd = mkstemp(other_path);
 	struct fake_tls tls, other;
 	struct http_options options = {.ca_file = path, .proxy = ""};
-	struct MHD_Daemon *daemon, *old;
+	struct MHD_Daemon *daemon, *old, *older;
 	struct outcome outcome;
 	char pins[160];
 
@@ -354,6 +372,7 @@ static void test_tls(void **state)
 	assert_int_equal(fd_write_all(other_fd, other.certificate, strlen(other.certificate)), 0);
 	daemon = serve(&tls, PRIORITY_13);
 	old = serve(&tls, PRIORITY_12);
+	older = serve(&tls, PRIORITY_11);
 
 	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(daemon), "/")});
 	assert_int_equal(outcome.status, 200);
@@ -387,6 +406,17 @@ static void test_tls(void **state)
 	/* TLS 1.2 only. */
 	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(old), "/")});
 	assert_int_equal(outcome.fault, HTTP_BAD_PEER);
+	/* Where 1.2 will do, 1.1 does not, and all else is asked for as before. */
+	options.accept_tls12 = true;
+	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(old), "/")});
+	assert_int_equal(outcome.status, 200);
+	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(older), "/")});
+	assert_int_equal(outcome.fault, HTTP_BAD_PEER);
+	outcome = ask(&options, (struct http_request){.url = url_of("https", "localhost", port_of(old), "/")});
+	assert_int_equal(outcome.fault, HTTP_BAD_PEER);
+	options.ca_file = other_path;
+	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(old), "/")});
+	assert_int_equal(outcome.fault, HTTP_BAD_PEER);
 	/* No certificates to trust at all. */
 	options.ca_file = "/nonexistent/ca.pem";
 	outcome = ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port_of(daemon), "/")});
@@ -394,6 +424,7 @@ static void test_tls(void **state)
 
 	MHD_stop_daemon(daemon);
 	MHD_stop_daemon(old);
+	MHD_stop_daemon(older);
 	fake_tls_finish(&tls);
 	fake_tls_finish(&other);
 	close(fd);
