@@ -22,6 +22,10 @@
 #define FEED_RECORDS_DEFAULT 4000000U
 #define CONNECTIONS_MOST 65536U
 #define HOST_NAME_MAX_BYTES 64U
+#define SSO_TIMEOUT_SEC 300U
+#define SSO_WAITING_DEFAULT 1000U
+#define SSO_WAITING_MOST 2000U /* what the agent's thread for them has room for (agent/sso/sso.h) */
+#define CODE_LIFETIME_SEC 120U
 #define KEYS_ACCOUNT "tenantd-keys"
 
 static int set_host_name(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
@@ -86,6 +90,35 @@ static int set_bool(struct settings *settings, const struct setting *setting, co
 	    parse_bool(value->text, settings_target(settings, setting)) < 0)
 		return settings_fault(settings, value, "true or false is expected here", "write true or false");
 	return 0;
+}
+
+/* A span in whole seconds, from `least` to `most`, into a uint32_t. */
+static int set_span(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	char least[48], most[48], remedy[128];
+	uint64_t seconds;
+
+	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_duration(value->text, &seconds) < 0)
+		return settings_fault(settings, value, "a span of time is expected here", "write 90s, 5min or 1h");
+	snprintf(remedy, sizeof(remedy), "at least %s, at most %s", format_span(setting->least, least, sizeof(least)),
+		 format_span(setting->most, most, sizeof(most)));
+	if (seconds < setting->least || seconds > setting->most)
+		return settings_fault(settings, value, "the span is out of range", remedy);
+	*(uint32_t *)settings_target(settings, setting) = (uint32_t)seconds;
+	return 0;
+}
+
+static int set_qr(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	static const char *const words[] = {[QR_UTF8] = "utf8", [QR_ASCII] = "ascii", [QR_OFF] = "off"};
+
+	for (size_t i = 0; value->kind == YAML_TREE_SCALAR && i < ARRAY_LEN(words); i++) {
+		if (text_equal(value->text, words[i])) {
+			*(enum config_qr *)settings_target(settings, setting) = (enum config_qr)i;
+			return 0;
+		}
+	}
+	return settings_fault(settings, value, "not a way to draw a QR code", "utf8, ascii or off");
 }
 
 static const char *const may_words[] = {"verify", "check", "sessions", "subscribe", "emit", "metrics", "ssh-keys"};
@@ -248,6 +281,17 @@ static const struct setting feed_options[] = {
 	SETTING("import", settings_path, AT(import_dir)),
 	SETTING_RANGE("max_records", settings_number, AT(max_records), FEED_RECORDS_LEAST, FEED_RECORDS_MOST),
 };
+static const struct setting sso_options[] = {
+	SETTING("enabled", set_bool, AT(sso.enabled)),
+	SETTING("ca_file", settings_path, AT(sso.ca_file)),
+	SETTING("proxy", set_proxy, AT(sso.proxy)),
+	SETTING_RANGE("timeout", set_span, AT(sso.timeout_sec), 30, 1800),
+	SETTING_RANGE("max_waiting", settings_number, AT(sso.max_waiting), 1, SSO_WAITING_MOST),
+	SETTING("qr", set_qr, AT(sso.qr)),
+};
+static const struct setting code_options[] = {
+	SETTING_RANGE("lifetime", set_span, AT(code_lifetime_sec), 30, 3600),
+};
 static const struct setting limit_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(connections), CONNECTIONS_LEAST / 8, CONNECTIONS_MOST),
 	SETTING_RANGE("connections_per_user", settings_number, AT(connections_per_user), CONNECTIONS_LEAST / 8,
@@ -261,6 +305,8 @@ static const struct setting top_options[] = {
 	SETTING_GROUP("directory", directory_options),
 	SETTING_GROUP("control_plane", control_options),
 	SETTING_GROUP("feeds", feed_options),
+	SETTING_GROUP("sso", sso_options),
+	SETTING_GROUP("codes", code_options),
 	SETTING("services", set_services, AT(services)),
 	SETTING_GROUP("limits", limit_options),
 	SETTING_GROUP("paths", path_options),
@@ -301,6 +347,9 @@ static int config_new(struct config **ret)
 	config->log_level = LOG_INFO;
 	config->connections = 4096;
 	config->connections_per_user = 128;
+	config->sso = (struct config_sso){
+		.enabled = true, .timeout_sec = SSO_TIMEOUT_SEC, .max_waiting = SSO_WAITING_DEFAULT};
+	config->code_lifetime_sec = CODE_LIFETIME_SEC;
 	config->keys_uid = CONFIG_UID_NONE;
 	config->host_name = "localhost";
 	if (uname(&names) == 0 && names.nodename[0])

@@ -27,6 +27,18 @@ enum config_may {
 	MAY_SSH_KEYS = 1U << 6,  /* SshKeys of anybody */
 };
 
+/* How an address is drawn for a camera. */
+enum config_qr { QR_UTF8, QR_ASCII, QR_OFF };
+
+/* Single sign-on at the prompt. */
+struct config_sso {
+	bool enabled;
+	const char *ca_file, *proxy; /* NULL: the system's, the environment's */
+	uint32_t timeout_sec;        /* from the prompt until it is given up */
+	uint32_t max_waiting;        /* people at once */
+	enum config_qr qr;
+};
+
 struct config_service {
 	const char *name;
 	const char *user; /* as it was written; NULL when `uid` was */
@@ -55,7 +67,9 @@ struct config {
 	struct config_service *services;
 	uint32_t service_count;
 	uint64_t fingerprint; /* of all that was read: equal configurations have equal ones (in one process) */
-	uint32_t keys_uid;    /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
+	struct config_sso sso;
+	uint32_t code_lifetime_sec; /* of one-time sign-in codes */
+	uint32_t keys_uid;          /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
 };
 
 /* Reads `path` (absent: all defaults, unless `must_exist`) and its drop-ins. 0; -EINVAL, -ENOENT, -EPERM … with

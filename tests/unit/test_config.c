@@ -49,6 +49,13 @@ static void nothing_gives_the_defaults(void **state)
 	assert_false(config->enumerate);
 	assert_int_equal(config->log_level, LOG_INFO);
 	assert_int_equal(config->service_count, 0);
+	assert_true(config->sso.enabled);
+	assert_null(config->sso.ca_file);
+	assert_null(config->sso.proxy);
+	assert_int_equal(config->sso.timeout_sec, 300);
+	assert_int_equal(config->sso.max_waiting, 1000);
+	assert_int_equal(config->sso.qr, QR_UTF8);
+	assert_int_equal(config->code_lifetime_sec, 120);
 	assert_true(config->host_name[0] != '\0');
 	config_free(config);
 	config_free(parse("# only a comment\n"));
@@ -56,17 +63,19 @@ static void nothing_gives_the_defaults(void **state)
 
 static void everything_can_be_set(void **state)
 {
-	struct config *config =
-		parse("host_name: gpu-7.example\n"
-		      "log_level: debug\n"
-		      "enumerate: true\n"
-		      "subids: true\n"
-		      "directory: {path: /srv/people.yaml}\n"
-		      "feeds: {max_records: 20000}\n"
-		      "limits: {connections: 512, connections_per_user: 16}\n"
-		      "services:\n"
-		      "  - {name: hub, uid: 990, may: [verify, ssh-keys]}\n"
-		      "paths: {state: /a, run: /b, map: /c, seal_key: /d, agent_socket: /e, userdb_socket: /f}\n");
+	struct config *config = parse(
+		"host_name: gpu-7.example\n"
+		"log_level: debug\n"
+		"enumerate: true\n"
+		"subids: true\n"
+		"directory: {path: /srv/people.yaml}\n"
+		"feeds: {max_records: 20000}\n"
+		"limits: {connections: 512, connections_per_user: 16}\n"
+		"sso: {enabled: false, ca_file: /ca.pem, proxy: none, timeout: 30min, max_waiting: 2000, qr: off}\n"
+		"codes: {lifetime: 90s}\n"
+		"services:\n"
+		"  - {name: hub, uid: 990, may: [verify, ssh-keys]}\n"
+		"paths: {state: /a, run: /b, map: /c, seal_key: /d, agent_socket: /e, userdb_socket: /f}\n");
 	const char *name = NULL;
 
 	(void)state;
@@ -75,6 +84,13 @@ static void everything_can_be_set(void **state)
 	assert_true(config->enumerate && config->subids);
 	assert_int_equal(config->connections, 512);
 	assert_int_equal(config->max_records, 20000);
+	assert_false(config->sso.enabled);
+	assert_string_equal(config->sso.ca_file, "/ca.pem");
+	assert_string_equal(config->sso.proxy, "");
+	assert_int_equal(config->sso.timeout_sec, 1800);
+	assert_int_equal(config->sso.max_waiting, 2000);
+	assert_int_equal(config->sso.qr, QR_OFF);
+	assert_int_equal(config->code_lifetime_sec, 90);
 	assert_int_equal(config_may(config, 990, &name), MAY_VERIFY | MAY_SSH_KEYS);
 	assert_string_equal(name, "hub");
 	assert_int_equal(config_may(config, 991, NULL), 0);
@@ -115,6 +131,20 @@ static void mistakes_are_shown_with_their_place(void **state)
 	expect_refused("control_plane: {ca_file: ca.pem}\n", 1, 26, "absolute path", "");
 	expect_refused("control_plane: {ca_fil: /ca.pem}\n", 1, 17, "ca_fil", "did you mean 'ca_file'");
 	expect_refused("feeds: {import: feeds}\n", 1, 17, "absolute path", "");
+	expect_refused("sso: {timeout: 300}\n", 1, 16, "span of time", "5min");
+	expect_refused("sso: {timeout: 29s}\n", 1, 16, "out of range", "at least 30 seconds, at most 30 minutes");
+	expect_refused("sso: {timeout: 31min}\n", 1, 16, "out of range", "");
+	expect_refused("sso: {timeout: 99999999999999999999d}\n", 1, 16, "span of time", "");
+	expect_refused("sso: {timeout: [5min]}\n", 1, 16, "span of time", "");
+	expect_refused("sso: {max_waiting: 0}\n", 1, 20, "out of range", "at least 1");
+	expect_refused("sso: {max_waiting: 2001}\n", 1, 20, "out of range", "at most 2000");
+	expect_refused("sso: {qr: big}\n", 1, 11, "QR", "ascii");
+	expect_refused("sso: {enabled: maybe}\n", 1, 16, "true or false", "");
+	expect_refused("sso: {proxy: 'ftp://x'}\n", 1, 14, "proxy", "http://");
+	expect_refused("sso: {ca_file: ca.pem}\n", 1, 16, "absolute path", "");
+	expect_refused("sso: {time_out: 5min}\n", 1, 7, "time_out", "did you mean 'timeout'");
+	expect_refused("codes: {lifetime: 0}\n", 1, 19, "out of range", "");
+	expect_refused("codes: {lifetime: 2h}\n", 1, 19, "out of range", "at most 1 hour");
 	expect_refused("services: {}\n", 1, 11, "list", "");
 	expect_refused("services:\n  - {name: hub, uid: 990}\n", 2, 5, "incomplete", "");
 	expect_refused("services:\n  - {name: hub, may: [verify]}\n", 2, 5, "incomplete", "");
