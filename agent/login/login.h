@@ -18,6 +18,7 @@
 
 #define LOGIN_TOKEN_CHARS 32 /* base62, random: what PAM carries from stage to stage */
 #define LOGIN_MESSAGE_MAX 512
+#define LOGIN_PROMPT_MAX 8192 /* with a QR picture */
 #define LOGIN_UID_UNSAID UINT32_MAX
 
 struct login_book; /* the logins under way and the throttle */
@@ -28,6 +29,7 @@ struct login_origin {
 	/* What the system gave for the names of `user` and `requesting_user`: the program runs as that uid, whomever
 	 * the directory means by the name meanwhile. When the two differ nothing can be decided. */
 	uint32_t uid, requesting_uid; /* LOGIN_UID_UNSAID where nobody looked */
+	const char *qr;               /* how a QR picture is drawn: "utf8", "ascii", "off"; "" or NULL: as usual here */
 };
 
 enum login_step {
@@ -35,15 +37,16 @@ enum login_step {
 	LOGIN_ALLOWED,
 	LOGIN_DENIED, /* final: reason, message */
 	LOGIN_BROKEN,
+	LOGIN_PENDING, /* the reply comes later, by one of the functions of login/sso.h; nothing else is set */
 };
 struct login_reply {
 	enum login_step step;
 	enum reason reason; /* what may be told; the precise one is in the audit alone */
 	bool echo;
-	bool unknown_user;            /* not ours: PAM_USER_UNKNOWN */
-	bool final;                   /* no further attempt in this conversation (PAM_MAXTRIES) */
-	uint64_t delay_usec;          /* hold the reply back this long (failed attempts grow it) */
-	char text[LOGIN_MESSAGE_MAX]; /* prompt, or message for the person */
+	bool unknown_user;           /* not ours: PAM_USER_UNKNOWN */
+	bool final;                  /* no further attempt in this conversation (PAM_MAXTRIES) */
+	uint64_t delay_usec;         /* hold the reply back this long (failed attempts grow it) */
+	char text[LOGIN_PROMPT_MAX]; /* prompt, or message for the person */
 	char token[LOGIN_TOKEN_CHARS + 1];
 };
 
@@ -58,7 +61,8 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 /* Gives the answer to a prompt. `secret` is the caller's to wipe. Only the owner may. */
 void login_answer(struct login_book *book, const struct directory *d, const char *token, uint64_t owner,
 		  const char *secret, size_t length, uint64_t now_usec, int64_t realtime, struct login_reply *ret);
-/* The connection went away: its unfinished logins end (finished ones stay for later stages). */
+/* The connection went away: its unfinished logins end (finished ones stay for later stages), and so does what was begun
+ * for them at identity providers. */
 void login_cancel_owner(struct login_book *book, uint64_t owner, uint64_t now_usec);
 
 /* Account stage: decides whatever signed the person in. `token` "" when no API key did. */
@@ -86,7 +90,7 @@ void login_authorize(struct login_book *book, const struct directory *d, const s
 		     uint64_t now_usec, int64_t realtime, struct login_verdict *ret);
 /* Forgets a finished login (session opened, or pam_end). */
 void login_forget(struct login_book *book, const char *token);
-/* When login_tick wants to run next (boot time), 0: never. Drops what is too old. */
+/* When login_tick (and login_flow_tick, before it) wants to run next (boot time), 0: never. Drops what is too old. */
 uint64_t login_next_tick(const struct login_book *book);
 void login_tick(struct login_book *book, uint64_t now_usec);
 

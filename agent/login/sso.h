@@ -6,6 +6,7 @@
 #pragma once
 
 #include "login/login.h"
+#include "login/qr.h"
 #include "oidc/answers.h"
 #include "oidc/result.h"
 
@@ -24,17 +25,26 @@ struct login_sso {
 	const struct jwks *(*keys)(void *context, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
 				   bool *ret_fresh);
 	void *context;
+	/* agent.yaml; may change at any time. */
+	uint32_t timeout_sec; /* a sign-in waits no longer for its approval, whatever the provider grants; 0: 300 */
+	uint32_t max_waiting; /* sign-ins that wait at the same time; 0: LOGIN_WAITING_MAX, and never more */
+	enum qr_form qr;      /* where the PAM module does not say */
 };
+#define LOGIN_WAITING_MAX 1000U
 /* Borrowed. NULL: there is no single sign-on. */
 void login_book_set_sso(struct login_book *book, const struct login_sso *sso);
 
 /* A reply of step LOGIN_PENDING says that the answer comes later, by one of these: true when somebody waits for it now,
- * with the reply and the connection that it belongs to. */
+ * with the reply and the connection that it belongs to. What comes while nobody waits is kept for the next answer. */
 bool login_flow_prompt(struct login_book *book, const struct directory *d, uint64_t flow,
 		       const struct device_answer *answer, uint64_t now_usec, struct login_reply *ret,
 		       uint64_t *ret_owner);
 bool login_flow_done(struct login_book *book, const struct directory *d, uint64_t flow,
 		     const struct flow_result *result, uint64_t now_usec, int64_t realtime, struct login_reply *ret,
 		     uint64_t *ret_owner);
-/* An answer that was held for long enough: "still waiting" (also as login_next_tick's time comes). Call until false. */
-bool login_flow_tick(struct login_book *book, uint64_t now_usec, struct login_reply *ret, uint64_t *ret_owner);
+/* An answer that was held for long enough ("still waiting"), or a sign-in that nobody approved in time. Call until
+ * false, and then login_tick, as login_next_tick's time comes. */
+bool login_flow_tick(struct login_book *book, const struct directory *d, uint64_t now_usec, struct login_reply *ret,
+		     uint64_t *ret_owner);
+/* Sign-ins that wait for an approval, for Metrics. */
+uint32_t login_flow_waiting(const struct login_book *book);
