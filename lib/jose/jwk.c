@@ -4,9 +4,6 @@
  */
 #include <errno.h>
 #include <jose/jwk.h>
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -14,10 +11,8 @@
 #include "base/text.h"
 #include "jose/base64url.h"
 #include "jose/jwt.h"
+#include "jose/public_key.h"
 #include "json/json_read.h"
-
-DEFINE_CLEANUP(EVP_PKEY, EVP_PKEY_free)
-DEFINE_CLEANUP(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 
 static bool read_number(const char *text, uint8_t out[P256_BYTES])
 {
@@ -68,34 +63,6 @@ int jwt_key_name(struct jwt_public *public)
 	return 0;
 }
 
-/* 1: yes; 0: no; -EIO. */
-static int is_on_curve(const struct jwt_public *public)
-{
-	_cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL),
-						   *check = NULL;
-	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	char group[] = "prime256v1";
-	uint8_t point[1 + 2 * P256_BYTES] = {4}; /* uncompressed */
-	OSSL_PARAM parameters[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
-		OSSL_PARAM_construct_end(),
-	};
-	int r;
-
-	memcpy(point + 1, public->x, P256_BYTES);
-	memcpy(point + 1 + P256_BYTES, public->y, P256_BYTES);
-	if (!context || EVP_PKEY_fromdata_init(context) != 1)
-		return -EIO;
-	r = EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
-	if (r) {
-		check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-		r = check ? EVP_PKEY_public_check(check) == 1 : -EIO;
-	}
-	ERR_clear_error();
-	return r;
-}
-
 struct jwk {
 	const char *type, *curve, *x, *y, *kid, *algorithm, *use;
 };
@@ -112,6 +79,7 @@ int jwt_key_parse(json_t *jwk, struct jwt_public *ret, struct problem *problem)
 		{"use", JSON_FIELD_STRING, offsetof(struct jwk, use), 0},
 	};
 	struct jwk values = {.algorithm = "ES256", .use = "sig"};
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *point = NULL;
 	struct jwt_public key = {0};
 	const char *field;
 	int r;
@@ -128,10 +96,10 @@ int jwt_key_parse(json_t *jwk, struct jwt_public *ret, struct problem *problem)
 		return problem_set(problem, EINVAL, "the key is not a P-256 key for ES256 signatures");
 	if (!read_number(values.x, key.x) || !read_number(values.y, key.y))
 		return problem_set(problem, EINVAL, "a coordinate of the key is not 32 bytes in base64url");
-	r = is_on_curve(&key);
-	if (r == 0)
+	r = public_key_p256(key.x, key.y, &point);
+	if (r == -EINVAL)
 		return problem_set(problem, EINVAL, "the key is no point of the curve P-256");
-	if (r > 0)
+	if (r == 0)
 		r = jwt_key_name(&key);
 	if (r < 0)
 		return problem_set(problem, EIO, "the key could not be checked");

@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "jose/base64url.h"
+#include "jose/compact.h"
 #include "json/json_read.h"
 
 #define ALGORITHM "ES256"
@@ -89,51 +90,12 @@ const char *jwt_fault_word(enum jwt_fault fault)
 	return (unsigned)fault < ARRAY_LEN(words) ? words[fault] : "unknown";
 }
 
-struct part {
-	const char *text;
-	size_t length;
-};
-
-/* Header, claims, signature: two dots, and base64url digits between them. The last may be empty here: then it is a
- * token, and one with a bad signature. */
-static bool split(const char *token, size_t length, struct part ret[3])
-{
-	size_t part = 0, start = 0;
-
-	for (size_t i = 0; i <= length; i++) {
-		if (i < length && token[i] != '.') {
-			if (!base64url_is_digit(token[i]))
-				return false;
-			continue;
-		}
-		if (part == 3)
-			return false;
-		ret[part++] = (struct part){token + start, i - start};
-		start = i + 1;
-	}
-	return part == 3 && ret[0].length > 0 && ret[1].length > 0;
-}
-
 bool jwt_has_shape(const char *text, size_t length)
 {
-	struct part parts[3];
+	struct compact parts;
 
 	/* Every JSON object begins like this in base64url, unless there is a space in it. */
-	return length >= 3 && memcmp(text, "eyJ", 3) == 0 && split(text, length, parts);
-}
-
-/* A part that holds a JSON object. */
-static json_t *read_object(const struct part *part)
-{
-	_cleanup_(json_decrefp) json_t *value = NULL;
-	struct problem unread = {0};
-	char plain[JWT_BYTES_MAX];
-	size_t length;
-
-	if (base64url_decode(part->text, part->length, plain, sizeof(plain), &length) < 0 ||
-	    json_read(plain, length, &value, &unread) < 0 || !json_is_object(value))
-		return NULL;
-	return TAKE_PTR(value);
+	return length >= 3 && memcmp(text, "eyJ", 3) == 0 && compact_split(text, length, &parts);
 }
 
 struct header {
@@ -162,19 +124,21 @@ static enum jwt_fault check_header(json_t *object, const struct jwt_rules *rules
 	return JWT_UNKNOWN_KEY;
 }
 
-static enum jwt_fault check_signature(const struct part parts[3], const struct jwt_public *key)
+static enum jwt_fault check_signature(const struct compact *token, const struct jwt_public *key)
 {
 	_cleanup_(json_decrefp) json_t *jwk = render(key, NULL), *jws = NULL;
+	const struct compact_text *header = &token->parts[COMPACT_HEADER], *claims = &token->parts[COMPACT_CLAIMS],
+				  *text = &token->parts[COMPACT_SIGNATURE];
 	uint8_t signature[SIGNATURE_BYTES];
 	size_t length;
-	int r = base64url_decode(parts[2].text, parts[2].length, signature, sizeof(signature), &length);
+	int r = base64url_decode(text->text, text->length, signature, sizeof(signature), &length);
 
 	if (r == -EINVAL)
 		return JWT_MALFORMED;
 	if (r < 0 || length != SIGNATURE_BYTES)
 		return JWT_BAD_SIGNATURE;
-	jws = json_pack("{s:s%, s:s%, s:s%}", "protected", parts[0].text, parts[0].length, "payload", parts[1].text,
-			parts[1].length, "signature", parts[2].text, parts[2].length);
+	jws = json_pack("{s:s%, s:s%, s:s%}", "protected", header->text, header->length, "payload", claims->text,
+			claims->length, "signature", text->text, text->length);
 	if (!jwk || !jws)
 		return JWT_MALFORMED;
 	return jose_jws_ver(NULL, jws, NULL, jwk, true) ? JWT_FINE : JWT_BAD_SIGNATURE;
@@ -233,12 +197,12 @@ static int peek_member(const json_t *object, const char *name, char ret[JWT_ID_M
 int jwt_peek(const char *token, size_t length, struct jwt_claimed *ret)
 {
 	_cleanup_(json_decrefp) json_t *header = NULL, *claims = NULL;
-	struct part parts[3];
+	struct compact parts;
 
-	if (length > JWT_BYTES_MAX || !split(token, length, parts))
+	if (length > JWT_BYTES_MAX || !compact_split(token, length, &parts))
 		return -EINVAL;
-	header = read_object(&parts[0]);
-	claims = read_object(&parts[1]);
+	header = compact_object(&parts, COMPACT_HEADER);
+	claims = compact_object(&parts, COMPACT_CLAIMS);
 	if (!header || !claims || peek_member(header, "kid", ret->kid) < 0 ||
 	    peek_member(claims, "sub", ret->subject) < 0)
 		return -EINVAL;
@@ -249,20 +213,20 @@ enum jwt_fault jwt_verify(const char *token, size_t length, const struct jwt_rul
 {
 	_cleanup_(json_decrefp) json_t *header = NULL, *claims = NULL;
 	const struct jwt_public *key = NULL;
-	struct part parts[3];
+	struct compact parts;
 	enum jwt_fault fault;
 
-	if (length > JWT_BYTES_MAX || !split(token, length, parts))
+	if (length > JWT_BYTES_MAX || !compact_split(token, length, &parts))
 		return JWT_MALFORMED;
-	header = read_object(&parts[0]);
+	header = compact_object(&parts, COMPACT_HEADER);
 	if (!header)
 		return JWT_MALFORMED;
 	fault = check_header(header, rules, &key);
 	if (fault == JWT_FINE)
-		fault = check_signature(parts, key);
+		fault = check_signature(&parts, key);
 	if (fault != JWT_FINE)
 		return fault;
-	claims = read_object(&parts[1]);
+	claims = compact_object(&parts, COMPACT_CLAIMS);
 	if (!claims)
 		return JWT_MALFORMED;
 	fault = check_claims(claims, rules);

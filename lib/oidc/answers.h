@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/problem.h"
-#include "jose/jws.h"
+#include "jose/jws_verify.h"
 
 #define OIDC_ANSWER_MAX 65536U
 #define OIDC_DEVICE_CODE_MAX 2048U

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jose/jws.h"
+#include "jose/jws_verify.h"
 #include "records/records.h"
 
 #define OIDC_LEEWAY_SEC 60

@@ -29,7 +29,8 @@ enum jws_fault {
 	JWS_ENCRYPTED,   /* five parts */
 	JWS_NESTED,      /* cty: JWT */
 	JWS_BAD_TYPE,    /* typ is none of those allowed */
-	JWS_CRITICAL,    /* crit */
+	JWS_CRITICAL,    /* crit, b64 */
+	JWS_BRINGS_KEY,  /* jwk, jku, x5c, x5u */
 	JWS_UNSIGNED,    /* alg: none */
 	JWS_ALGORITHM,   /* not allowed */
 	JWS_NO_KID,      /* no kid, and several keys could be meant */
@@ -46,8 +47,10 @@ struct jws_rules {
 	unsigned algorithms;      /* JWS_… */
 	const char *const *types; /* NULL-terminated, compared as RFC 7515 says; NULL: "JWT" or none */
 };
-/* JWS_FINE and the claims, an object in which nothing has been judged yet. Out of memory is JWS_MALFORMED. */
-enum jws_fault jws_verify(const char *token, size_t length, const struct jws_rules *rules, json_t **ret_claims);
+/* JWS_FINE and the claims, an object in which nothing has been judged yet, and the one JWS_… that signed them
+ * (`ret_algorithm` may be NULL). Out of memory is JWS_MALFORMED. */
+enum jws_fault jws_verify(const char *token, size_t length, const struct jws_rules *rules, json_t **ret_claims,
+			  unsigned *ret_algorithm);
 /* What a token claims of itself, unverified: good for finding the keys that verify it, and for nothing else. Texts that
  * are missing are "". -EINVAL: cannot be read. */
 struct jws_claimed {
