@@ -15,9 +15,9 @@
 #define LOWER "\xe2\x96\x84"
 
 static const char *const form_words[] = {
-	[QR_UTF8] = "utf8",
-	[QR_ASCII] = "ascii",
-	[QR_OFF] = "off",
+	[QR_FORM_UTF8] = "utf8",
+	[QR_FORM_ASCII] = "ascii",
+	[QR_FORM_OFF] = "off",
 };
 
 bool qr_form_parse(const char *word, enum qr_form *ret)
@@ -86,16 +86,16 @@ size_t qr_render(enum qr_form form, const char *text, char *out, size_t size)
 	unsigned side;
 	QRcode *code;
 
-	if (form == QR_OFF || !*text)
+	if (form == QR_FORM_OFF || !*text)
 		return 0;
 	code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 	if (!code)
 		return 0;
 	drawing.code = code;
 	side = (unsigned)code->width + 2 * MARGIN;
-	if (form == QR_UTF8 && side <= QR_COLUMNS_MAX && (side + 1) / 2 <= QR_LINES_MAX)
+	if (form == QR_FORM_UTF8 && side <= QR_COLUMNS_MAX && (side + 1) / 2 <= QR_LINES_MAX)
 		draw_half_blocks(&drawing);
-	else if (form == QR_ASCII && 2 * side <= QR_COLUMNS_MAX)
+	else if (form == QR_FORM_ASCII && 2 * side <= QR_COLUMNS_MAX)
 		draw_signs(&drawing);
 	QRcode_free(code);
 	if (drawing.length >= size)

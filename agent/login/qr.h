@@ -13,9 +13,9 @@
 #include <stddef.h>
 
 enum qr_form {
-	QR_UTF8,  /* half blocks: two rows of modules a line */
-	QR_ASCII, /* "##" a module */
-	QR_OFF,
+	QR_FORM_UTF8,  /* half blocks: two rows of modules a line */
+	QR_FORM_ASCII, /* "##" a module */
+	QR_FORM_OFF,
 };
 
 #define QR_COLUMNS_MAX 80U
