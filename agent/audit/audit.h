@@ -39,6 +39,9 @@ enum audit_kind {
 	AUDIT_HOST_DISABLED,    /* by a signed revocation: everything was wiped */
 	AUDIT_HOST_ENROLLED,    /* or that it failed, or was undone */
 	AUDIT_NAME_CONFLICT,    /* what two sources claim */
+	AUDIT_CODE_MADE,        /* a one-time sign-in code */
+	AUDIT_CODE_REFUSED,     /* it was asked for, and not made */
+	AUDIT_CODE_USED,        /* it signed somebody in; a wrong one is a denied sign-in */
 	AUDIT_KIND_COUNT,
 };
 

@@ -55,6 +55,12 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 		LOG_NOTICE, OCSF_ENTITY_MANAGEMENT, 1, 2, false},
 	[AUDIT_NAME_CONFLICT] = {"name-conflict", "ec2a55c2061445578e7b40b2fa88e442", "Claimed by two sources, and served by neither",
 		LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 3, true},
+	[AUDIT_CODE_MADE] = {"code-made", "256c427319f14025b8f6b1c050f1164d", "One-time sign-in code made",
+		LOG_NOTICE, OCSF_AUTHENTICATION, 3, 1, false},
+	[AUDIT_CODE_REFUSED] = {"code-refused", "3db68eeeee684de1a26e45bf996af28f", "One-time sign-in code not made",
+		LOG_NOTICE, OCSF_AUTHENTICATION, 3, 2, true},
+	[AUDIT_CODE_USED] = {"code-used", "9e0f4e13e40a440ba8736689e14a904e", "One-time sign-in code used",
+		LOG_INFO, OCSF_API_ACTIVITY, 2, 1, false},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");

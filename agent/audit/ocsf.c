@@ -72,7 +72,7 @@ static struct placed place(const struct audit_event *event, const struct audit_k
 		break;
 	case OCSF_AUTHENTICATION:
 		p.class_name = "Authentication";
-		p.activity_name = p.activity == 1 ? "Logon" : "Logoff";
+		p.activity_name = p.activity == 1 ? "Logon" : p.activity == 2 ? "Logoff" : "Authentication Ticket";
 		break;
 	case OCSF_AUTHORIZE_SESSION:
 		p.class_name = "Authorize Session";

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "credential/code.h"
 #include "credential/token.h"
 #include "crypto/api_key.h"
 #include "jose/jwt.h"
@@ -87,6 +88,7 @@ static const struct credential_kind {
 } kinds[CREDENTIAL_TYPE_COUNT] = {
 	[CREDENTIAL_API_KEY] = {"api-key", is_api_key, check_api_key, NULL},
 	[CREDENTIAL_TOKEN] = {"token", jwt_has_shape, token_check, NULL},
+	[CREDENTIAL_CODE] = {"code", code_has_shape, NULL, NULL},
 	[CREDENTIAL_SSO] = {"sso", is_empty, NULL,
 			    "this host does not offer single sign-on; give an API key (it begins with tnt_)"},
 	[CREDENTIAL_PASSWORD] = {"password", is_anything, NULL,

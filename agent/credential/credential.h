@@ -20,6 +20,7 @@
 enum credential_type {
 	CREDENTIAL_API_KEY,
 	CREDENTIAL_TOKEN,
+	CREDENTIAL_CODE, /* one-time: what it is good for is the conversation's matter (login/codes.h) */
 	CREDENTIAL_SSO,
 	CREDENTIAL_PASSWORD,
 	CREDENTIAL_TYPE_COUNT

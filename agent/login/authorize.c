@@ -69,6 +69,8 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
 	s->ended = s->user->sessions_valid_from > entry->valid_from;
+	if (entry->by_code && !*entry->key_id)
+		return REASON_ALLOWED;
 	if (*entry->access.id)
 		return token_in_force(s->d, s->user, &entry->access, s->now);
 	s->key = directory_key(s->d, entry->key_id);

@@ -12,6 +12,7 @@
 #include "base/macros.h"
 #include "base/secret.h"
 #include "crypto/api_key.h"
+#include "login/codes.h"
 
 #define LOGINS_MAX 4096U
 
@@ -19,6 +20,7 @@ struct login_book {
 	struct audit *audit;               /* borrowed */
 	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
 	struct throttle *throttle;
+	struct codes *codes;
 	struct login_entry **slots; /* LOGINS_MAX */
 	struct hash_index by_token;
 	uint32_t used, unfinished;
@@ -38,6 +40,8 @@ int login_book_create(struct audit *audit, struct login_book **ret)
 	r = book->slots ? 0 : -ENOMEM;
 	if (r == 0)
 		r = throttle_create(&book->throttle);
+	if (r == 0)
+		r = codes_create(&book->codes);
 	if (r == 0)
 		r = hash_index_init(&book->by_token, LOGINS_MAX / 16);
 	if (r < 0) {
@@ -63,8 +67,14 @@ void login_book_destroy(struct login_book *book)
 		free_entry(book->slots[i]);
 	free(book->slots);
 	throttle_destroy(book->throttle);
+	codes_destroy(book->codes);
 	hash_index_finish(&book->by_token);
 	free(book);
+}
+
+struct codes *login_book_codes(struct login_book *book)
+{
+	return book->codes;
 }
 
 struct throttle *login_book_throttle(struct login_book *book)
@@ -200,13 +210,16 @@ void login_forget(struct login_book *book, const char *token)
 
 uint64_t login_next_tick(const struct login_book *book)
 {
-	return book->next_expiry;
+	uint64_t codes = codes_next_tick(book->codes);
+
+	return codes && (book->next_expiry == 0 || codes < book->next_expiry) ? codes : book->next_expiry;
 }
 
 void login_tick(struct login_book *book, uint64_t now_usec)
 {
 	uint64_t next = 0;
 
+	codes_tick(book->codes, now_usec);
 	if (book->next_expiry == 0 || now_usec < book->next_expiry)
 		return;
 	for (uint32_t i = 0; i < LOGINS_MAX; i++) {

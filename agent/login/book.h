@@ -28,6 +28,7 @@ struct login_entry {
 	char key_id[ID_MAX_BYTES + 1];
 	uint8_t verifier[SHA256_BYTES]; /* of that key then: another key under its id is not this login's */
 	struct credential_token access; /* instead of a key */
+	bool by_code;                   /* instead of either, or made by that key */
 	char credential[CREDENTIAL_NAME_SIZE];
 	/* The person's sessions_valid_from when the credential was found good. Has it moved since, the sign-in was
 	 * ended. No clock is asked: it is the control plane's second, rounded up, and this host's clock may lag or
@@ -35,6 +36,8 @@ struct login_entry {
 	int64_t valid_from;
 };
 
+struct codes;
+struct codes *login_book_codes(struct login_book *book);
 struct throttle *login_book_throttle(struct login_book *book);
 struct audit *login_book_audit(struct login_book *book);
 const struct freshness *login_book_freshness(const struct login_book *book);

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/parse.h"
 #include "login/book.h"
+#include "login/codes.h"
 
 #define UNFINISHED_MAX (120 * USEC_PER_SEC) /* sshd's LoginGraceTime */
 #define FINISHED_MAX (600 * USEC_PER_SEC)   /* from the right answer to the opened session */
@@ -192,10 +193,10 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 	*ret = reply;
 }
 
-/* What the person is told about a refused answer. */
-static const char *refusal_text(const struct credential_result *result)
+/* What the person is told about a refused answer. `own`: what its kind says itself, NULL: nothing. */
+static const char *refusal_text(const struct credential_result *result, const char *own)
 {
-	const char *hint = credential_hint(result->type);
+	const char *hint = own ? own : credential_hint(result->type);
 
 	if (hint)
 		return hint;
@@ -215,10 +216,11 @@ static void answer_right(struct login_book *book, struct login_entry *entry, con
 		memcpy(entry->verifier, result->key->verifier, sizeof(entry->verifier));
 	}
 	entry->access = result->token;
+	entry->by_code = result->type == CREDENTIAL_CODE;
 	snprintf(entry->credential, sizeof(entry->credential), "%s", result->name);
 	entry->valid_from = result->user->sessions_valid_from;
 	login_book_finish(book, entry, now_usec + FINISHED_MAX);
-	used.kind = AUDIT_KEY_USED;
+	used.kind = entry->by_code ? AUDIT_CODE_USED : AUDIT_KEY_USED;
 	used.reason = REASON_ALLOWED;
 	used.credential = entry->credential;
 	used.count = 1;
@@ -230,7 +232,7 @@ static void answer_right(struct login_book *book, struct login_entry *entry, con
 
 /* A wrong answer: another prompt, or the end. */
 static void answer_wrong(struct login_book *book, struct login_entry *entry, const struct credential_result *result,
-			 uint64_t answer_hash, struct login_reply *reply)
+			 const char *text, uint64_t answer_hash, struct login_reply *reply)
 {
 	/* A client with one stored answer gives it to every prompt (sshd's PasswordAuthentication does):
 	 * asking again would only count the same mistake three times. */
@@ -239,12 +241,12 @@ static void answer_wrong(struct login_book *book, struct login_entry *entry, con
 	entry->last_answer = answer_hash;
 	reply->reason = shown_reason(result->reason);
 	if (!same && entry->attempts < ATTEMPTS_MAX) {
-		reply_prompt(reply, entry, refusal_text(result));
+		reply_prompt(reply, entry, text);
 		return;
 	}
 	reply->step = LOGIN_DENIED;
 	reply->final = entry->attempts >= ATTEMPTS_MAX;
-	snprintf(reply->text, sizeof(reply->text), "%s", refusal_text(result));
+	snprintf(reply->text, sizeof(reply->text), "%s", text);
 	login_book_remove(book, entry);
 }
 
@@ -266,7 +268,8 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	const struct user_record *user;
 	struct audit_event event;
 	uint64_t answer_hash;
-	char detail[64];
+	const char *own_text = NULL, *own_detail = NULL;
+	char detail[96];
 
 	if (!d) {
 		reply_broken(ret);
@@ -299,6 +302,9 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		return;
 	}
 	credential_check(d, secret, length, realtime, &result);
+	if (result.type == CREDENTIAL_CODE)
+		own_text = login_code_check(book, d, user, entry->service, secret, length, now_usec, realtime, &result,
+					    &own_detail);
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
 		result.reason = result.key ? REASON_KEY_OTHER_USER : REASON_TOKEN_WRONG;
 	if (result.reason == REASON_BROKEN) {
@@ -319,9 +325,10 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		entry->attempts++;
 		throttle_failed(login_book_throttle(book), &entry->throttle, now_usec, &state);
 		reply.delay_usec = state.delay_usec;
-		snprintf(detail, sizeof(detail), "attempt %u of %u", entry->attempts, ATTEMPTS_MAX);
+		snprintf(detail, sizeof(detail), "%s%sattempt %u of %u", own_detail ? own_detail : "",
+			 own_detail ? "; " : "", entry->attempts, ATTEMPTS_MAX);
 		write_refusal(book, d, &origin, user, rule, result.reason, result.name, detail);
 	}
-	answer_wrong(book, entry, &result, answer_hash, &reply);
+	answer_wrong(book, entry, &result, refusal_text(&result, own_text), answer_hash, &reply);
 	*ret = reply;
 }

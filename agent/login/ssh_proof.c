@@ -98,3 +98,24 @@ enum reason ssh_proof_check(const struct tenant_record *tenant, const struct use
 	}
 	return reason;
 }
+
+enum reason ssh_proof_stands(const struct tenant_record *tenant, const struct user_record *user, const char *name)
+{
+	if (tenant->ssh_keys != SSH_KEYS_DIRECTORY)
+		return REASON_ALLOWED;
+	for (uint32_t i = 0; i < user->ssh_keys.count; i++) {
+		const char *at = user->ssh_keys.items[i];
+		const char *end = at + strlen(at);
+		char own[64];
+		struct span key;
+
+		(void)next_word(&at, end);
+		key = next_word(&at, end);
+		if (key.length == 0 || key.length > KEY_TEXT_MAX)
+			continue;
+		name_key(key, own, sizeof(own));
+		if (text_equal(own, name) && !text_equal(own, "ssh-key:unreadable"))
+			return REASON_ALLOWED;
+	}
+	return REASON_SSH_KEY_NOT_REGISTERED;
+}

@@ -15,3 +15,5 @@
  * Where several were shown all must do. `name`: "ssh-key:SHA256:…" of the first, or "none". */
 enum reason ssh_proof_check(const struct tenant_record *tenant, const struct user_record *user, const char *auth_info,
 			    char *name, size_t size);
+/* Would the key of this name ("ssh-key:SHA256:…") do today? */
+enum reason ssh_proof_stands(const struct tenant_record *tenant, const struct user_record *user, const char *name);

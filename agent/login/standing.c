@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "login/standing.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "login/ssh_proof.h"
+
+static enum reason key_stands(const struct directory *d, const struct user_record *user, const char *id, int64_t now,
+			      const struct key_record **ret_key)
+{
+	const struct key_record *key = directory_key(d, id);
+	enum reason reason;
+
+	if (!key || !text_equal(key->user_id, user->id))
+		return REASON_KEY_REVOKED;
+	reason = policy_key_in_force(key, now);
+	if (reason == REASON_ALLOWED)
+		*ret_key = key;
+	return reason;
+}
+
+/* A token's own short time was for signing in; what it began lasts until somebody ends it. */
+static enum reason token_stands(const struct directory *d, const struct user_record *user, const char *id)
+{
+	const struct revocation_record *revocation = directory_revocation(d, user->tenant_id, id);
+
+	return revocation && revocation->of == REVOCATION_TOKEN ? REASON_TOKEN_REVOKED : REASON_ALLOWED;
+}
+
+enum reason credential_stands(const struct directory *d, const struct user_record *user, const char *name, int64_t now,
+			      const struct key_record **ret_key)
+{
+	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
+
+	*ret_key = NULL;
+	if (!tenant)
+		return REASON_BROKEN;
+	if (text_starts(name, "api-key:"))
+		return key_stands(d, user, name + strlen("api-key:"), now, ret_key);
+	if (text_starts(name, "token:"))
+		return token_stands(d, user, name + strlen("token:"));
+	if (text_starts(name, "ssh-key:"))
+		return ssh_proof_stands(tenant, user, name);
+	return REASON_CREDENTIAL_UNSUPPORTED;
+}
