@@ -290,7 +290,7 @@ void sources_problem(const struct sources *sources, char *out, size_t size)
 		const struct feed_view *view = &parts->feeds[i];
 		bool fine = view->state == FEED_LIVE || view->state == FEED_RECONNECT || view->state == FEED_RESYNC;
 
-		if (fine && !(view->from_file && view->problem[0]))
+		if (fine && !view->unsaved && !(view->from_file && view->problem[0]))
 			continue;
 		snprintf(out, size, "feed of tenant %s: %s%s%s",
 			 view->slug[0]        ? view->slug

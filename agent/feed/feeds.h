@@ -41,9 +41,9 @@ struct feed_view {
 	int64_t head_issued, head_expires; /* wall clock, as signed */
 	uint64_t fresh_until;              /* CLOCK_BOOTTIME, microseconds: past it the tenant is stale */
 	int64_t last_contact;              /* wall clock; 0: never in this process */
-	bool from_file;
-	char problem[FEED_PROBLEM_MAX]; /* the last error; "" */
-	char fault[32];                 /* its word (feed_fault_word or "network", …); "" */
+	bool from_file, unsaved;           /* unsaved: what is in force is not all on disk */
+	char problem[FEED_PROBLEM_MAX];    /* the last error; "" */
+	char fault[32];                    /* its word (feed_fault_word or "network", …); "" */
 };
 struct host_view {
 	enum feed_state state; /* of the enrolment: UNENROLLED, ENROLLING, LIVE (enrolled), DISABLED */

@@ -69,13 +69,14 @@ static int on_stale(sd_event_source *source, uint64_t usec, void *context)
 
 void follow_drop_next(struct follow *follow)
 {
+	if (follow->next)
+		feed_store_abandon(follow->store, follow->next->generation);
 	feed_line_free(TAKE_PTR(follow->next));
 	feed_run_clear(&follow->run);
 	buffer_clear(&follow->piece);
 }
 
-/* Not connected any more: the states that mean connected end. */
-static void lose_connection(struct follow *follow)
+void follow_lose_connection(struct follow *follow)
 {
 	if (follow->state == FEED_LIVE)
 		follow_set_state(follow, FEED_RECONNECT);
@@ -106,10 +107,11 @@ void follow_refused(struct follow *follow, enum feed_fault fault, const struct p
 
 	(void)problem_render(problem, text, sizeof(text));
 	follow_drop_next(follow);
+	follow->refresh = false; /* the line is good without */
 	/* Signed by keys that we do not know yet: there may be a newer trust document. */
 	if ((fault == FEED_UNSIGNED || fault == FEED_OTHER_EPOCH) && follow->http && !follow->walked) {
 		follow->walk = follow->walked = true;
-		lose_connection(follow);
+		follow_lose_connection(follow);
 		follow_connect_in(follow, 0);
 		return;
 	}
@@ -123,7 +125,7 @@ void follow_refused(struct follow *follow, enum feed_fault fault, const struct p
 		if (follow->line && follow->state != FEED_QUARANTINE)
 			follow_set_state(follow, FEED_RESYNC);
 	}
-	lose_connection(follow);
+	follow_lose_connection(follow);
 	follow_connect_in(follow, backoff_next(&follow->backoff, -1));
 	follow_changed(follow);
 }
@@ -145,9 +147,10 @@ void follow_failed(struct follow *follow, const struct http_answer *answer)
 	char text[FEED_PROBLEM_MAX];
 
 	follow->walked = false;
+	follow->refresh = false; /* the line is good without */
 	if (answer->fault == HTTP_FINE && answer->status == 401) {
 		follow->waiting = true;
-		lose_connection(follow);
+		follow_lose_connection(follow);
 		follow_changed(follow);
 		follow->hooks->rejected(follow->hooks->context);
 		return;
@@ -157,7 +160,7 @@ void follow_failed(struct follow *follow, const struct http_answer *answer)
 	else
 		(void)snprintf(text, sizeof(text), "%s", answer->error ? answer->error : "");
 	follow_note_problem(follow, http_word(answer), text);
-	lose_connection(follow);
+	follow_lose_connection(follow);
 	follow_connect_in(follow, backoff_next(&follow->backoff, answer->retry_after));
 	follow_changed(follow);
 }
@@ -183,7 +186,7 @@ void follow_request(struct follow *follow, const struct http_request *request)
 	full.bearer = follow->hooks->bearer(follow->hooks->context);
 	if (!full.bearer) {
 		follow->waiting = true;
-		lose_connection(follow);
+		follow_lose_connection(follow);
 		return;
 	}
 	full.method = full.method ? full.method : "GET";
@@ -192,7 +195,7 @@ void follow_request(struct follow *follow, const struct http_request *request)
 	r = http_start(follow->http, &full, &follow->transfer);
 	if (r < 0) {
 		follow_note_problem(follow, "network", strerrordesc_np(-r));
-		lose_connection(follow);
+		follow_lose_connection(follow);
 		follow_connect_in(follow, backoff_next(&follow->backoff, -1));
 	}
 }
@@ -220,7 +223,7 @@ void follow_break_off(struct follow *follow)
 		sse_reader_finish(&follow->sse);
 	follow->streaming = false;
 	follow_drop_next(follow);
-	lose_connection(follow);
+	follow_lose_connection(follow);
 	follow_connect_in(follow, 0);
 }
 
@@ -409,7 +412,8 @@ void follow_view(const struct follow *follow, struct feed_view *ret)
 				  .head_expires = follow->head.expires,
 				  .fresh_until = follow->fresh_until,
 				  .last_contact = follow->last_contact,
-				  .from_file = follow->from_file};
+				  .from_file = follow->from_file,
+				  .unsaved = follow->unsaved != 0};
 	(void)snprintf(ret->tenant_id, sizeof(ret->tenant_id), "%s", follow->tenant_id);
 	(void)snprintf(ret->origin, sizeof(ret->origin), "%s", follow->trust.origin);
 	(void)snprintf(ret->problem, sizeof(ret->problem), "%s", follow->problem);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "feed/follow_internal.h"
 
@@ -11,6 +13,8 @@
 #define NO_TIMEOUT UINT32_MAX
 #define TRUSTS_KEPT_BYTES ((size_t)32 * NOTE_BYTES_MAX)
 #define REFRESH_PAUSE_USEC (600 * USEC_PER_SEC)
+#define MEND_PAUSE_USEC (60 * USEC_PER_SEC) /* doubled with each failure, up to the one above */
+#define NO_ROOM_USEC (15 * USEC_PER_SEC)
 
 /* The newest note of what is kept. */
 static bool is_newest_trust(const struct follow *follow, const char *note, size_t length)
@@ -105,16 +109,31 @@ void follow_fetch_trust(struct follow *follow)
 	follow_request(follow, &(struct http_request){.url = url, .limit = NOTE_BYTES_MAX, .done = on_trust});
 }
 
-static enum feed_fault seal_piece(struct follow *follow, struct problem *problem)
+/* The disk does not take a snapshot. The line in force goes on by its stream, if it can. */
+static void no_room(struct follow *follow, int error)
+{
+	bool goes_on = follow->line && !follow->resync;
+	char text[FEED_PROBLEM_MAX];
+
+	(void)snprintf(text, sizeof(text), "cannot keep the snapshot: %s", strerrordesc_np(-error));
+	if (strcmp(follow->problem, text) != 0)
+		log_error("feed %s: %s", follow->tenant_id, text);
+	follow_drop_next(follow);
+	follow->refresh = false;
+	follow_note_problem(follow, "disk", text);
+	if (!goes_on)
+		follow_lose_connection(follow);
+	follow_connect_in(follow, goes_on ? 0 : NO_ROOM_USEC + backoff_jitter(NO_ROOM_USEC));
+	follow_changed(follow);
+}
+
+static int seal_piece(struct follow *follow)
 {
 	int r = follow->piece.length > 0 ? feed_store_add_piece(follow->store, follow->piece.data, follow->piece.length)
 					 : 0;
 
 	buffer_clear(&follow->piece);
-	if (r == 0)
-		return FEED_FINE;
-	(void)problem_set(problem, -r, "cannot keep the snapshot: %s", strerrordesc_np(-r));
-	return FEED_TOO_LARGE;
+	return r;
 }
 
 static int on_blob_data(void *context, const char *data, size_t length)
@@ -128,8 +147,8 @@ static int on_blob_data(void *context, const char *data, size_t length)
 		refusal->fault = FEED_TOO_LARGE;
 	}
 	if (refusal->fault == FEED_FINE && follow->piece.length >= PIECE_BYTES)
-		refusal->fault = seal_piece(follow, &refusal->problem);
-	return refusal->fault == FEED_FINE ? 0 : -EBADMSG;
+		refusal->disk = seal_piece(follow);
+	return refusal->fault == FEED_FINE ? refusal->disk : -EBADMSG;
 }
 
 static void on_blob(void *context, const struct http_answer *answer)
@@ -140,6 +159,10 @@ static void on_blob(void *context, const struct http_answer *answer)
 	int r;
 
 	follow->transfer = NULL;
+	if (follow->refusal.disk < 0) {
+		no_room(follow, follow->refusal.disk);
+		return;
+	}
 	if (follow->refusal.fault != FEED_FINE) {
 		problem = follow->refusal.problem;
 		follow_refused(follow, follow->refusal.fault, &problem);
@@ -151,17 +174,14 @@ static void on_blob(void *context, const struct http_answer *answer)
 		return;
 	}
 	fault = feed_line_end(follow->next, &problem);
-	if (fault == FEED_FINE)
-		fault = seal_piece(follow, &problem);
 	if (fault == FEED_FINE) {
-		r = feed_store_sync_snapshot(follow->store);
-		if (r < 0) {
-			(void)problem_set(&problem, -r, "cannot keep the snapshot: %s", strerrordesc_np(-r));
-			fault = FEED_TOO_LARGE;
-		}
-	}
-	if (fault == FEED_FINE) {
-		follow_connect_in(follow, 0);
+		r = seal_piece(follow);
+		if (r == 0)
+			r = feed_store_sync_snapshot(follow->store);
+		if (r < 0)
+			no_room(follow, r);
+		else
+			follow_connect_in(follow, 0);
 		return;
 	}
 	if (fault == FEED_BAD_RECORD)
@@ -200,7 +220,7 @@ static int judge_snapshot(struct follow *follow, const struct feed_snapshot *sna
 		*ret = FEED_FORK;
 		return 0;
 	}
-	return follow->line && !follow->resync && !follow->unsaved && snapshot->epoch == follow->line->snapshot.epoch &&
+	return follow->line && !follow->resync && !follow->gap && snapshot->epoch == follow->line->snapshot.epoch &&
 	       snapshot->revision <= follow->line->snapshot.revision;
 }
 
@@ -225,6 +245,10 @@ static void on_snapshot(void *context, const struct http_answer *answer)
 		fault = feed_line_fits(snapshot.records, follow->max_records, &problem);
 	r = fault == FEED_FINE ? judge_snapshot(follow, &snapshot, &fault, &problem) : 0;
 	follow->no_refresh_before = clock_boottime_usec() + REFRESH_PAUSE_USEC;
+	if (follow->gap) {
+		follow->mend_pause = MIN_OF(MAX_OF(2 * follow->mend_pause, MEND_PAUSE_USEC), REFRESH_PAUSE_USEC);
+		follow->no_mend_before = clock_boottime_usec() + follow->mend_pause;
+	}
 	if (fault != FEED_FINE) {
 		follow->refresh = false;
 		follow_refused(follow, fault, &problem);
@@ -236,16 +260,17 @@ static void on_snapshot(void *context, const struct http_answer *answer)
 		return;
 	}
 	r = feed_line_new(follow->tenant_id, &snapshot, answer->body, answer->length, &follow->next);
-	if (r == 0) {
-		follow->next->generation = follow->generation + 1;
-		r = feed_store_begin(follow->store, follow->next->generation);
-	}
 	if (r < 0) {
 		(void)problem_set(&problem, -r, "cannot begin with the snapshot: %s", strerrordesc_np(-r));
 		follow_refused(follow, FEED_TOO_LARGE, &problem);
 		return;
 	}
-	fetch_blob(follow);
+	follow->next->generation = follow->generation + 1;
+	r = feed_store_begin(follow->store, follow->next->generation, snapshot.bytes);
+	if (r < 0)
+		no_room(follow, r);
+	else
+		fetch_blob(follow);
 }
 
 void follow_fetch_snapshot(struct follow *follow)

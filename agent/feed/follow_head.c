@@ -36,6 +36,9 @@ int follow_save(struct follow *follow)
 {
 	int r;
 
+	/* Without its head a state has forgotten how far it was. */
+	if (follow->has_head && follow->kept.head.length == 0)
+		return -ENOMEM;
 	if (follow->line) {
 		follow->kept.generation = follow->line->generation;
 		buffer_clear(&follow->kept.snapshot);
@@ -59,19 +62,19 @@ static int keep(struct follow *follow, uint32_t count)
 	uint64_t end = line->deltas_end;
 	int r = 0;
 
-	/* What is missing there would be a gap: only a new generation helps. */
-	if (follow->unsaved)
+	if (follow->gap)
 		return -ENOTRECOVERABLE;
 	for (uint32_t i = 0; r == 0 && i < count; i++)
 		r = feed_store_add_delta(follow->store, line->generation, end, follow->run.deltas[i].data,
 					 follow->run.deltas[i].length, &end);
 	if (r == 0 && count > 0)
 		r = feed_store_sync_deltas(follow->store, line->generation);
-	if (r == 0)
-		r = follow_save(follow);
-	if (r == 0)
-		line->deltas_end = end;
-	return r;
+	follow->gap = r < 0;
+	if (r < 0)
+		return r;
+	/* Until a head is saved that covers them they count for nothing, and the next head is as good. */
+	line->deltas_end = end;
+	return follow_save(follow);
 }
 
 static void on_ack(void *context, const struct http_answer *answer)
@@ -185,9 +188,9 @@ static void remember_head(struct follow *follow, const struct feed_head *head, c
 	follow->head = *head;
 	follow->has_head = true;
 	follow->fresh_until = follow_fresh_until(head, clock_boottime_usec(), now);
+	/* When this finds no memory there is none, and follow_save refuses. */
 	buffer_clear(&follow->kept.head);
-	if (buffer_add(&follow->kept.head, note, length) < 0)
-		follow->unsaved = true;
+	(void)buffer_add(&follow->kept.head, note, length);
 }
 
 static void take_effect(struct follow *follow, bool changed, uint32_t count)
@@ -195,6 +198,7 @@ static void take_effect(struct follow *follow, bool changed, uint32_t count)
 	const struct revocation_record *revocation =
 		feed_picture_host_revocation(follow->line->picture, follow->host_id);
 	bool was_live = follow->state == FEED_LIVE;
+	char text[FEED_PROBLEM_MAX];
 	int r = 0;
 
 	if (revocation) {
@@ -211,14 +215,37 @@ static void take_effect(struct follow *follow, bool changed, uint32_t count)
 		follow->ack_ready = false;
 	}
 	follow_changed(follow);
-	if (changed || !was_live || clock_boottime_usec() - follow->saved_at >= SAVE_RENEWALS_USEC)
+	if (changed || !was_live || follow->unsaved || clock_boottime_usec() - follow->saved_at >= SAVE_RENEWALS_USEC)
 		r = keep(follow, count);
-	if (r == 0)
+	if (r == 0) {
+		if (follow->unsaved)
+			log_info("feed %s is on disk again", follow->tenant_id);
+		follow->unsaved = 0;
 		return;
+	}
 	if (!follow->unsaved)
 		log_error("cannot keep feed %s on disk: %s", follow->tenant_id, strerrordesc_np(-r));
-	follow->unsaved = true;
-	follow_note_problem(follow, "disk", "what came last could not be written to disk");
+	if (!follow->unsaved || !follow->gap)
+		follow->unsaved = -r;
+	(void)snprintf(text, sizeof(text), "what came last could not be written to disk: %s",
+		       strerrordesc_np(follow->unsaved));
+	follow_note_problem(follow, "disk", text);
+}
+
+/* Would a newer snapshot do, and is it time to ask for one? The disk is asked first: while it is full the control plane
+ * has no part in it, and the stream goes on. */
+static bool needs_refresh(struct follow *follow)
+{
+	const struct feed_line *line = follow->line;
+	uint64_t now = clock_boottime_usec();
+
+	if (!follow->http)
+		return false;
+	if (follow->gap)
+		return now >= follow->no_mend_before && feed_store_has_room(follow->store, follow->generation + 1,
+									    line->snapshot.bytes + line->delta_bytes);
+	return (line->delta_count >= REFRESH_DELTAS || line->delta_bytes >= REFRESH_BYTES) &&
+	       now >= follow->no_refresh_before;
 }
 
 /* A head that export made for a folder lasts for months. Over the network, where a new one comes every few seconds,
@@ -269,7 +296,8 @@ enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t
 		feed_line_free(follow->line);
 		follow->line = TAKE_PTR(follow->next);
 		follow->generation = follow->line->generation;
-		follow->resync = follow->refresh = follow->unsaved = false;
+		follow->resync = follow->refresh = follow->gap = false;
+		follow->mend_pause = 0;
 	}
 	remember_head(follow, &head, note, length);
 	follow->heard = true;
@@ -280,9 +308,7 @@ enum feed_fault follow_take_head(struct follow *follow, const char *note, size_t
 	if (follow->state == FEED_DISABLED)
 		return FEED_FINE;
 	feed_run_drop(&follow->run, count);
-	if ((follow->line->delta_count >= REFRESH_DELTAS || follow->line->delta_bytes >= REFRESH_BYTES ||
-	     follow->unsaved) &&
-	    clock_boottime_usec() >= follow->no_refresh_before && follow->http)
+	if (needs_refresh(follow))
 		follow->refresh = true;
 	follow_send_ack(follow);
 	return FEED_FINE;

@@ -23,6 +23,7 @@
 struct follow_refusal {
 	enum feed_fault fault;
 	struct problem problem;
+	int disk; /* negative errno: what came could not be kept */
 };
 
 struct follow {
@@ -46,7 +47,8 @@ struct follow {
 	uint64_t fresh_until, saved_at;
 	int64_t ahead;       /* of CLOCK_BOOTTIME, in seconds: when heads were issued, at the most */
 	uint64_t generation; /* the one in force; what is being written is the next, over what came of it before */
-	bool unsaved;        /* what is in force is not all on disk */
+	int unsaved;         /* an errno: what is in force is not all on disk; tried again with each head. 0: it is */
+	bool gap;            /* deltas are missing there: only a newer snapshot mends that */
 
 	struct feed_line *line; /* in force; NULL: nothing yet */
 	struct feed_line *next; /* takes its place with the next head */
@@ -59,10 +61,11 @@ struct follow {
 	struct backoff backoff;
 	bool waiting;      /* for a token */
 	bool resync;       /* line cannot go on: a snapshot is needed */
-	bool refresh;      /* line could go on, but is long: a newer snapshot would do */
+	bool refresh;      /* line could go on, but is long or not all on disk: a newer snapshot would do */
 	bool walk, walked; /* look for newer trust documents; was done for this connection */
 	bool no_trust;     /* asked for one after ours, and there was none; until there is news */
 	uint64_t no_refresh_before;
+	uint64_t no_mend_before, mend_pause; /* of a gap on disk */
 
 	struct sse_reader sse;
 	bool streaming, polling;
@@ -82,6 +85,7 @@ struct follow {
 void follow_set_state(struct follow *follow, enum feed_state state);
 void follow_note_problem(struct follow *follow, const char *fault, const char *text);
 void follow_changed(struct follow *follow);
+void follow_lose_connection(struct follow *follow); /* the states that mean connected end */
 void follow_connect_in(struct follow *follow, uint64_t usec);
 void follow_refused(struct follow *follow, enum feed_fault fault, const struct problem *problem);
 /* An answer that is not what was asked for: faults, statuses. */

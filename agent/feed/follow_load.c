@@ -164,6 +164,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 	if (r < 0)
 		return r;
 	follow->generation = follow->kept.generation;
+	feed_store_abandon(follow->store, follow->generation + 1); /* a writer that was killed */
 	fault = read_kept_notes(&follow->kept, &trust, &head, &snapshot, problem);
 	if (fault != FEED_FINE) {
 		feed_state_file_finish(&follow->kept);
@@ -197,7 +198,7 @@ int follow_load(struct follow *follow, struct problem *problem)
 /* A copy of the folder's snapshot and deltas into what is kept. */
 static int keep_folder(struct follow *follow, struct feed_folder *folder)
 {
-	int r = feed_store_begin(follow->store, folder->line->generation);
+	int r = feed_store_begin(follow->store, folder->line->generation, folder->frame.length);
 
 	for (size_t at = 0; r == 0 && at < folder->frame.length;) {
 		size_t part = MIN_OF(folder->frame.length - at, (size_t)256 * 1024);
@@ -306,16 +307,17 @@ enum feed_fault follow_import(struct follow *follow, const char *path, struct pr
 	}
 	/* What is under way would go on in the folder's line, or write over it. */
 	follow_break_off(follow);
+	follow_drop_next(follow);
 	if (fault == FEED_FINE) {
 		folder.line->generation = follow->generation + 1;
 		r = keep_folder(follow, &folder);
 		if (r < 0) {
+			feed_store_abandon(follow->store, folder.line->generation);
 			(void)problem_set(problem, -r, "cannot keep the feed: %s", strerrordesc_np(-r));
 			fault = FEED_TOO_LARGE;
 		}
 	}
 	if (fault == FEED_FINE) {
-		follow_drop_next(follow);
 		follow->next = TAKE_PTR(folder.line);
 		for (uint32_t i = 0; fault == FEED_FINE && i < folder.run.count; i++)
 			fault = feed_run_add(&follow->run, folder.run.deltas[i].data, folder.run.deltas[i].length,

@@ -23,6 +23,8 @@
 #define DELTA_PURPOSE "feed-delta"
 #define PIECE_BYTES_MAX (FEED_DELTA_BYTES_MAX + 1024U) /* sealed */
 #define NAME_MAX_BYTES_HERE 40U
+#define PIECE_BYTES_LEAST 262144U /* of a snapshot, but for the last one */
+#define SEALED_PIECE_MORE 64U     /* what sealing and its length add */
 
 struct feed_store {
 	char *directory;
@@ -236,9 +238,22 @@ static int open_generation(const struct feed_store *store, const char *what, uin
 	return fd < 0 ? -errno : fd;
 }
 
-int feed_store_begin(struct feed_store *store, uint64_t generation)
+/* What a disk that is full has no room for is better known before it is fetched. A file system that cannot tell says
+ * so when it is written. */
+static int reserve(int fd, uint64_t bytes)
 {
-	int fd;
+	uint64_t sealed = bytes + (bytes / PIECE_BYTES_LEAST + 1) * SEALED_PIECE_MORE;
+
+	if (sealed > INT64_MAX)
+		return -EFBIG;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)sealed) < 0 && (errno == ENOSPC || errno == EDQUOT))
+		return -errno;
+	return 0;
+}
+
+int feed_store_begin(struct feed_store *store, uint64_t generation, uint64_t bytes)
+{
+	int fd, r;
 
 	if (!store->key)
 		return 0;
@@ -252,7 +267,33 @@ int feed_store_begin(struct feed_store *store, uint64_t generation)
 	if (fd < 0)
 		return fd;
 	store->snapshot_fd = fd;
-	return 0;
+	r = reserve(fd, bytes);
+	if (r < 0)
+		feed_store_abandon(store, generation);
+	return r;
+}
+
+void feed_store_abandon(struct feed_store *store, uint64_t generation)
+{
+	static const char *const parts[] = {"snapshot", "deltas"};
+	char name[NAME_MAX_BYTES_HERE];
+
+	if (!store->key)
+		return;
+	if (store->snapshot_fd >= 0)
+		(void)close(TAKE_FD(store->snapshot_fd));
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		(void)snprintf(name, sizeof(name), "%s.%" PRIu64, parts[i], generation);
+		(void)unlinkat(store->dirfd, name, 0);
+	}
+}
+
+bool feed_store_has_room(struct feed_store *store, uint64_t generation, uint64_t bytes)
+{
+	if (feed_store_begin(store, generation, bytes) < 0)
+		return false;
+	feed_store_abandon(store, generation);
+	return true;
 }
 
 /* Seals one piece into store->sealed, with its length before it. */

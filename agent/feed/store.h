@@ -42,10 +42,14 @@ int feed_store_load(struct feed_store *store, struct feed_state_file *ret);
 /* Generations older than the state's are removed afterwards. */
 int feed_store_save(struct feed_store *store, const struct feed_state_file *state);
 
-/* A new generation: begun (empty snapshot and deltas), then pieces of the snapshot, then synced. */
-int feed_store_begin(struct feed_store *store, uint64_t generation);
+/* A new generation: begun (empty snapshot and deltas, and room on disk for `bytes` of the former), then pieces of the
+ * snapshot, then synced. Or abandoned, and its room given back. */
+int feed_store_begin(struct feed_store *store, uint64_t generation, uint64_t bytes);
 int feed_store_add_piece(struct feed_store *store, const void *data, size_t length);
 int feed_store_sync_snapshot(struct feed_store *store);
+void feed_store_abandon(struct feed_store *store, uint64_t generation);
+/* Would feed_store_begin go well? Not while it is being written. */
+bool feed_store_has_room(struct feed_store *store, uint64_t generation, uint64_t bytes);
 /* Appends to a generation's deltas at `offset`, cutting off what is there; the new end in *ret_end. Not on disk before
  * feed_store_sync_deltas. */
 int feed_store_add_delta(struct feed_store *store, uint64_t generation, uint64_t offset, const void *data,

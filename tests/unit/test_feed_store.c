@@ -96,7 +96,7 @@ static int save(struct feed_store *store, uint64_t generation, const char *head)
 static int write_generation(struct feed_store *store, uint64_t generation)
 {
 	char piece[64];
-	int r = feed_store_begin(store, generation);
+	int r = feed_store_begin(store, generation, 0);
 
 	for (unsigned i = 0; r == 0 && i < 2; i++) {
 		(void)snprintf(piece, sizeof(piece), "piece %u of %u;", i, (unsigned)generation);

@@ -389,44 +389,6 @@ static void damaged_files(void **state)
 	}
 }
 
-/* What could not be written is in force and not acknowledged; a new generation mends it. */
-static void disk_fails(void **state)
-{
-	WORLD;
-
-	go_live(w);
-	change_file(w, "deltas.1", true);
-	add_project(w, "prj_0000000000000001", PROJECT_BODY("one", 1879048193));
-	assert_state(w, FEED_LIVE);
-	assert_int_equal(feed_picture_records(follow_picture(w->follow)), 2);
-	assert_string_equal(view(w).fault, "disk");
-	follow_applied(w->follow, NULL);
-	assert_null(open_request("acks"));
-	add_project(w, "prj_0000000000000002", PROJECT_BODY("two", 1879048197));
-	follow_applied(w->follow, NULL);
-	assert_null(open_request("acks"));
-	/* Not at once: the disk may be full for long. */
-	for (unsigned i = 0; i < 30; i++) {
-		assert_null(open_request("snapshot"));
-		pass(20 * USEC_PER_SEC);
-		send_head(w, wall_now);
-	}
-	pass(0);
-	assert_state(w, FEED_LIVE);
-	serve_snapshot(w);
-	expect("events?epoch=1&after=1");
-	send_delta(w, 2);
-	send_delta(w, 3);
-	send_head(w, wall_now);
-	assert_state(w, FEED_LIVE);
-	assert_string_equal(view(w).fault, "");
-	follow_applied(w->follow, NULL);
-	assert_string_equal(expect("acks")->body, "{\"epoch\":1,\"revision\":3,\"outcome\":\"applied\"}");
-	restart(w);
-	assert_result(follow_load(w->follow, NULL), 0);
-	assert_int_equal(view(w).revision, 3);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,7 +398,6 @@ int main(void)
 		cmocka_unit_test(rotation),       cmocka_unit_test(rotation_by_event),
 		cmocka_unit_test(new_epoch),      cmocka_unit_test(host_revoked),
 		cmocka_unit_test(restarts),       cmocka_unit_test(damaged_files),
-		cmocka_unit_test(disk_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,11 +172,37 @@ static void test_tampering_is_of_a_feed_or_of_the_host(void **state)
 	sources_destroy(sources);
 }
 
+/* Followed, and yet not as it should be. */
+static void test_what_is_not_on_disk_is_said(void **state)
+{
+	const struct config config = {.host_name = "gpu-1"};
+	const struct sources_hooks own = {.state = on_state};
+	struct parts parts = {0};
+	struct sources *sources;
+	char problem[512];
+
+	put(0, ACME, FEED_LIVE);
+	view_count = 1;
+	assert_result(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	given.view(given.context);
+	sources_problem(sources, problem, sizeof(problem));
+	assert_string_equal(problem, "");
+	views[0].unsaved = true;
+	snprintf(views[0].problem, sizeof(views[0].problem), "no room");
+	given.view(given.context);
+	sources_problem(sources, problem, sizeof(problem));
+	assert_non_null(strstr(problem, "a-slug"));
+	assert_non_null(strstr(problem, "no room"));
+	events[0] = '\0';
+	sources_destroy(sources);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_feeds_come_and_go),
 		cmocka_unit_test(test_removed_at_once),
+		cmocka_unit_test(test_what_is_not_on_disk_is_said),
 		cmocka_unit_test(test_tampering_is_of_a_feed_or_of_the_host),
 	};
 
