@@ -286,7 +286,8 @@ static struct login_reply sign_in(struct login_book *book, const struct login_or
  * It signs in, and one from before the cut does not. */
 static void signs_in_right_after_the_cut(void **state)
 {
-	const struct login_origin origin = {.user = directory_user(d, "usr_acme_alice")->login,
+	char name[NAME_MAX_BYTES + 1];
+	const struct login_origin origin = {.user = name,
 					    .service = "sshd",
 					    .source = "192.0.2.1",
 					    .terminal = "ssh",
@@ -301,6 +302,7 @@ static void signs_in_right_after_the_cut(void **state)
 	struct login_verdict verdict;
 	struct login_reply reply;
 
+	snprintf(name, sizeof(name), "%s", directory_user(d, "usr_acme_alice")->login);
 	assert_result(audit_create("gpu-1", &audit), 0);
 	audit_divert(audit, unheard, NULL, clock_now);
 	assert_result(login_book_create(audit, &book), 0);
