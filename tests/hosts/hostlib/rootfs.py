@@ -24,7 +24,8 @@ SUITE = "bookworm"
 PACKAGES = """
     systemd systemd-sysv dbus libpam-systemd libnss-systemd systemd-userdbd openssh-server openssh-client sudo cron
     login passwd bsdutils libpam-runtime libpam-modules libsubid4 uidmap iproute2 procps adduser ucf python3
-    libjansson4 libyaml-0-2 libssl3 libsystemd0 libcurl4 libjose0 libzstd1 libpq5 libmicrohttpd12 libcrypt1 strace
+    libjansson4 libyaml-0-2 libssl3 libsystemd0 libcurl4 libjose0 libzstd1 libpq5 libmicrohttpd12 libcrypt1 libqrencode4
+    strace
     postgresql openssl ca-certificates
 """.split()
 
@@ -94,6 +95,51 @@ def base():
         (part / "etc/resolv.conf").write_text("")
         (part / "var/log/journal").mkdir(exist_ok=True)
         part.rename(final)
+        say(f"made in {time.monotonic() - started:.0f} s")
+    return final
+
+
+def layer(name, wanted, masked=()):
+    """Further Debian packages as a layer over the base, for the few hosts that want them; made once. What
+    `masked` names does not start by itself."""
+    under = base()
+    recipe = "\n".join([under.name, *sorted(wanted), *masked, "1"])
+    final = HOSTS / f"layer-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    with _locked(f"layer-{name}"):
+        if final.exists():
+            return final
+        started = time.monotonic()
+        say(f"adding {name} to it (once)")
+        for old in HOSTS.glob(f"layer-{name}-*"):
+            _discard(old)
+        part = HOSTS / f".layer-{name}.part"
+        _discard(part)
+        merged = part / "root"
+        overlay([under], part / "upper", part / "work", merged)
+        try:
+            install = ("apt-get update -q && apt-get install -y -q --no-install-recommends -o Dpkg::Use-Pty=0 "
+                       f"{' '.join(wanted)} && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d")
+            (merged / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+            (merged / "usr/sbin/policy-rc.d").chmod(0o755)
+            for attempt in range(3):
+                try:
+                    run("systemd-nspawn", "--quiet", "-D", str(merged), "--register=no", "--keep-unit", "--pipe",
+                        "--link-journal=no", "--timezone=off", "--resolv-conf=replace-host",
+                        "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", install)
+                    break
+                except RuntimeError:
+                    if attempt == 2:
+                        raise
+                    time.sleep(5)
+            for unit in masked:
+                link = merged / "etc/systemd/system" / unit
+                link.unlink(missing_ok=True)
+                link.symlink_to("/dev/null")
+            (merged / "etc/resolv.conf").write_text("")
+        finally:
+            run("umount", str(merged))
+        (part / "upper").rename(final)
+        _discard(part)
         say(f"made in {time.monotonic() - started:.0f} s")
     return final
 
