@@ -21,6 +21,7 @@ static const char *const kind_words[] = {
 	[RECORD_HOST] = "host",
 	[RECORD_TOKEN_KEY] = "token-key",
 	[RECORD_REVOCATION] = "revocation",
+	[RECORD_IDP] = "provider",
 };
 static const char *const change_words[] = {
 	[CHANGE_ADDED] = "added",
@@ -125,6 +126,10 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 		break;
 	case RECORD_REVOCATION:
 		event.record_id = ((const struct revocation_record *)record)->id;
+		break;
+	case RECORD_IDP: /* a client's secret is never said, only that something changed */
+		event.record_id = ((const struct idp_record *)record)->id;
+		event.tenant = slug_of(report, ((const struct idp_record *)record)->tenant_id);
 		break;
 	case RECORD_USER:
 		user = record;

@@ -126,6 +126,8 @@ static int check_unit(const struct check *check, const struct unit *unit)
 		r = check_key(check, &records->keys[i]);
 	for (uint32_t i = 0; r == 0 && i < records->host_count; i++)
 		r = check_host(check, &records->hosts[i]);
+	for (uint32_t i = 0; r == 0 && i < records->idp_count; i++)
+		r = check_idp(check, &records->idps[i]);
 	return r;
 }
 

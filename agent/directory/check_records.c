@@ -273,3 +273,23 @@ int check_host(const struct check *check, const struct host_record *host)
 	}
 	return 0;
 }
+
+int check_idp(const struct check *check, const struct idp_record *idp)
+{
+	const struct tenant_record *tenant = part_tenant(check->part, idp->tenant_id);
+	uint32_t cursor = 0, count = 0;
+
+	if (!tenant)
+		return dangling(check, RECORD_IDP, idp, RECORD_TENANT, idp->tenant_id);
+	for (const struct idp_record *other; (other = part_tenant_idps(check->part, tenant->id, &cursor));) {
+		if (++count > IDP_PER_TENANT_MAX)
+			return check_fail(check, RECORD_IDP, idp, "remove those that nobody uses",
+					  "tenant \"%s\" has more than %u providers", tenant->slug,
+					  IDP_PER_TENANT_MAX);
+		if (other != idp && other->preferred && idp->preferred)
+			return check_fail(check, RECORD_IDP, idp, "take \"preferred\" from one of the two",
+					  "provider \"%s\" of tenant \"%s\" is preferred already", other->id,
+					  tenant->slug);
+	}
+	return 0;
+}

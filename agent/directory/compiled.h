@@ -4,8 +4,8 @@
  * It names the source's SHA-256 and this build's format; anything else is refused (and rebuilt from the
  * source by the caller). It is trusted no further than its seal; still every offset and count is checked.
  *
- * Layout (little-endian): header, then for each kind its records at fixed width, lists written out behind
- * the record that has them, then places, then one block of texts that offsets point into.
+ * Layout (little-endian): header, one block of texts that offsets point into, then for each kind its records at fixed
+ * width, lists and secrets written out behind the record that has them, then places.
  */
 #pragma once
 

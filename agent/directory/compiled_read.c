@@ -138,6 +138,8 @@ static void get_tenant(struct reader *r, struct tenant_record *tenant)
 	tenant->max_sessions_per_user = get_u32(r);
 	tenant->key_warn_days = get_u32(r);
 	tenant->suspended = get_choice(r, 1);
+	tenant->sudo_proof = get_choice(r, SUDO_PROOF_NONE);
+	tenant->sudo_within_sec = get_u32(r);
 	tenant->allow_from = get_cidrs(r);
 	tenant->login_hours = get_texts(r);
 	tenant->roles = get_list(r, &tenant->role_count, 16, sizeof(*tenant->roles));
@@ -177,6 +179,11 @@ static void get_user(struct reader *r, struct user_record *user)
 	user->status = kind >> 8 == USER_ACTIVE ? USER_ACTIVE : USER_SUSPENDED;
 	user->sessions_valid_from = (int64_t)get_u64(r);
 	user->ssh_keys = get_texts(r);
+	user->identities = get_list(r, &user->identity_count, 8, sizeof(*user->identities));
+	for (uint32_t i = 0; i < user->identity_count; i++) {
+		user->identities[i].issuer = get_text(r);
+		user->identities[i].subject = get_text(r);
+	}
 }
 
 static void get_member(struct reader *r, struct member_record *member)
@@ -222,10 +229,53 @@ static void get_host(struct reader *r, struct host_record *host)
 	}
 }
 
-static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES], uint32_t counts[FILE_KIND_COUNT])
+static const char *get_secret(struct reader *r)
 {
-	static const uint32_t least[FILE_KIND_COUNT] = {COMPILED_TENANT_MIN, COMPILED_PROJECT_MIN, COMPILED_USER_MIN,
-							COMPILED_MEMBER_MIN, COMPILED_KEY_MIN,     COMPILED_HOST_MIN};
+	uint32_t length = get_u32(r);
+	const char *at = take(r, length), *kept;
+
+	if (!at || length == 0)
+		return "";
+	if (memchr(at, '\0', length)) {
+		r->bad = true;
+		return "";
+	}
+	kept = unit_keep_secret(r->unit, at, length);
+	if (!kept)
+		r->memory = r->bad = true;
+	return kept ? kept : "";
+}
+
+static void get_idp(struct reader *r, struct idp_record *idp)
+{
+	*idp = (struct idp_record){.id = get_text(r)};
+	idp->tenant_id = get_text(r);
+	idp->name = get_text(r);
+	idp->issuer = get_text(r);
+	idp->client_id = get_text(r);
+	idp->hosted_domain = get_text(r);
+	idp->token_audience = get_text(r);
+	idp->kind = get_choice(r, IDP_TENANTD);
+	idp->client_auth = get_choice(r, IDP_CLIENT_PRIVATE_KEY_JWT);
+	idp->bind = get_choice(r, IDP_BIND_VERIFIED_EMAIL);
+	idp->max_age_sec = get_u32(r);
+	idp->preferred = get_choice(r, 1);
+	idp->client_secret = get_secret(r);
+	idp->client_key = get_secret(r);
+	idp->scopes = get_texts(r);
+	idp->acr = get_texts(r);
+	idp->amr = get_texts(r);
+	idp->domains = get_texts(r);
+}
+
+static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES], uint32_t counts[RECORD_KIND_COUNT])
+{
+	static const uint32_t least[RECORD_KIND_COUNT] = {
+		[RECORD_TENANT] = COMPILED_TENANT_MIN, [RECORD_PROJECT] = COMPILED_PROJECT_MIN,
+		[RECORD_USER] = COMPILED_USER_MIN,     [RECORD_MEMBER] = COMPILED_MEMBER_MIN,
+		[RECORD_KEY] = COMPILED_KEY_MIN,       [RECORD_HOST] = COMPILED_HOST_MIN,
+		[RECORD_IDP] = COMPILED_IDP_MIN,
+	};
 	char build[COMPILED_BUILD_BYTES] = {0};
 	const void *magic = take(r, COMPILED_MAGIC_BYTES), *made_by = take(r, sizeof(build)),
 		   *hash = take(r, SHA256_BYTES);
@@ -239,8 +289,9 @@ static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES],
 	memcpy(r->unit->source_hash, hash, SHA256_BYTES);
 	r->unit->source_bytes = get_u64(r);
 	r->text_bytes = get_u32(r);
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++) {
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		counts[kind] = get_u32(r);
+		r->bad |= counts[kind] > 0 && !record_kind_of_files(kind);
 		total += (uint64_t)counts[kind] * (least[kind] + 8);
 	}
 	/* All records and texts must fit into what is there: nothing is allocated on a lie. */
@@ -261,7 +312,7 @@ static int get_pool(struct reader *r)
 	return copy[0] == '\0' && copy[r->text_bytes - 1] == '\0' ? 0 : -EBADMSG;
 }
 
-static void get_records(struct reader *r, const uint32_t counts[FILE_KIND_COUNT])
+static void get_records(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT])
 {
 	struct record_set *records = &r->unit->records;
 
@@ -278,11 +329,13 @@ static void get_records(struct reader *r, const uint32_t counts[FILE_KIND_COUNT]
 		get_key(r, &records->keys[records->key_count]);
 	for (; records->host_count < counts[RECORD_HOST]; records->host_count++)
 		get_host(r, &records->hosts[records->host_count]);
+	for (; records->idp_count < counts[RECORD_IDP]; records->idp_count++)
+		get_idp(r, &records->idps[records->idp_count]);
 }
 
-static int get_places(struct reader *r, const uint32_t counts[FILE_KIND_COUNT])
+static int get_places(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT])
 {
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 		for (uint32_t i = 0; i < counts[kind]; i++) {
 			r->unit->places[kind][i].line = get_u32(r);
 			r->unit->places[kind][i].column = (uint16_t)get_u32(r);
@@ -295,7 +348,7 @@ static int read_form(const char *name, const uint8_t source_hash[SHA256_BYTES], 
 {
 	_cleanup_(unit_unrefp) struct unit *unit = NULL;
 	struct reader reader = {.data = data, .left = length, .any_build = any_build};
-	uint32_t counts[FILE_KIND_COUNT];
+	uint32_t counts[RECORD_KIND_COUNT];
 	int r = unit_new(name, &unit);
 
 	if (r < 0)
@@ -304,7 +357,7 @@ static int read_form(const char *name, const uint8_t source_hash[SHA256_BYTES], 
 	r = get_header(&reader, source_hash, counts);
 	if (r == 0)
 		r = get_pool(&reader);
-	for (unsigned kind = 0; r == 0 && kind < FILE_KIND_COUNT; kind++)
+	for (unsigned kind = 0; r == 0 && kind < RECORD_KIND_COUNT; kind++)
 		r = unit_reserve(unit, kind, counts[kind]);
 	if (r < 0)
 		return r;

@@ -82,6 +82,8 @@ static void put_tenant(struct writer *w, const struct tenant_record *tenant)
 	put_u32(w, tenant->max_sessions_per_user);
 	put_u32(w, tenant->key_warn_days);
 	put_u32(w, tenant->suspended);
+	put_u32(w, tenant->sudo_proof);
+	put_u32(w, tenant->sudo_within_sec);
 	put_cidrs(w, &tenant->allow_from);
 	put_texts(w, &tenant->login_hours);
 	put_u32(w, tenant->role_count);
@@ -116,6 +118,11 @@ static void put_user(struct writer *w, const struct user_record *user)
 	put_u32(w, user->kind | (uint32_t)user->status << 8);
 	put_u64(w, (uint64_t)user->sessions_valid_from);
 	put_texts(w, &user->ssh_keys);
+	put_u32(w, user->identity_count);
+	for (uint32_t i = 0; i < user->identity_count; i++) {
+		put_text(w, user->identities[i].issuer);
+		put_text(w, user->identities[i].subject);
+	}
 }
 
 static void put_member(struct writer *w, const struct member_record *member)
@@ -156,6 +163,37 @@ static void put_host(struct writer *w, const struct host_record *host)
 	}
 }
 
+/* As it is: what is wiped in memory has no place in the block of texts. */
+static void put_secret(struct writer *w, const char *secret)
+{
+	size_t length = strlen(secret);
+
+	put_u32(w, (uint32_t)length);
+	buffer_add(w->out, secret, length);
+}
+
+static void put_idp(struct writer *w, const struct idp_record *idp)
+{
+	put_text(w, idp->id);
+	put_text(w, idp->tenant_id);
+	put_text(w, idp->name);
+	put_text(w, idp->issuer);
+	put_text(w, idp->client_id);
+	put_text(w, idp->hosted_domain);
+	put_text(w, idp->token_audience);
+	put_u32(w, idp->kind);
+	put_u32(w, idp->client_auth);
+	put_u32(w, idp->bind);
+	put_u32(w, idp->max_age_sec);
+	put_u32(w, idp->preferred);
+	put_secret(w, idp->client_secret);
+	put_secret(w, idp->client_key);
+	put_texts(w, &idp->scopes);
+	put_texts(w, &idp->acr);
+	put_texts(w, &idp->amr);
+	put_texts(w, &idp->domains);
+}
+
 static void put_records(struct writer *w)
 {
 	const struct record_set *records = &w->unit->records;
@@ -172,6 +210,8 @@ static void put_records(struct writer *w)
 		put_key(w, &records->keys[i]);
 	for (uint32_t i = 0; i < records->host_count; i++)
 		put_host(w, &records->hosts[i]);
+	for (uint32_t i = 0; i < records->idp_count; i++)
+		put_idp(w, &records->idps[i]);
 }
 
 static void put_header(struct writer *w, uint32_t text_bytes)
@@ -184,7 +224,7 @@ static void put_header(struct writer *w, uint32_t text_bytes)
 	buffer_add(w->out, w->unit->source_hash, SHA256_BYTES);
 	put_u64(w, w->unit->source_bytes);
 	put_u32(w, text_bytes);
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 		put_u32(w, records_count(&w->unit->records, kind));
 }
 
@@ -208,7 +248,7 @@ int compiled_write(const struct unit *unit, struct buffer *ret)
 	for (uint32_t i = 0; i < pool->count; i++)
 		buffer_add(ret, pool->chunks[i].data, pool->chunks[i].used);
 	put_records(&w);
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 		for (uint32_t i = 0; i < records_count(&unit->records, kind); i++) {
 			put_u32(&w, unit->places[kind][i].line);
 			put_u32(&w, unit->places[kind][i].column);

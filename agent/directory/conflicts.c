@@ -118,6 +118,12 @@ bool conflicts_spare(const struct conflicts *conflicts, const struct part *part,
 	case RECORD_KEY:
 		return !has(conflicts, CLAIM_KEY_ID, key->id) &&
 		       spares_user(conflicts, part, part_user(part, key->user_id));
+	case RECORD_IDP: {
+		const struct idp_record *idp = record;
+
+		return !has(conflicts, CLAIM_IDP_ID, idp->id) &&
+		       spares_tenant(conflicts, part_tenant(part, idp->tenant_id));
+	}
 	case RECORD_HOST: /* its rules are looked at one by one */
 	case RECORD_REVOCATION:
 		return true;
@@ -158,6 +164,10 @@ static const char *find_claimant(const struct part *part, enum claim_kind kind, 
 	case CLAIM_KEY_ID:
 		record = part_key(part, text);
 		of = RECORD_KEY;
+		break;
+	case CLAIM_IDP_ID:
+		record = part_idp(part, text);
+		of = RECORD_IDP;
 		break;
 	case CLAIM_NAME:
 		record = part_user_by_login(part, text);
@@ -231,6 +241,8 @@ static int consider_unit(const struct search *search, const struct unit *unit)
 	}
 	for (uint32_t i = 0; r == 0 && i < records->key_count; i++)
 		r = consider(search, CLAIM_KEY_ID, records->keys[i].id);
+	for (uint32_t i = 0; r == 0 && i < records->idp_count; i++)
+		r = consider(search, CLAIM_IDP_ID, records->idps[i].id);
 	return r;
 }
 

@@ -41,6 +41,8 @@ static const void *counterpart(const struct directory *d, enum record_kind kind,
 
 		return part ? part_host_by_name(part, host->name) : NULL;
 	}
+	case RECORD_IDP:
+		return directory_idp(d, ((const struct idp_record *)record)->id);
 	case RECORD_TOKEN_KEY: {
 		const struct token_key_record *key = record;
 
@@ -234,6 +236,7 @@ static bool touch_by(struct directory *d, const struct directory *before, const 
 	case RECORD_KEY:
 	case RECORD_TOKEN_KEY:
 	case RECORD_REVOCATION:
+	case RECORD_IDP:
 	case RECORD_HOST: /* the rules for this host are looked at apart */
 		return true;
 	}

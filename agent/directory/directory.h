@@ -56,6 +56,10 @@ const struct user_record *directory_user_by_uid(const struct directory *d, uint3
 const struct key_record *directory_key(const struct directory *d, const char *id);
 /* The role name in the project (project_id) or the tenant (project_id ""), or NULL. */
 const char *directory_role(const struct directory *d, const char *user_id, const char *project_id);
+const struct idp_record *directory_idp(const struct directory *d, const char *id);
+/* Whose identity it is: by the user's own record, within the tenant. */
+const struct user_record *directory_user_by_identity(const struct directory *d, const char *tenant_id,
+						     const char *issuer, const char *subject);
 /* By which a tenant's access tokens are checked, and what ended before its time: only its own source has a say. */
 const struct token_key_record *directory_token_key(const struct directory *d, const char *tenant_id, const char *kid);
 const struct revocation_record *directory_revocation(const struct directory *d, const char *tenant_id, const char *id);
@@ -66,12 +70,15 @@ const struct host_record *directory_host(const struct directory *d);
 
 /* The user's memberships: start with *cursor = 0; NULL at the end. */
 const struct member_record *directory_user_members(const struct directory *d, const char *user_id, uint32_t *cursor);
+/* The tenant's identity providers: start with *cursor = 0; NULL at the end. In no order that stays. */
+const struct idp_record *directory_idps(const struct directory *d, const char *tenant_id, uint32_t *cursor);
 /* All records, in a stable order; NULL at the end (start with *cursor = 0). */
 const struct tenant_record *directory_next_tenant(const struct directory *d, uint32_t *cursor);
 const struct project_record *directory_next_project(const struct directory *d, uint32_t *cursor);
 const struct user_record *directory_next_user(const struct directory *d, uint32_t *cursor);
 const struct member_record *directory_next_member(const struct directory *d, uint32_t *cursor);
 const struct key_record *directory_next_key(const struct directory *d, uint32_t *cursor);
+const struct idp_record *directory_next_idp(const struct directory *d, uint32_t *cursor);
 
 /* All records, also those that a conflict leaves out. */
 struct directory_counts {
@@ -88,6 +95,7 @@ enum claim_kind {
 	CLAIM_PROJECT_ID,
 	CLAIM_USER_ID,
 	CLAIM_KEY_ID,
+	CLAIM_IDP_ID,
 	CLAIM_NAME, /* a login, or a group's name: they share one space */
 };
 struct directory_conflict {

@@ -412,7 +412,7 @@ static const struct expectation *find_expectation(const struct edit *edit, enum 
 /* Is the new unit the old one with exactly the intended changes? */
 static bool as_intended(const struct edit *edit, const struct unit *unit)
 {
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++) {
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		uint32_t count = records_count(&unit->records, kind), at = 0;
 
 		for (uint32_t i = 0; i < records_count(&edit->unit->records, kind); i++) {

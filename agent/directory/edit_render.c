@@ -7,6 +7,8 @@
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "records/rules.h"
+#include "records/values.h"
 
 #define DEFAULT_SHELL "/bin/bash"
 #define DEFAULT_KEY_WARN_DAYS 14U
@@ -86,6 +88,21 @@ static void put_number(struct edit_pairs *pairs, const char *key, uint32_t value
 	put(pairs, key, strdup(text));
 }
 
+static void put_seconds(struct edit_pairs *pairs, const char *key, uint32_t seconds)
+{
+	char text[16];
+
+	if (seconds % 86400 == 0)
+		snprintf(text, sizeof(text), "%ud", seconds / 86400);
+	else if (seconds % 3600 == 0)
+		snprintf(text, sizeof(text), "%uh", seconds / 3600);
+	else if (seconds % 60 == 0)
+		snprintf(text, sizeof(text), "%umin", seconds / 60);
+	else
+		snprintf(text, sizeof(text), "%us", seconds);
+	put(pairs, key, strdup(text));
+}
+
 static void put_time_if(struct edit_pairs *pairs, const char *key, int64_t time)
 {
 	char text[TIME_TEXT_SIZE];
@@ -150,6 +167,10 @@ static void render_tenant(const struct tenant_record *tenant, struct edit_pairs 
 		put(ret, "policy.key_warning", strdup(text));
 	}
 	put_list_if(ret, "policy.login_hours", &tenant->login_hours);
+	if (tenant->sudo_proof != SUDO_PROOF_ALWAYS)
+		put_text(ret, "sudo.proof", value_sudo_words[tenant->sudo_proof]);
+	if (tenant->sudo_within_sec && tenant->sudo_within_sec != RULES_SUDO_WITHIN_SEC)
+		put_seconds(ret, "sudo.within", tenant->sudo_within_sec);
 	if (tenant->suspended)
 		put_text(ret, "status", "suspended");
 }
@@ -161,6 +182,24 @@ static void render_project(const struct project_record *project, struct edit_pai
 	put_text(ret, "slug", project->slug);
 	put_number(ret, "gid", project->gid);
 	put_cidrs_if(ret, "allow_from", &project->allow_from);
+}
+
+static void put_identities_if(struct edit_pairs *pairs, const struct user_record *user)
+{
+	struct buffer value = BUFFER_INIT;
+
+	if (!user->identity_count)
+		return;
+	buffer_add_char(&value, '[');
+	for (uint32_t i = 0; i < user->identity_count; i++) {
+		buffer_add_text(&value, i ? ", {issuer: " : "{issuer: ");
+		add_text(&value, user->identities[i].issuer);
+		buffer_add_text(&value, ", subject: ");
+		add_text(&value, user->identities[i].subject);
+		buffer_add_char(&value, '}');
+	}
+	buffer_add_char(&value, ']');
+	put(pairs, "identities", detach(&value));
 }
 
 static void render_user(const struct user_record *user, struct edit_pairs *ret)
@@ -182,6 +221,7 @@ static void render_user(const struct user_record *user, struct edit_pairs *ret)
 	put_text_if(ret, "status_reason", user->status_reason);
 	put_time_if(ret, "sessions_valid_from", user->sessions_valid_from);
 	put_list_if(ret, "ssh_keys", &user->ssh_keys);
+	put_identities_if(ret, user);
 }
 
 static void render_member(const struct member_record *member, struct edit_pairs *ret)
@@ -214,6 +254,35 @@ static void render_key(const struct key_record *key, struct edit_pairs *ret)
 	put_text_if(ret, "revoked.reason", key->revoked_reason);
 }
 
+static void render_idp(const struct idp_record *idp, struct edit_pairs *ret)
+{
+	char usual[RULES_IDP_NAME_MAX];
+
+	put_text(ret, "id", idp->id);
+	put_text(ret, "tenant", idp->tenant_id);
+	if (strcmp(idp->name, rules_idp_name(idp->kind, idp->issuer, usual)) != 0)
+		put_text(ret, "name", idp->name);
+	put_text(ret, "kind", value_idp_kind_words[idp->kind]);
+	put_text(ret, "issuer", idp->issuer);
+	put_text(ret, "client_id", idp->client_id);
+	if (idp->client_auth != IDP_CLIENT_NONE)
+		put_text(ret, "client_auth", value_client_auth_words[idp->client_auth]);
+	put_text_if(ret, "client_secret", idp->client_secret);
+	put_text_if(ret, "client_key", idp->client_key);
+	put_list_if(ret, "scopes", &idp->scopes);
+	put_list_if(ret, "acr", &idp->acr);
+	put_list_if(ret, "amr", &idp->amr);
+	put_list_if(ret, "domains", &idp->domains);
+	put_text_if(ret, "hosted_domain", idp->hosted_domain);
+	put_text_if(ret, "token_audience", idp->token_audience);
+	if (idp->bind != IDP_BIND_LISTED)
+		put_text(ret, "bind", value_bind_words[idp->bind]);
+	if (idp->max_age_sec)
+		put_seconds(ret, "max_age", idp->max_age_sec);
+	if (idp->preferred)
+		put(ret, "preferred", strdup("true"));
+}
+
 void edit_render_rule(const struct host_rule *rule, struct edit_pairs *ret)
 {
 	*ret = (struct edit_pairs){0};
@@ -244,6 +313,9 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 		break;
 	case RECORD_HOST:
 		put_text(ret, "name", ((const struct host_record *)record)->name);
+		break;
+	case RECORD_IDP:
+		render_idp(record, ret);
 		break;
 	case RECORD_TOKEN_KEY: /* not of files */
 	case RECORD_REVOCATION:

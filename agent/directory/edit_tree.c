@@ -5,11 +5,14 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/text.h"
+
 #define DEPTH_MAX 16U
 
-static const char *const section_names[FILE_KIND_COUNT] = {
+static const char *const section_names[RECORD_KIND_COUNT] = {
 	[RECORD_TENANT] = "tenants", [RECORD_PROJECT] = "projects", [RECORD_USER] = "users",
 	[RECORD_MEMBER] = "members", [RECORD_KEY] = "keys",         [RECORD_HOST] = "hosts",
+	[RECORD_IDP] = "providers",
 };
 
 const char *edit_section_name(enum record_kind kind)
@@ -194,13 +197,13 @@ static int read_file(struct scan *scan)
 		if (scan->event.type != YAML_SCALAR_EVENT)
 			return -EINVAL;
 		key_start = to_bytes(scan, scan->event.start_mark);
-		while (kind < FILE_KIND_COUNT &&
-		       strcmp(section_names[kind], (const char *)scan->event.data.scalar.value) != 0)
+		while (kind < RECORD_KIND_COUNT &&
+		       !text_equal(section_names[kind], (const char *)scan->event.data.scalar.value))
 			kind++;
 		r = next(scan);
 		if (r < 0)
 			return r;
-		if (kind == FILE_KIND_COUNT) {
+		if (kind == RECORD_KIND_COUNT) {
 			r = read_node(scan, false, 0, NULL);
 		} else {
 			scan->tree->sections[kind].key_start = key_start;

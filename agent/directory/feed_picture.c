@@ -103,6 +103,13 @@ static void *store_room(void *context, size_t size)
 	return pool_room(&store->unit->pool, size);
 }
 
+static const char *store_secret(void *context, const char *text, size_t length)
+{
+	struct unit_store *store = context;
+
+	return unit_keep_secret(store->unit, text, length);
+}
+
 union any_record {
 	struct tenant_record tenant;
 	struct project_record project;
@@ -112,6 +119,7 @@ union any_record {
 	struct host_record host;
 	struct token_key_record token_key;
 	struct revocation_record revocation;
+	struct idp_record idp;
 };
 
 static int append(struct unit *unit, enum record_kind kind, const void *record, uint64_t version)
@@ -132,7 +140,7 @@ static void set_version(struct unit *unit, enum record_kind kind, uint32_t index
 static int append_copy(struct unit *unit, enum record_kind kind, const void *record, uint64_t version)
 {
 	struct unit_store context = {.unit = unit};
-	const struct record_store store = {store_text, store_room, &context};
+	const struct record_store store = {store_text, store_room, &context, store_secret};
 	union any_record copy;
 	int r;
 
@@ -156,7 +164,7 @@ static const char *id_of(enum record_kind kind, const void *record)
 	_Static_assert(offsetof(struct tenant_record, id) == 0 && offsetof(struct project_record, id) == 0 &&
 			       offsetof(struct user_record, id) == 0 && offsetof(struct key_record, id) == 0 &&
 			       offsetof(struct host_record, id) == 0 && offsetof(struct token_key_record, id) == 0 &&
-			       offsetof(struct revocation_record, id) == 0 &&
+			       offsetof(struct revocation_record, id) == 0 && offsetof(struct idp_record, id) == 0 &&
 			       offsetof(struct member_record, user_id) == 0,
 		       "ids come first");
 	return *(const char *const *)record;
@@ -333,7 +341,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 		     struct json_view body, struct problem *problem)
 {
 	struct unit_store context = {0};
-	const struct record_store store = {store_text, store_room, &context};
+	const struct record_store store = {store_text, store_room, &context, store_secret};
 	union any_record record;
 	struct unit *unit = NULL;
 	uint32_t index = UINT32_MAX;

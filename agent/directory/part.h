@@ -26,9 +26,12 @@ enum {
 	BY_HOST_NAME,
 	BY_TOKEN_KEY,
 	BY_REVOCATION,
+	BY_IDP_ID,
+	BY_IDENTITY, /* a user as often as they have identities */
 	BY_UNIQUE_COUNT, /* those before it find one record each */
 	BY_KEY_USER = BY_UNIQUE_COUNT,
 	BY_MEMBER_USER,
+	BY_IDP_TENANT,
 	BY_COUNT
 };
 
@@ -92,7 +95,11 @@ const struct key_record *part_key(const struct part *part, const char *id);
 const struct host_record *part_host_by_name(const struct part *part, const char *name);
 const struct token_key_record *part_token_key(const struct part *part, const char *id);
 const struct revocation_record *part_revocation(const struct part *part, const char *id);
+const struct idp_record *part_idp(const struct part *part, const char *id);
+const struct user_record *part_user_by_identity(const struct part *part, const char *tenant_id, const char *issuer,
+						const char *subject);
 /* Start with *cursor = 0; NULL at the end. */
+const struct idp_record *part_tenant_idps(const struct part *part, const char *tenant_id, uint32_t *cursor);
 const struct member_record *part_user_members(const struct part *part, const char *user_id, uint32_t *cursor);
 const struct key_record *part_user_keys(const struct part *part, const char *user_id, uint32_t *cursor);
 

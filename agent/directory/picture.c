@@ -260,6 +260,17 @@ const struct key_record *directory_key(const struct directory *d, const char *id
 	return IN_PARTS(d, RECORD_KEY, part_key(part, id));
 }
 
+const struct idp_record *directory_idp(const struct directory *d, const char *id)
+{
+	return IN_PARTS(d, RECORD_IDP, part_idp(part, id));
+}
+
+const struct user_record *directory_user_by_identity(const struct directory *d, const char *tenant_id,
+						     const char *issuer, const char *subject)
+{
+	return IN_PARTS(d, RECORD_USER, part_user_by_identity(part, tenant_id, issuer, subject));
+}
+
 const struct token_key_record *directory_token_key(const struct directory *d, const char *tenant_id, const char *kid)
 {
 	const struct part *part = directory_part(d, tenant_id);
@@ -292,6 +303,23 @@ const struct member_record *directory_user_members(const struct directory *d, co
 			if (conflicts_spare(d->conflicts, part, RECORD_MEMBER, member)) {
 				*cursor = number << CURSOR_PART_SHIFT | place;
 				return member;
+			}
+	}
+	return NULL;
+}
+
+const struct idp_record *directory_idps(const struct directory *d, const char *tenant_id, uint32_t *cursor)
+{
+	uint32_t number = *cursor >> CURSOR_PART_SHIFT, place = *cursor & CURSOR_PLACE;
+
+	for (; number < d->part_count; number++, place = 0) {
+		const struct part *part = d->parts[number];
+		const struct idp_record *idp;
+
+		while ((idp = part_tenant_idps(part, tenant_id, &place)))
+			if (conflicts_spare(d->conflicts, part, RECORD_IDP, idp)) {
+				*cursor = number << CURSOR_PART_SHIFT | place;
+				return idp;
 			}
 	}
 	return NULL;
@@ -355,6 +383,11 @@ const struct key_record *directory_next_key(const struct directory *d, uint32_t 
 	return next_record(d, RECORD_KEY, cursor);
 }
 
+const struct idp_record *directory_next_idp(const struct directory *d, uint32_t *cursor)
+{
+	return next_record(d, RECORD_IDP, cursor);
+}
+
 struct directory_counts directory_counts(const struct directory *d)
 {
 	struct directory_counts counts = {0};
@@ -384,7 +417,8 @@ const char *claim_kind_word(enum claim_kind kind)
 {
 	static const char *const words[] = {
 		[CLAIM_TENANT_ID] = "tenant-id", [CLAIM_ID_BLOCK] = "id-block", [CLAIM_PROJECT_ID] = "project-id",
-		[CLAIM_USER_ID] = "user-id",     [CLAIM_KEY_ID] = "key-id",     [CLAIM_NAME] = "name",
+		[CLAIM_USER_ID] = "user-id",     [CLAIM_KEY_ID] = "key-id",     [CLAIM_IDP_ID] = "provider-id",
+		[CLAIM_NAME] = "name",
 	};
 
 	return words[kind];

@@ -48,6 +48,12 @@ static const struct pointers pointers[RECORD_KIND_COUNT] = {
 				AT(revocation_record, reason), NO_FIELD},
 			       {NO_FIELD},
 			       {NO_FIELD}},
+	[RECORD_IDP] = {{AT(idp_record, id), AT(idp_record, tenant_id), AT(idp_record, name), AT(idp_record, issuer),
+			 AT(idp_record, client_id), AT(idp_record, hosted_domain), AT(idp_record, token_audience),
+			 NO_FIELD},
+			{AT(idp_record, scopes), AT(idp_record, acr), AT(idp_record, amr), AT(idp_record, domains),
+			 NO_FIELD},
+			{NO_FIELD}},
 };
 
 static int copy_text(const struct record_store *store, const char **text)
@@ -117,6 +123,37 @@ static int copy_rules(const struct record_store *store, struct host_record *host
 	return r;
 }
 
+static int copy_identities(const struct record_store *store, struct user_record *user)
+{
+	struct identity_record *identities =
+		user->identity_count ? store->room(store->context, user->identity_count * sizeof(*identities)) : NULL;
+	int r = user->identity_count && !identities ? -ENOMEM : 0;
+
+	for (uint32_t i = 0; r == 0 && i < user->identity_count; i++) {
+		identities[i] = user->identities[i];
+		r = copy_text(store, &identities[i].issuer);
+		if (r == 0)
+			r = copy_text(store, &identities[i].subject);
+	}
+	user->identities = identities;
+	return r;
+}
+
+static int copy_secret(const struct record_store *store, const char **text)
+{
+	if (!store->secret || !**text)
+		return copy_text(store, text);
+	*text = store->secret(store->context, *text, strlen(*text));
+	return *text ? 0 : -ENOMEM;
+}
+
+static int copy_secrets(const struct record_store *store, struct idp_record *idp)
+{
+	int r = copy_secret(store, &idp->client_secret);
+
+	return r < 0 ? r : copy_secret(store, &idp->client_key);
+}
+
 /* A login that is the end of its home's text is so in the copy, too. */
 static int copy_login(const struct record_store *store, const struct user_record *from, struct user_record *user)
 {
@@ -147,5 +184,9 @@ int record_copy(enum record_kind kind, const void *record, const struct record_s
 		r = copy_rules(store, ret);
 	if (r == 0 && kind == RECORD_USER)
 		r = copy_login(store, record, ret);
+	if (r == 0 && kind == RECORD_USER)
+		r = copy_identities(store, ret);
+	if (r == 0 && kind == RECORD_IDP)
+		r = copy_secrets(store, ret);
 	return r;
 }

@@ -53,7 +53,8 @@ static bool same_tenant(const struct tenant_record *a, const struct tenant_recor
 	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count &&
 	       a->id_next == b->id_next && a->ssh_keys == b->ssh_keys &&
 	       a->max_sessions_per_user == b->max_sessions_per_user && a->key_warn_days == b->key_warn_days &&
-	       a->suspended == b->suspended && a->stale_offline_sec == b->stale_offline_sec &&
+	       a->suspended == b->suspended && a->sudo_proof == b->sudo_proof &&
+	       a->sudo_within_sec == b->sudo_within_sec && a->stale_offline_sec == b->stale_offline_sec &&
 	       same_strings(&a->stale_roles, &b->stale_roles) && same_cidrs(&a->allow_from, &b->allow_from) &&
 	       same_strings(&a->login_hours, &b->login_hours) && same_roles(a, b);
 }
@@ -64,13 +65,24 @@ static bool same_project(const struct project_record *a, const struct project_re
 	       same_cidrs(&a->allow_from, &b->allow_from);
 }
 
+static bool same_identities(const struct user_record *a, const struct user_record *b)
+{
+	if (a->identity_count != b->identity_count)
+		return false;
+	for (uint32_t i = 0; i < a->identity_count; i++)
+		if (!same(a->identities[i].issuer, b->identities[i].issuer) ||
+		    !same(a->identities[i].subject, b->identities[i].subject))
+			return false;
+	return true;
+}
+
 static bool same_user(const struct user_record *a, const struct user_record *b)
 {
 	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && same(a->login, b->login) &&
 	       same(a->name, b->name) && same(a->email, b->email) && same(a->home, b->home) &&
 	       same(a->shell, b->shell) && a->uid == b->uid && a->kind == b->kind && a->status == b->status &&
 	       same(a->status_reason, b->status_reason) && a->sessions_valid_from == b->sessions_valid_from &&
-	       same_strings(&a->ssh_keys, &b->ssh_keys);
+	       same_strings(&a->ssh_keys, &b->ssh_keys) && same_identities(a, b);
 }
 
 static bool same_member(const struct member_record *a, const struct member_record *b)
@@ -116,6 +128,18 @@ static bool same_revocation(const struct revocation_record *a, const struct revo
 	       a->until == b->until && same(a->reason, b->reason);
 }
 
+static bool same_idp(const struct idp_record *a, const struct idp_record *b)
+{
+	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && same(a->name, b->name) &&
+	       same(a->issuer, b->issuer) && a->kind == b->kind && same(a->client_id, b->client_id) &&
+	       a->client_auth == b->client_auth && same(a->client_secret, b->client_secret) &&
+	       same(a->client_key, b->client_key) && same_strings(&a->scopes, &b->scopes) &&
+	       same_strings(&a->acr, &b->acr) && same_strings(&a->amr, &b->amr) &&
+	       same_strings(&a->domains, &b->domains) && same(a->hosted_domain, b->hosted_domain) &&
+	       same(a->token_audience, b->token_audience) && a->bind == b->bind && a->max_age_sec == b->max_age_sec &&
+	       a->preferred == b->preferred;
+}
+
 bool record_equal(enum record_kind kind, const void *a, const void *b)
 {
 	switch (kind) {
@@ -135,6 +159,8 @@ bool record_equal(enum record_kind kind, const void *a, const void *b)
 		return same_token_key(a, b);
 	case RECORD_REVOCATION:
 		return same_revocation(a, b);
+	case RECORD_IDP:
+		return same_idp(a, b);
 	}
 	return false;
 }

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 #define CHUNK_MIN (4U * 1024)
 #define FEED_CHUNK_MIN 1024U /* a feed has thousands of units */
+#define SECRET_CHUNK_MIN 256U
 #define CHUNK_MAX (4U * 1024 * 1024)
 #define CHUNK_SHARE 8 /* a new chunk is this part of what there is already */
 
@@ -85,8 +88,11 @@ void *pool_room(struct string_pool *pool, size_t size)
 
 void pool_finish(struct string_pool *pool)
 {
-	for (uint32_t i = 0; i < pool->count; i++)
+	for (uint32_t i = 0; i < pool->count; i++) {
+		if (pool->secret)
+			secret_wipe(pool->chunks[i].data, pool->chunks[i].used);
 		free(pool->chunks[i].data);
+	}
 	free(pool->chunks);
 	*pool = (struct string_pool){0};
 }
@@ -141,15 +147,31 @@ void unit_unref(struct unit *unit)
 	free(unit->records.hosts);
 	free(unit->records.token_keys);
 	free(unit->records.revocations);
+	free(unit->records.idps);
 	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		free(unit->places[kind]);
 		free(unit->versions[kind]);
 	}
 	pool_finish(&unit->pool);
+	if (unit->secrets)
+		pool_finish(unit->secrets);
+	free(unit->secrets);
 	arena_finish(&unit->arena);
 	free(unit->name);
 	free(unit->tenant_id);
 	free(unit);
+}
+
+const char *unit_keep_secret(struct unit *unit, const char *text, size_t length)
+{
+	if (!unit->secrets) {
+		unit->secrets = calloc(1, sizeof(*unit->secrets));
+		if (!unit->secrets)
+			return NULL;
+		unit->secrets->chunk_min = SECRET_CHUNK_MIN;
+		unit->secrets->secret = true;
+	}
+	return pool_add(unit->secrets, text, length);
 }
 
 const struct record_set *unit_records(const struct unit *unit)
@@ -184,7 +206,13 @@ static const struct {
 	[RECORD_HOST] = OF_KIND("host", host_record, host),
 	[RECORD_TOKEN_KEY] = OF_KIND("token key", token_key_record, token_key),
 	[RECORD_REVOCATION] = OF_KIND("revocation", revocation_record, revocation),
+	[RECORD_IDP] = OF_KIND("provider", idp_record, idp),
 };
+
+bool record_kind_of_files(enum record_kind kind)
+{
+	return kind != RECORD_TOKEN_KEY && kind != RECORD_REVOCATION;
+}
 
 size_t record_size(enum record_kind kind)
 {

@@ -14,8 +14,6 @@
 #include "crypto/digest.h"
 #include "directory/directory.h"
 
-#define FILE_KIND_COUNT (RECORD_HOST + 1) /* what a file may hold; the kinds after these come by feeds only */
-
 /* Where a record stands in its source. */
 struct place {
 	uint32_t line;
@@ -31,6 +29,7 @@ struct string_pool {
 	uint32_t count;
 	size_t total;     /* bytes in use */
 	size_t chunk_min; /* of the first chunks; 0: the usual */
+	bool secret;      /* wiped at its end */
 };
 int pool_reserve(struct string_pool *pool, size_t size,
 		 char **ret); /* a chunk of exactly this size, filled by the caller */
@@ -46,6 +45,7 @@ struct unit {
 	uint64_t *versions[RECORD_KIND_COUNT];   /* … or of a feed's */
 	uint32_t capacity[RECORD_KIND_COUNT];
 	struct string_pool pool;
+	struct string_pool *secrets;       /* of providers, apart, since few units have any; NULL: none */
 	struct arena arena;                /* lists inside records */
 	char *tenant_id;                   /* of the feed that it comes from; NULL: from a file */
 	uint8_t source_hash[SHA256_BYTES]; /* of the source's bytes */
@@ -54,7 +54,10 @@ struct unit {
 
 int unit_new(const char *name, struct unit **ret);
 int unit_new_of_feed(const char *name, const char *tenant_id, struct unit **ret); /* versions and no places */
+/* A copy that is wiped with the unit; NULL: out of memory. */
+const char *unit_keep_secret(struct unit *unit, const char *text, size_t length);
 size_t record_size(enum record_kind kind);
+bool record_kind_of_files(enum record_kind kind); /* the others come by feeds only */
 const char *record_kind_name(enum record_kind kind); /* "user" */
 uint32_t records_count(const struct record_set *records, enum record_kind kind);
 const void *records_at(const struct record_set *records, enum record_kind kind, uint32_t index);

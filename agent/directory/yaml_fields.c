@@ -122,6 +122,9 @@ static int read_value(struct loader *loader, const struct field *field, void *re
 	case FIELD_CIDRS:
 	case FIELD_SSH_KEYS:
 	case FIELD_HOURS:
+	case FIELD_SCOPES:
+	case FIELD_CLAIMS:
+	case FIELD_DOMAINS:
 		return read_list(loader, field, (struct any_list *)(void *)target);
 	case FIELD_ID:
 	case FIELD_SLUG:
@@ -134,6 +137,15 @@ static int read_value(struct loader *loader, const struct field *field, void *re
 	case FIELD_WORD:
 	case FIELD_PATTERN:
 	case FIELD_VERIFIER:
+	case FIELD_ISSUER:
+	case FIELD_SUBJECT:
+	case FIELD_CLIENT_ID:
+	case FIELD_CLIENT_SECRET:
+	case FIELD_CLIENT_KEY:
+	case FIELD_CLAIM:
+	case FIELD_DOMAIN:
+	case FIELD_SECONDS:
+	case FIELD_BOOL:
 	case FIELD_U32:
 	case FIELD_MANAGED_ID:
 	case FIELD_TIME:

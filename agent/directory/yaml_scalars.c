@@ -38,6 +38,8 @@ static int refuse(struct loader *loader, const struct field *field, const struct
 	struct problem problem = {0};
 
 	value_refuse(&problem, field->name, yaml_scalar(loader->reader), yaml_scalar_length(loader->reader), fault);
+	if (fault->secret)
+		yaml_reader_wipe(loader->reader);
 	return yaml_reader_fail(loader->reader, problem.remedy, "%s", problem.text);
 }
 
@@ -85,6 +87,23 @@ static int read_days(struct loader *loader, const struct field *field, uint32_t 
 	return 0;
 }
 
+static int read_seconds(struct loader *loader, const struct field *field, uint32_t *target)
+{
+	uint64_t seconds;
+
+	if (parse_duration(yaml_scalar(loader->reader), &seconds) < 0 || seconds == 0 || seconds > UINT32_MAX)
+		return wrong(loader, field, "not a span of time", "write it like 15min, 8h or 1d");
+	*target = (uint32_t)seconds;
+	return 0;
+}
+
+static int read_bool(struct loader *loader, const struct field *field, bool *target)
+{
+	if (!yaml_scalar_is_plain(loader->reader) || parse_bool(yaml_scalar(loader->reader), target) < 0)
+		return wrong(loader, field, "neither true nor false", "write true or false, without quotes");
+	return 0;
+}
+
 /* By which rule of values.h a scalar or an item of this type is judged; -1: by none of them. */
 static int value_kind_of(enum field_type type)
 {
@@ -120,6 +139,26 @@ static int value_kind_of(enum field_type type)
 		return VALUE_SSH_KEY;
 	case FIELD_HOURS:
 		return VALUE_HOURS;
+	case FIELD_ISSUER:
+		return VALUE_ISSUER;
+	case FIELD_SUBJECT:
+		return VALUE_SUBJECT;
+	case FIELD_CLIENT_ID:
+		return VALUE_CLIENT_ID;
+	case FIELD_CLIENT_SECRET:
+		return VALUE_CLIENT_SECRET;
+	case FIELD_CLIENT_KEY:
+		return VALUE_CLIENT_KEY;
+	case FIELD_SCOPES:
+		return VALUE_SCOPE;
+	case FIELD_CLAIM:
+	case FIELD_CLAIMS:
+		return VALUE_CLAIM;
+	case FIELD_DOMAIN:
+	case FIELD_DOMAINS:
+		return VALUE_DOMAIN;
+	case FIELD_SECONDS:
+	case FIELD_BOOL:
 	case FIELD_VERIFIER:
 	case FIELD_U32:
 	case FIELD_MANAGED_ID:
@@ -139,7 +178,12 @@ static int value_kind_of(enum field_type type)
 static bool is_shared(enum field_type type)
 {
 	return type != FIELD_SLUG && type != FIELD_NAME && type != FIELD_EMAIL && type != FIELD_PATTERN &&
-	       type != FIELD_SSH_KEYS;
+	       type != FIELD_SSH_KEYS && type != FIELD_SUBJECT;
+}
+
+static bool is_secret(enum field_type type)
+{
+	return type == FIELD_CLIENT_SECRET || type == FIELD_CLIENT_KEY;
 }
 
 static int read_text(struct loader *loader, const struct field *field, void *target)
@@ -153,6 +197,15 @@ static int read_text(struct loader *loader, const struct field *field, void *tar
 		return -EINVAL;
 	if (value_check((enum value_kind)kind, text, length, &fault) < 0)
 		return refuse(loader, field, &fault);
+	if (is_secret(field->type)) {
+		const char *kept = unit_keep_secret(loader->unit, text, length);
+
+		yaml_reader_wipe(loader->reader);
+		if (!kept)
+			return -ENOMEM;
+		memcpy(target, &kept, sizeof(kept));
+		return 0;
+	}
 	if (field->type == FIELD_LOGIN || field->type == FIELD_HOME) {
 		memcpy(field->type == FIELD_LOGIN ? loader->login : loader->home, text, length + 1);
 		return 0;
@@ -176,6 +229,10 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 		return read_time(loader, field, target);
 	if (field->type == FIELD_DAYS)
 		return read_days(loader, field, target);
+	if (field->type == FIELD_SECONDS)
+		return read_seconds(loader, field, target);
+	if (field->type == FIELD_BOOL)
+		return read_bool(loader, field, target);
 	if (field->type == FIELD_VERIFIER)
 		return value_verifier(yaml_scalar(loader->reader), target, &fault) < 0 ? refuse(loader, field, &fault)
 										       : 0;

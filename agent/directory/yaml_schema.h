@@ -23,9 +23,18 @@ enum field_type {
 	FIELD_WORD,    /* a role's name */
 	FIELD_PATTERN, /* a host name, or the beginning of one and '*' */
 	FIELD_VERIFIER,
+	FIELD_ISSUER,  /* interned */
+	FIELD_SUBJECT,
+	FIELD_CLIENT_ID,
+	FIELD_CLIENT_SECRET, /* kept apart and wiped, as is where it was read */
+	FIELD_CLIENT_KEY,    /* likewise */
+	FIELD_CLAIM,
+	FIELD_DOMAIN,
 	FIELD_U32,
 	FIELD_MANAGED_ID,
 	FIELD_TIME,
+	FIELD_SECONDS,     /* a span of time */
+	FIELD_BOOL,        /* true or false */
 	FIELD_DAYS,        /* a span of whole days, rounded up */
 	FIELD_CHOICE,      /* index into choices */
 	FIELD_CHOICE_BOOL, /* choices[1] is true */
@@ -36,6 +45,9 @@ enum field_type {
 	FIELD_CIDRS,
 	FIELD_SSH_KEYS,
 	FIELD_HOURS,
+	FIELD_SCOPES,
+	FIELD_CLAIMS,
+	FIELD_DOMAINS,
 	FIELD_MAP,     /* a mapping whose keys go into the same record */
 	FIELD_RECORDS, /* a list of mappings */
 };

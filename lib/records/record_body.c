@@ -19,6 +19,17 @@ int body_text(const struct reading *in, const char *field, enum value_kind kind,
 	return body_keep(in, text ? text : "", ret);
 }
 
+int body_secret(const struct reading *in, const char *field, enum value_kind kind, const char *text, const char **ret)
+{
+	const struct record_store *store = in->store;
+	struct value_fault fault;
+
+	if (text && value_check(kind, text, strlen(text), &fault) < 0)
+		return value_refuse(in->problem, field, NULL, 0, &fault);
+	*ret = text ? (store->secret ? store->secret : store->text)(store->context, text, strlen(text)) : "";
+	return *ret ? 0 : -ENOMEM;
+}
+
 int body_choice(const struct reading *in, const char *field, const char *const *words, const char *text, uint32_t *ret)
 {
 	struct value_fault fault;

@@ -31,6 +31,8 @@ int body_fields(const struct reading *in, struct json_view object, const struct 
 int body_keep(const struct reading *in, const char *text, const char **ret);
 /* `text` NULL: left out, then "". */
 int body_text(const struct reading *in, const char *field, enum value_kind kind, const char *text, const char **ret);
+/* The same for what is to be wiped, and is never shown. */
+int body_secret(const struct reading *in, const char *field, enum value_kind kind, const char *text, const char **ret);
 int body_choice(const struct reading *in, const char *field, const char *const *words, const char *text,
 		uint32_t *ret); /* left out: *ret stays */
 int body_managed_id(const struct reading *in, const char *field, uint32_t value);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "jose/base64url.h"
 #include "records/record_body.h"
+#include "records/record_readers.h"
 #include "records/rules.h"
 
 #define TOKEN_ID_MAX 64U
@@ -48,6 +49,7 @@ bool record_id_valid(enum record_kind kind, const char *id)
 	case RECORD_PROJECT:
 	case RECORD_USER:
 	case RECORD_HOST:
+	case RECORD_IDP:
 		return text_is_id(id);
 	case RECORD_MEMBER:
 		return is_member_id(id);
@@ -113,7 +115,7 @@ static const struct json_field stale_fields[] = {
 struct tenant_body {
 	const char *slug, *name, *region, *ssh_keys;
 	uint32_t gid, max_sessions_per_user, key_warning_days;
-	json_t *ids, *allow_from, *roles, *login_hours, *stale;
+	json_t *ids, *allow_from, *roles, *login_hours, *stale, *sudo;
 	bool suspended;
 };
 static const struct json_field tenant_fields[] = {
@@ -130,6 +132,7 @@ static const struct json_field tenant_fields[] = {
 	FIELD(tenant_body, login_hours, STRINGS, 0),
 	FIELD(tenant_body, suspended, BOOL, 0),
 	FIELD(tenant_body, stale, OBJECT, 0),
+	FIELD(tenant_body, sudo, OBJECT, 0),
 };
 
 static int read_ids(const struct reading *in, json_t *object, struct tenant_record *tenant)
@@ -210,6 +213,8 @@ static int read_tenant(const struct reading *in, void *record)
 		r = body_texts(in, "login_hours", VALUE_HOURS, body.login_hours, &tenant->login_hours);
 	if (r == 0)
 		r = read_stale(in, body.stale, tenant);
+	if (r == 0)
+		r = record_read_sudo(in, body.sudo, tenant);
 	if (r == 0 && body.key_warning_days > VALUE_WARN_DAYS_MAX)
 		r = body_wrong(in, "key_warning_days", "longer than ten years", "choose a shorter span, in days");
 	if (r < 0)
@@ -253,7 +258,7 @@ struct user_body {
 	const char *login, *name, *email, *home, *shell, *kind, *status, *status_reason;
 	uint32_t uid;
 	int64_t sessions_valid_from;
-	json_t *ssh_keys;
+	json_t *ssh_keys, *identities;
 };
 static const struct json_field user_fields[] = {
 	FIELD(user_body, login, STRING, NEEDED),    FIELD(user_body, uid, U32, NEEDED),
@@ -261,7 +266,7 @@ static const struct json_field user_fields[] = {
 	FIELD(user_body, home, STRING, 0),          FIELD(user_body, shell, STRING, 0),
 	FIELD(user_body, kind, STRING, 0),          FIELD(user_body, status, STRING, 0),
 	FIELD(user_body, status_reason, STRING, 0), FIELD(user_body, sessions_valid_from, I64, 0),
-	FIELD(user_body, ssh_keys, STRINGS, 0),
+	FIELD(user_body, ssh_keys, STRINGS, 0),     FIELD(user_body, identities, ARRAY, 0),
 };
 
 /* Most homes are /home/<login>: then the login is the end of that text and costs nothing of its own. */
@@ -316,7 +321,9 @@ static int read_user(const struct reading *in, void *record)
 	user->uid = body.uid;
 	user->kind = (enum user_kind)kind;
 	user->status = (enum user_status)status;
-	return r < 0 ? r : body_texts(in, "ssh_keys", VALUE_SSH_KEY, body.ssh_keys, &user->ssh_keys);
+	if (r == 0)
+		r = body_texts(in, "ssh_keys", VALUE_SSH_KEY, body.ssh_keys, &user->ssh_keys);
+	return r < 0 ? r : record_read_identities(in, body.identities, user);
 }
 
 struct member_body {
@@ -578,6 +585,7 @@ static const struct {
 	[RECORD_HOST] = {read_host, sizeof(struct host_record)},
 	[RECORD_TOKEN_KEY] = {read_token_key, sizeof(struct token_key_record)},
 	[RECORD_REVOCATION] = {read_revocation, sizeof(struct revocation_record)},
+	[RECORD_IDP] = {record_read_idp, sizeof(struct idp_record)},
 };
 
 int record_read(enum record_kind kind, const char *tenant_id, const char *id, struct json_view body,

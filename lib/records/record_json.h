@@ -19,6 +19,8 @@ struct record_store {
 	const char *(*text)(void *context, const char *text, size_t length);
 	void *(*room)(void *context, size_t size); /* zeroed, aligned to 8 */
 	void *context;
+	/* As `text`, for what is to be wiped with the record; NULL: `text` does. */
+	const char *(*secret)(void *context, const char *text, size_t length);
 };
 
 const char *record_kind_word(enum record_kind kind); /* "user", "token_key" */

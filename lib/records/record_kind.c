@@ -17,6 +17,7 @@ static const char *const words[] = {
 	[RECORD_HOST] = "host",
 	[RECORD_TOKEN_KEY] = "token_key",
 	[RECORD_REVOCATION] = "revocation",
+	[RECORD_IDP] = "idp",
 };
 
 const char *record_kind_word(enum record_kind kind)

@@ -90,11 +90,11 @@ struct user_record {
 	uint32_t uid; /* also the gid of the private group */
 	enum user_kind kind;
 	enum user_status status;
+	uint32_t identity_count; /* here, where it takes no room: there may be a million users */
 	const char *status_reason;
 	int64_t sessions_valid_from;
 	struct string_list ssh_keys; /* authorized_keys lines without options */
 	struct identity_record *identities;
-	uint32_t identity_count;
 };
 
 /* A user's role in a project, or (project_id "") in the tenant. Of one user there are at most so many: it is what a
@@ -173,7 +173,7 @@ enum idp_bind {
 #define IDP_PER_TENANT_MAX 16U
 struct idp_record {
 	const char *id, *tenant_id; /* idp_… */
-	const char *name;           /* for people: "Google" */
+	const char *name;           /* for people: "Google"; never "" */
 	const char *issuer;         /* https URL, exactly as in `iss`; GitHub: the site, "https://github.com" */
 	enum idp_kind kind;
 	const char *client_id;

@@ -10,6 +10,7 @@
 
 #define TENANT_SLUG_MAX 16U /* so that <tenant>-<project>-viewer stays short */
 #define KEY_ID_PREFIX "key_"
+#define SUDO_WITHIN_MAX 86400U
 
 const char *const rules_login_roles[RULES_LOGIN_ROLE_COUNT] = {"owner", "editor"};
 
@@ -72,5 +73,17 @@ int rules_key(const struct key_record *key, struct problem *problem)
 			      "key id \"%s\" is not \"key_\" and 16 letters or digits", key->id);
 	if (key->not_before && key->not_after && key->not_after <= key->not_before)
 		return REFUSE(problem, "", "the key ends (not_after) before it begins (not_before)");
+	return 0;
+}
+
+int rules_sudo(const struct tenant_record *tenant, struct problem *problem)
+{
+	if (tenant->sudo_proof == SUDO_PROOF_RECENT &&
+	    (tenant->sudo_within_sec == 0 || tenant->sudo_within_sec > SUDO_WITHIN_MAX))
+		return REFUSE(problem, "from one second to a day, such as 15 minutes",
+			      "\"within\" of sudo is no time, or longer than a day");
+	if (tenant->sudo_proof != SUDO_PROOF_RECENT && tenant->sudo_within_sec != 0)
+		return REFUSE(problem, "take it out, or set \"proof\" to recent",
+			      "\"within\" of sudo means something with \"proof\" recent only");
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "records/hours.h"
 #include "records/matrix.h"
+#include "records/values_sso.h"
 
 #define VERIFIER_PREFIX "sha256:"
 #define SSH_KEY_BYTES_MAX 4096 /* decoded */
@@ -21,6 +22,7 @@ const char *const value_user_kind_words[] = {"person", "service", NULL};
 const char *const value_ssh_keys_words[] = {"directory", "any", NULL};
 const char *const value_role_kind_words[] = {"project", "tenant", NULL};
 const char *const value_level_words[] = {"none", "viewer", "editor", "owner", NULL};
+const char *const value_sudo_words[] = {"always", "recent", "none", NULL};
 
 static int fail(struct value_fault *fault, const char *what, const char *remedy)
 {
@@ -173,6 +175,15 @@ int value_check(enum value_kind kind, const char *text, size_t length, struct va
 		return hours_parse(text, &hours) == 0
 			       ? 0
 			       : fail(fault, "not a span of hours", "write it like \"mon-fri 08:00-18:00\" (UTC)");
+	case VALUE_ISSUER:
+	case VALUE_SUBJECT:
+	case VALUE_CLIENT_ID:
+	case VALUE_CLIENT_SECRET:
+	case VALUE_CLIENT_KEY:
+	case VALUE_SCOPE:
+	case VALUE_CLAIM:
+	case VALUE_DOMAIN:
+		return value_check_sso(kind, text, length, fault);
 	}
 	return fail(fault, "of an unknown type", "");
 }

@@ -29,6 +29,14 @@ enum value_kind {
 	VALUE_HOST_PATTERN, /* a host name, or the beginning of one and '*' */
 	VALUE_SSH_KEY,
 	VALUE_HOURS,
+	VALUE_ISSUER, /* of an identity provider: an https URL */
+	VALUE_SUBJECT,
+	VALUE_CLIENT_ID,
+	VALUE_CLIENT_SECRET, /* secret */
+	VALUE_CLIENT_KEY,    /* a private JWK; secret */
+	VALUE_SCOPE,
+	VALUE_CLAIM,  /* one that a token must have: acr, amr, an audience */
+	VALUE_DOMAIN, /* of e-mail addresses */
 };
 
 /* Why a value is refused. */
@@ -59,3 +67,7 @@ extern const char *const value_user_kind_words[]; /* enum user_kind */
 extern const char *const value_ssh_keys_words[];  /* enum ssh_key_policy */
 extern const char *const value_role_kind_words[]; /* tenant_wide */
 extern const char *const value_level_words[];     /* enum group_level */
+extern const char *const value_sudo_words[];        /* enum sudo_proof */
+extern const char *const value_idp_kind_words[];    /* enum idp_kind */
+extern const char *const value_client_auth_words[]; /* enum idp_client_auth */
+extern const char *const value_bind_words[];        /* enum idp_bind */

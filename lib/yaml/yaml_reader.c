@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -175,11 +176,33 @@ int yaml_reader_init(struct yaml_reader *reader, const char *name, yaml_source_f
 	return 0;
 }
 
+void yaml_reader_wipe(struct yaml_reader *reader)
+{
+	if (reader->live && reader->event.type == YAML_SCALAR_EVENT)
+		secret_wipe(reader->event.data.scalar.value, reader->event.data.scalar.length);
+	reader->secret = true;
+}
+
+/* What libyaml decodes from and to. (While a text is put together its own small buffers may move; what they leave
+ * behind is out of our reach.) */
+static void wipe_buffers(struct yaml_reader *reader)
+{
+	yaml_parser_t *parser = &reader->parser;
+
+	if (parser->raw_buffer.start)
+		secret_wipe(parser->raw_buffer.start, (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+	if (parser->buffer.start)
+		secret_wipe(parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
+	secret_wipe(reader->block, sizeof(reader->block));
+}
+
 void yaml_reader_finish(struct yaml_reader *reader)
 {
 	if (reader->live)
 		yaml_event_delete(&reader->event);
 	reader->live = false;
+	if (reader->secret)
+		wipe_buffers(reader);
 	yaml_parser_delete(&reader->parser);
 }
 

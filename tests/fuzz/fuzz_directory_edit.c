@@ -16,6 +16,9 @@
 #define CHOICE_BYTES 4U
 #define EDITS_MAX 3U
 
+/* Those that files hold. */
+static const enum record_kind kinds[] = {RECORD_TENANT, RECORD_PROJECT, RECORD_USER, RECORD_MEMBER,
+					 RECORD_KEY,    RECORD_HOST,    RECORD_IDP};
 static const char *const texts[] = {"", "x", "a # b", "- y", "it's \"q\"", "\xc3\xa9", "null", "{a: [1]}"};
 
 /* Records as an edit would make them, and which edit it was. */
@@ -30,6 +33,7 @@ struct change {
 		struct member_record member;
 		struct key_record key;
 		struct host_record host;
+		struct idp_record idp;
 	} record;
 	struct host_rule rules[64];
 };
@@ -61,6 +65,10 @@ static void change_record(struct change *change, uint8_t choice)
 		change->record.key.revoked_at = choice & 8 ? 1795305600 : 0;
 		change->record.key.revoked_reason = choice & 8 ? "gone" : "";
 		break;
+	case RECORD_IDP:
+		change->record.idp.name = *text ? text : "idp";
+		change->record.idp.preferred = choice & 8;
+		break;
 	case RECORD_TOKEN_KEY:
 	case RECORD_REVOCATION:
 		break;
@@ -87,8 +95,8 @@ static void choose(struct change *change, const struct unit *unit, uint8_t first
 {
 	uint32_t count;
 
-	change->kind = (enum record_kind)(first % FILE_KIND_COUNT);
-	change->what = first / FILE_KIND_COUNT % 3;
+	change->kind = kinds[first % ARRAY_LEN(kinds)];
+	change->what = first / ARRAY_LEN(kinds) % 3;
 	count = records_count(&unit->records, change->kind);
 	/* What is appended resembles what is there. */
 	if (count == 0) {
@@ -169,7 +177,7 @@ static void check_result(const struct edit *edit, const struct unit *before, con
 	bool removes = false;
 
 	FUZZ_CHECK(directory_yaml_load_text("fuzz", text, strlen(text), &after, &problem) == 0);
-	for (unsigned kind = 0; kind < FILE_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
 		check_kind(kind, before, after, changes, count);
 	for (unsigned i = 0; i < count; i++)
 		removes |= changes[i].what != APPEND;

@@ -28,6 +28,7 @@ union any_record {
 	struct host_record host;
 	struct token_key_record token_key;
 	struct revocation_record revocation;
+	struct idp_record idp;
 };
 
 static const char *store_text(void *context, const char *text, size_t length)
