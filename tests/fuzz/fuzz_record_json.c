@@ -66,7 +66,7 @@ static void check(const char *kind_word, const char *id, const char *body, size_
 	struct problem problem = {0};
 	enum record_kind kind;
 	struct arena arena;
-	const struct record_store store = {store_text, store_room, &arena};
+	const struct record_store store = {.text = store_text, .room = store_room, .context = &arena};
 
 	if (record_kind_parse(kind_word, &kind) < 0 || json_read(body, length, &json, &problem) < 0)
 		return;

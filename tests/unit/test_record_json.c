@@ -46,7 +46,7 @@ static void read_flat(struct arena *arena, enum record_kind kind, const char *id
 		      const union any_record *record, const struct problem *problem)
 {
 	_cleanup_(buffer_finish) struct buffer line = BUFFER_INIT;
-	const struct record_store store = {store_text, store_room, arena};
+	const struct record_store store = {.text = store_text, .room = store_room, .context = arena};
 	struct problem flat_problem = {0};
 	union any_record flat_record;
 	struct json_flat flat;
@@ -68,7 +68,7 @@ static int read_record(struct arena *arena, enum record_kind kind, const char *i
 		       union any_record *ret, struct problem *problem)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
-	const struct record_store store = {store_text, store_room, arena};
+	const struct record_store store = {.text = store_text, .room = store_room, .context = arena};
 	int r;
 
 	*problem = (struct problem){0};
@@ -393,7 +393,7 @@ static void test_long_list(void **state)
 	struct project_record project;
 	struct problem problem = {0};
 	struct arena arena;
-	const struct record_store store = {store_text, store_room, &arena};
+	const struct record_store store = {.text = store_text, .room = store_room, .context = &arena};
 
 	arena_init(&arena);
 	for (int i = 0; i < 4096; i++)
@@ -413,7 +413,7 @@ static const char *no_text(void *context, const char *text, size_t length)
 static void test_no_memory(void **state)
 {
 	_cleanup_(json_decrefp) json_t *body = json_pack("{s:s,s:i}", "slug", "vision", "gid", 1879048210);
-	const struct record_store store = {no_text, store_room, NULL};
+	const struct record_store store = {.text = no_text, .room = store_room};
 	struct project_record project;
 	struct problem problem = {0};
 
