@@ -121,7 +121,8 @@ static int set_qr(struct settings *settings, const struct setting *setting, cons
 	return settings_fault(settings, value, "not a way to draw a QR code", "utf8, ascii or off");
 }
 
-static const char *const may_words[] = {"verify", "check", "sessions", "subscribe", "emit", "metrics", "ssh-keys"};
+static const char *const may_words[] = {"verify", "check",   "sessions", "subscribe",
+					"emit",   "metrics", "ssh-keys", "code"};
 
 static int read_may(struct settings *settings, const struct yaml_node *value, unsigned *ret)
 {
@@ -129,7 +130,7 @@ static int read_may(struct settings *settings, const struct yaml_node *value, un
 
 	if (value->kind != YAML_TREE_SEQUENCE || !value->first)
 		return settings_fault(settings, value, "a list of rights is expected here",
-				      "any of verify, check, sessions, subscribe, emit, metrics, ssh-keys");
+				      "any of verify, check, sessions, subscribe, emit, metrics, ssh-keys, code");
 	for (const struct yaml_node *item = value->first; item; item = item->next) {
 		size_t i = 0;
 		const char *near = NULL;
@@ -144,8 +145,9 @@ static int read_may(struct settings *settings, const struct yaml_node *value, un
 			if (near)
 				problem_remedy(settings->problem, "did you mean '%s'?", near);
 			else
-				problem_remedy(settings->problem,
-					       "any of verify, check, sessions, subscribe, emit, metrics, ssh-keys");
+				problem_remedy(
+					settings->problem,
+					"any of verify, check, sessions, subscribe, emit, metrics, ssh-keys, code");
 			return problem_set(settings->problem, EINVAL, "unknown right '%s'", item->text);
 		}
 		if (may & 1U << i)

@@ -25,6 +25,7 @@ enum config_may {
 	MAY_EMIT = 1U << 4,      /* Emit */
 	MAY_METRICS = 1U << 5,   /* Metrics */
 	MAY_SSH_KEYS = 1U << 6,  /* SshKeys of anybody */
+	MAY_CODE = 1U << 7,      /* Code for anybody: as good as signing in as anybody, sudo aside */
 };
 
 /* How an address is drawn for a camera. */

@@ -110,7 +110,8 @@ struct credential_verdict {
 	const struct project_record *project;
 	const struct tenant_record *tenant;
 	const char *role;
-	bool stale; /* decided without fresh word of the tenant's control plane */
+	bool stale;          /* decided without fresh word of the tenant's control plane */
+	const char *message; /* instead of the reason's own sentence; NULL */
 	char warning[LOGIN_MESSAGE_MAX];
 };
 void credential_verify(struct login_book *book, const struct directory *d, const struct credential_check *check,

@@ -44,6 +44,15 @@ static const struct service_rule services[] = {
 	{.name = "polkit-1", .action = SUDO, .place = SERVICE_LOCAL, .privilege = true},
 };
 
+enum place_rule service_place_rule(const struct session *session)
+{
+	const struct service_rule *rule = service_rule(session->service);
+
+	if (rule->implied)
+		return PLACE_SEES_THROUGH;
+	return rule->privilege ? PLACE_BARS : PLACE_COUNTS;
+}
+
 const struct service_rule *service_rule(const char *service)
 {
 	for (size_t i = 0; service && i < ARRAY_LEN(services); i++)

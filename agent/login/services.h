@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "session/place.h"
+
 enum service_place {
 	SERVICE_NETWORK, /* by rhost; without a usable one, allowlists refuse */
 	SERVICE_CONSOLE, /* local where no rhost is given */
@@ -23,5 +25,8 @@ struct service_rule {
 	bool privilege;    /* becoming somebody else: the audit calls it privilege use */
 };
 
+/* What a session of this service is for a process in it (session/place.h): one that somebody signed in to counts; what
+ * su and sudo open stands in front of it, and the person's service manager does not. */
+enum place_rule service_place_rule(const struct session *session);
 /* Never NULL: an unknown service signs people in from the network. */
 const struct service_rule *service_rule(const char *service);

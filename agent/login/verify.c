@@ -10,6 +10,9 @@
 #include "base/text.h"
 #include "login/book.h"
 
+#define CODES_ARE_FOR_PROMPTS \
+	"one-time codes sign people in at a prompt, once; services ask for an API key or an access token"
+
 static bool is_set(const char *text)
 {
 	return text && *text;
@@ -96,6 +99,10 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 	 * none, and one who guesses must not shut out the others. Only what fails is answered with the wait. */
 	credential_check(d, check->credential, check->length, realtime, &result);
 	verdict.reason = result.reason;
+	/* To check a one-time code is to use it up, and a service would have a yes that nobody else can repeat: where
+	 * somebody signs in by it, that is a matter between them and PAM. It was not looked at. */
+	if (result.type == CREDENTIAL_CODE)
+		verdict.message = CODES_ARE_FOR_PROMPTS;
 	if (result.reason == REASON_ALLOWED) {
 		throttle_succeeded(throttle, &key, now_usec);
 		verdict.user = result.user;

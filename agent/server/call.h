@@ -56,5 +56,8 @@ bool call_is_root(const struct call *call);
 /* The interface's Decision. `message` NULL: the reason's own sentence. */
 void put_decision(struct json_writer *w, const char *key, enum reason reason, const char *message);
 const char *decision_word(enum reason reason);
+/* Where the caller sits, if it stands for `uid` (login/services.h says which sessions count). 0; -ESRCH: it is gone. */
+struct place;
+int call_place(const struct call *call, uint32_t uid, struct place *ret);
 void put_principal(struct json_writer *w, const char *key, const struct directory *d, const struct user_record *user,
 		   const struct project_record *project, const char *role);

@@ -33,7 +33,7 @@ static void forget_idle(struct callers *callers, uint64_t now_usec)
 			struct caller *caller = *at;
 
 			if (caller->connections || caller->refused.bucket.full_at > now_usec ||
-			    caller->denied.bucket.full_at > now_usec) {
+			    caller->denied.bucket.full_at > now_usec || caller->codes.full_at > now_usec) {
 				at = &caller->next;
 				continue;
 			}

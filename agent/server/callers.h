@@ -26,6 +26,7 @@ struct caller {
 	uint32_t uid;
 	uint32_t connections, subscriptions;
 	struct report refused, denied; /* calls that may not be made; questions answered with no */
+	struct bucket codes;           /* one-time codes that it asked for */
 	struct caller *next;
 };
 

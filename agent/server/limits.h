@@ -52,4 +52,7 @@
 #define REFUSED_EVERY_USEC (10 * USEC_PER_SEC)
 #define REFUSED_ALL_BURST 100U
 #define REFUSED_ALL_EVERY_USEC USEC_PER_SEC
+/* One-time codes that a person asks for, each an event in the audit. */
+#define CODES_BURST 5U
+#define CODES_EVERY_USEC (15 * USEC_PER_SEC)
 #define UIDS_REMEMBERED 1024U

@@ -71,14 +71,15 @@ int m_verify_credential(struct call *call)
 					  .trusted = call->trusted,
 				  },
 				  call->now_usec, call->realtime, &verdict);
-	/* Others may ask about what is theirs only. A slip of the pen tells nobody anything. */
-	if (!call->trusted && d && (!verdict.user || verdict.user->uid != call_uid(call)) &&
+	/* Others may ask about what is theirs only. A slip of the pen, or what nobody looked at, tells nobody anything.
+	 */
+	if (!call->trusted && d && (!verdict.user || verdict.user->uid != call_uid(call)) && !verdict.message &&
 	    verdict.reason != REASON_KEY_MALFORMED && verdict.reason != REASON_TOO_MANY_ATTEMPTS &&
 	    !reason_is_broken(verdict.reason))
 		return call_refuse(call, "the credential is not the caller's own");
 
 	w = call_reply(call);
-	put_decision(w, "decision", verdict.reason, NULL);
+	put_decision(w, "decision", verdict.reason, verdict.message);
 	if (verdict.user) {
 		put_principal(w, "principal", d, verdict.user, verdict.project, verdict.role);
 		if (verdict.key)

@@ -9,6 +9,7 @@
 
 #include "audit/session_event.h"
 #include "base/text.h"
+#include "login/codes.h"
 #include "login/services.h"
 #include "server/call.h"
 #include "server/internal.h"
@@ -334,6 +335,7 @@ int m_end_session(struct call *call)
 	if (result < 0)
 		return call_broken(call, "the root helper cannot be reached (tenantd-helper.socket)");
 	session_mark_ending(call->parts->sessions, session->id, call->now_usec);
+	login_drop_code(call->parts->logins, session->user_id); /* what was taken out of it a moment ago */
 	report_end(call, session, p.reason);
 	if (!call->oneway) {
 		call->connection->hold = HOLD_END;

@@ -22,6 +22,7 @@ static const struct method methods[] = {
 	{"io.tenantd.Agent.CloseSession", m_close_session, CALLER_ROOT, 0, AGENT, true},
 	{"io.tenantd.Agent.WhoAmI", m_who_am_i, CALLER_ANYBODY, 0, AGENT, false},
 	{"io.tenantd.Agent.SshKeys", m_ssh_keys, CALLER_ANYBODY, MAY_SSH_KEYS, AGENT, false},
+	{"io.tenantd.Agent.Code", m_code, CALLER_ANYBODY, MAY_CODE, AGENT, true},
 	{"io.tenantd.Agent.Sessions", m_sessions, CALLER_ANYBODY, MAY_SESSIONS, AGENT, false},
 	{"io.tenantd.Agent.EndSession", m_end_session, CALLER_ANYBODY, 0, AGENT, true},
 	{"io.tenantd.Agent.Subscribe", m_subscribe, CALLER_ANYBODY, MAY_SUBSCRIBE, AGENT, false},

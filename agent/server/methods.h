@@ -43,6 +43,8 @@ int m_open_session(struct call *call);
 int m_close_session(struct call *call);
 int m_sessions(struct call *call);
 int m_end_session(struct call *call);
+/* m_code.c */
+int m_code(struct call *call);
 /* m_access.c */
 int m_verify_credential(struct call *call);
 int m_check_access(struct call *call);

@@ -178,6 +178,7 @@ static int copy_session(const struct session *from, struct session *to)
 	to->uid = from->uid;
 	to->leader = from->leader;
 	to->opened = from->opened;
+	to->sign_in = from->sign_in;
 	r = r < 0 ? r : copy_text(from->login, &to->login);
 	r = r < 0 ? r : copy_text(from->tenant, &to->tenant);
 	r = r < 0 ? r : copy_text(from->project, &to->project);
@@ -313,6 +314,41 @@ void session_mark_ending(struct session_table *table, const char *id, uint64_t n
 
 	if (slot)
 		slot->session.ending = now_usec;
+}
+
+bool session_terminal_same(const struct session_terminal *a, const struct session_terminal *b)
+{
+	return a->device == b->device && a->owner == b->owner && a->owner_start == b->owner_start;
+}
+
+int session_add_proof(struct session_table *table, const char *id, const struct session_proof *proof)
+{
+	struct slot *slot = find_slot(table, id);
+	struct session_proof *place, *proofs;
+
+	if (!slot)
+		return -ENOENT;
+	proofs = place = slot->session.proofs;
+	for (unsigned i = 0; i < SESSION_PROOFS_MAX; i++) {
+		if (session_terminal_same(&proofs[i].terminal, &proof->terminal)) {
+			place = &proofs[i];
+			break;
+		}
+		if (proofs[i].at < place->at)
+			place = &proofs[i];
+	}
+	*place = *proof;
+	return session_state_write(table->dirfd, &slot->session);
+}
+
+int session_claim_sign_in(struct session_table *table, const char *id, const struct session_terminal *terminal)
+{
+	struct slot *slot = find_slot(table, id);
+
+	if (!slot)
+		return -ENOENT;
+	slot->session.sign_in.terminal = *terminal;
+	return session_state_write(table->dirfd, &slot->session);
 }
 
 const struct session *session_find(const struct session_table *table, const char *id)

@@ -14,6 +14,24 @@
 
 #define SESSION_ID_CHARS 16
 
+/* A controlling terminal, and the POSIX session that has it. */
+struct session_terminal {
+	uint32_t device; /* 0: none */
+	pid_t owner;
+	uint64_t owner_start;
+};
+bool session_terminal_same(const struct session_terminal *a, const struct session_terminal *b);
+
+/* Somebody proved at this terminal who they are. */
+#define SESSION_PROOFS_MAX 8U /* of one session; the oldest gives way */
+#define SESSION_CREDENTIAL_SIZE 96
+struct session_proof {
+	struct session_terminal terminal;
+	uint64_t at;        /* boot time */
+	int64_t valid_from; /* the person's sessions_valid_from then */
+	char credential[SESSION_CREDENTIAL_SIZE];
+};
+
 struct session {
 	char id[SESSION_ID_CHARS + 1]; /* base62, random */
 	char *user_id, *login, *tenant, *project, *role, *service, *source, *terminal, *credential;
@@ -21,7 +39,11 @@ struct session {
 	pid_t leader;
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	int64_t opened;
-	uint64_t ending; /* boot time when somebody asked to end it; 0: nobody has */
+	/* When and by what the sign-in was that opened it, as a proof: terminal.device 0 until a terminal has had the
+	 * good of it, then that one; at 0: it is none. */
+	struct session_proof sign_in;
+	struct session_proof proofs[SESSION_PROOFS_MAX]; /* given later; at 0: unused */
+	uint64_t ending;                                 /* boot time when somebody asked to end it; 0: nobody has */
 };
 
 struct session_table;
@@ -42,6 +64,10 @@ int session_open(struct session_table *table, const struct session *data, const 
 int session_close(struct session_table *table, const char *id);
 /* It is being ended since `now_usec`, for session.ending. */
 void session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec);
+/* A proof given in the session at a terminal, in place of an older one there; or the sign-in's terminal. -ENOENT: no
+ * such session; others: it is not on disk, and a restarted agent will not know it. */
+int session_add_proof(struct session_table *table, const char *id, const struct session_proof *proof);
+int session_claim_sign_in(struct session_table *table, const char *id, const struct session_terminal *terminal);
 const struct session *session_find(const struct session_table *table, const char *id);
 const struct session *session_next(const struct session_table *table, uint32_t *cursor);
 uint32_t session_count_user(const struct session_table *table, const char *user_id);

@@ -24,6 +24,23 @@ struct state_record {
 	uint32_t uid, leader;
 	uint64_t leader_start;
 	int64_t opened;
+	json_t *sign_in, *proofs;
+};
+
+struct proof_record {
+	uint32_t terminal, owner;
+	uint64_t owner_start, at;
+	int64_t valid_from;
+	const char *credential;
+};
+
+static const struct json_field proof_fields[] = {
+	{"terminal", JSON_FIELD_U32, offsetof(struct proof_record, terminal), JSON_FIELD_REQUIRED},
+	{"owner", JSON_FIELD_U32, offsetof(struct proof_record, owner), JSON_FIELD_REQUIRED},
+	{"owner_start", JSON_FIELD_U64, offsetof(struct proof_record, owner_start), JSON_FIELD_REQUIRED},
+	{"at", JSON_FIELD_U64, offsetof(struct proof_record, at), JSON_FIELD_REQUIRED},
+	{"valid_from", JSON_FIELD_I64, offsetof(struct proof_record, valid_from), JSON_FIELD_REQUIRED},
+	{"credential", JSON_FIELD_STRING, offsetof(struct proof_record, credential), JSON_FIELD_REQUIRED},
 };
 
 #define FIELD(member, type, flags)                                          \
@@ -45,6 +62,8 @@ static const struct json_field state_fields[] = {
 	FIELD(leader, JSON_FIELD_U32, JSON_FIELD_REQUIRED),
 	FIELD(leader_start, JSON_FIELD_U64, JSON_FIELD_REQUIRED),
 	FIELD(opened, JSON_FIELD_I64, JSON_FIELD_REQUIRED),
+	FIELD(sign_in, JSON_FIELD_OBJECT, 0), /* not of sessions that an older agent opened */
+	FIELD(proofs, JSON_FIELD_ARRAY, 0),
 };
 
 bool session_id_is_valid(const char *id, size_t length)
@@ -61,6 +80,18 @@ bool session_id_is_valid(const char *id, size_t length)
 static void file_name(const char *id, char out[SESSION_ID_CHARS + 8])
 {
 	snprintf(out, SESSION_ID_CHARS + 8, "%.*s.json", SESSION_ID_CHARS, id);
+}
+
+static void put_proof(struct json_writer *w, const char *key, const struct session_proof *proof)
+{
+	json_begin(w, key, '{');
+	json_put_u64(w, "terminal", proof->terminal.device);
+	json_put_u64(w, "owner", (uint64_t)proof->terminal.owner);
+	json_put_u64(w, "owner_start", proof->terminal.owner_start);
+	json_put_u64(w, "at", proof->at);
+	json_put_i64(w, "valid_from", proof->valid_from);
+	json_put_string(w, "credential", proof->credential);
+	json_end(w, '}');
 }
 
 int session_state_write(int dirfd, const struct session *session)
@@ -83,6 +114,13 @@ int session_state_write(int dirfd, const struct session *session)
 	json_put_u64(&w, "leader", (uint64_t)session->leader);
 	json_put_u64(&w, "leader_start", session->leader_start);
 	json_put_i64(&w, "opened", session->opened);
+	if (session->sign_in.at)
+		put_proof(&w, "sign_in", &session->sign_in);
+	json_begin(&w, "proofs", '[');
+	for (unsigned i = 0; i < SESSION_PROOFS_MAX; i++)
+		if (session->proofs[i].at)
+			put_proof(&w, NULL, &session->proofs[i]);
+	json_end(&w, ']');
 	json_end(&w, '}');
 	if (text.failed)
 		return -ENOMEM;
@@ -104,6 +142,39 @@ static int take_text(const char *from, char **to)
 		return -EINVAL;
 	*to = strdup(from);
 	return *to ? 0 : -ENOMEM;
+}
+
+static int take_proof(json_t *object, struct session_proof *ret, struct problem *problem)
+{
+	struct proof_record record = {0};
+	const char *field;
+	int r = json_fields(object, proof_fields, ARRAY_LEN(proof_fields), &record, &field, problem);
+
+	if (r < 0)
+		return r;
+	if (record.owner > INT_MAX || strlen(record.credential) >= sizeof(ret->credential) ||
+	    !text_is_printable(record.credential, strlen(record.credential)))
+		return problem_set(problem, EINVAL, "a proof that cannot be");
+	*ret = (struct session_proof){
+		.terminal = {.device = record.terminal,
+			     .owner = (pid_t)record.owner,
+			     .owner_start = record.owner_start},
+		.at = record.at,
+		.valid_from = record.valid_from,
+	};
+	(void)snprintf(ret->credential, sizeof(ret->credential), "%s", record.credential);
+	return 0;
+}
+
+static int take_proofs(const struct state_record *record, struct session *session, struct problem *problem)
+{
+	int r = record->sign_in ? take_proof(record->sign_in, &session->sign_in, problem) : 0;
+
+	if (r == 0 && json_array_size(record->proofs) > SESSION_PROOFS_MAX)
+		r = problem_set(problem, EINVAL, "more proofs than can be");
+	for (size_t i = 0; r == 0 && i < json_array_size(record->proofs); i++)
+		r = take_proof(json_array_get(record->proofs, i), &session->proofs[i], problem);
+	return r;
 }
 
 void session_free_strings(struct session *session)
@@ -146,6 +217,9 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	session.leader = (pid_t)record.leader;
 	session.leader_start = record.leader_start;
 	session.opened = record.opened;
+	r = take_proofs(&record, &session, problem);
+	if (r < 0)
+		return r;
 	r = take_text(record.user_id, &session.user_id);
 	r = r < 0 ? r : take_text(record.login, &session.login);
 	r = r < 0 ? r : take_text(record.tenant, &session.tenant);
