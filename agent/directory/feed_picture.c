@@ -11,15 +11,12 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "directory/unit.h"
-#include "records/record_json.h"
-#include "records/rules.h"
+#include "directory/unit_store.h"
 #include "json/json_read.h"
 
 #define SHARD_RECORDS 96U   /* to a shard, when made for so many */
 #define SHARD_CROWDED 1024U /* on the average: then there are to be more */
 #define SHARDS_MAX 16384U
-#define RECENT_TEXTS 4U
 
 struct shard {
 	struct unit *unit; /* in force; NULL: empty */
@@ -40,75 +37,6 @@ struct feed_picture {
 	uint32_t touched_count;
 	uint64_t records_next;
 };
-
-/* ---- texts and lists of a unit's records ------------------------------------------------------------------ */
-
-struct text {
-	const char *text;
-	size_t length;
-};
-struct unit_store {
-	struct unit *unit;
-	struct text recent[RECENT_TEXTS];
-	unsigned at;
-};
-
-static bool is_text(const struct text *text, const char *other, size_t length)
-{
-	return text->length == length && memcmp(text->text, other, length) == 0;
-}
-
-/* Some texts nearly every record has; those cost nothing. */
-static const char *store_text(void *context, const char *text, size_t length)
-{
-#define COMMON(literal)                        \
-	{                                      \
-		(literal), sizeof(literal) - 1 \
-	}
-	static const struct text common[] = {COMMON(RULES_DEFAULT_SHELL), COMMON("owner"), COMMON("editor"),
-					     COMMON("viewer"), COMMON("admin")};
-	struct unit_store *store = context;
-	struct text *recent;
-
-	if (strcmp(text, store->unit->tenant_id) == 0)
-		return store->unit->tenant_id;
-	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		if (is_text(&common[i], text, length))
-			return common[i].text;
-	for (unsigned i = 0; i < RECENT_TEXTS; i++)
-		if (store->recent[i].text && is_text(&store->recent[i], text, length))
-			return store->recent[i].text;
-	recent = &store->recent[store->at++ % RECENT_TEXTS];
-	*recent = (struct text){pool_add(&store->unit->pool, text, length), length};
-	return recent->text;
-}
-
-/* A membership names a user who mostly stands in the same unit, with this very text. */
-static void know_user(struct unit_store *store, const char *member_id)
-{
-	const struct record_set *records = &store->unit->records;
-	size_t length = strcspn(member_id, "/");
-
-	for (uint32_t i = records->user_count; i-- > 0;)
-		if (strncmp(records->users[i].id, member_id, length) == 0 && records->users[i].id[length] == '\0') {
-			store->recent[store->at++ % RECENT_TEXTS] = (struct text){records->users[i].id, length};
-			return;
-		}
-}
-
-static void *store_room(void *context, size_t size)
-{
-	struct unit_store *store = context;
-
-	return pool_room(&store->unit->pool, size);
-}
-
-static const char *store_secret(void *context, const char *text, size_t length)
-{
-	struct unit_store *store = context;
-
-	return unit_keep_secret(store->unit, text, length);
-}
 
 union any_record {
 	struct tenant_record tenant;
@@ -140,12 +68,12 @@ static void set_version(struct unit *unit, enum record_kind kind, uint32_t index
 static int append_copy(struct unit *unit, enum record_kind kind, const void *record, uint64_t version)
 {
 	struct unit_store context = {.unit = unit};
-	const struct record_store store = {store_text, store_room, &context, store_secret};
+	const struct record_store store = unit_store(&context);
 	union any_record copy;
 	int r;
 
 	if (kind == RECORD_MEMBER)
-		know_user(&context, ((const struct member_record *)record)->user_id);
+		unit_store_know_user(&context, ((const struct member_record *)record)->user_id);
 	r = record_copy(kind, record, &store, &copy);
 	return r < 0 ? r : append(unit, kind, &copy, version);
 }
@@ -341,7 +269,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 		     struct json_view body, struct problem *problem)
 {
 	struct unit_store context = {0};
-	const struct record_store store = {store_text, store_room, &context, store_secret};
+	const struct record_store store = unit_store(&context);
 	union any_record record;
 	struct unit *unit = NULL;
 	uint32_t index = UINT32_MAX;
@@ -360,7 +288,7 @@ int feed_picture_put(struct feed_picture *picture, enum record_kind kind, const 
 		return r;
 	context.unit = unit;
 	if (kind == RECORD_MEMBER)
-		know_user(&context, id);
+		unit_store_know_user(&context, id);
 	r = record_read(kind, picture->tenant_id, id, body, &store, &record, problem);
 	if (r == -EINVAL)
 		name_record(problem, kind, id);
@@ -421,6 +349,7 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 {
 	struct revoke_body revoke = {.reason = ""};
 	struct unit_store context = {0};
+	const struct record_store store = unit_store(&context);
 	struct key_record *key;
 	struct unit *unit = NULL;
 	uint32_t index = UINT32_MAX;
@@ -439,7 +368,7 @@ int feed_picture_revoke(struct feed_picture *picture, enum record_kind kind, con
 	context.unit = unit;
 	key = (struct key_record *)(uintptr_t)records_at(&unit->records, kind, index);
 	key->revoked_at = revoke.at;
-	key->revoked_reason = *revoke.reason ? store_text(&context, revoke.reason, strlen(revoke.reason)) : "";
+	key->revoked_reason = *revoke.reason ? store.text(&context, revoke.reason, strlen(revoke.reason)) : "";
 	set_version(unit, kind, index, version);
 	return key->revoked_reason ? 0 : -ENOMEM;
 }

@@ -16,11 +16,6 @@
 
 #define AT(type, member) offsetof(struct type, member)
 
-static int refuse_at(struct loader *loader, yaml_mark_t start, const struct problem *problem)
-{
-	return yaml_reader_fail_at(loader->reader, start, problem->remedy, "%s", problem->text);
-}
-
 static const struct field ids_fields[] = {
 	{.name = "first", .type = FIELD_MANAGED_ID, .required = true, .offset = AT(tenant_record, id_first)},
 	{.name = "count", .type = FIELD_U32, .required = true, .offset = AT(tenant_record, id_count)},
@@ -31,7 +26,7 @@ static int finish_ids(struct loader *loader, void *record, yaml_mark_t start)
 {
 	struct problem problem = {0};
 
-	return rules_ids(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
+	return rules_ids(record, &problem) < 0 ? schema_refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema ids_schema = {
@@ -52,7 +47,7 @@ static int finish_role(struct loader *loader, void *record, yaml_mark_t start)
 {
 	struct problem problem = {0};
 
-	return rules_role(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
+	return rules_role(record, &problem) < 0 ? schema_refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema role_schema = {.what = "a role",
@@ -73,28 +68,6 @@ static const struct field policy_fields[] = {
 static const struct schema policy_schema = {
 	.what = "a policy", .fields = policy_fields, .count = ARRAY_LEN(policy_fields)};
 
-static const struct field sudo_fields[] = {
-	{.name = "proof",
-	 .type = FIELD_CHOICE,
-	 .choices = value_sudo_words,
-	 .required = true,
-	 .offset = AT(tenant_record, sudo_proof)},
-	{.name = "within", .type = FIELD_SECONDS, .offset = AT(tenant_record, sudo_within_sec)},
-};
-
-static int finish_sudo(struct loader *loader, void *record, yaml_mark_t start)
-{
-	struct tenant_record *tenant = record;
-	struct problem problem = {0};
-
-	if (tenant->sudo_proof == SUDO_PROOF_RECENT && tenant->sudo_within_sec == 0)
-		tenant->sudo_within_sec = RULES_SUDO_WITHIN_SEC;
-	return rules_sudo(tenant, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
-}
-
-static const struct schema sudo_schema = {
-	.what = "sudo", .fields = sudo_fields, .count = ARRAY_LEN(sudo_fields), .finish = finish_sudo};
-
 static const struct field tenant_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(tenant_record, id)},
 	{.name = "slug", .type = FIELD_SLUG, .required = true, .offset = AT(tenant_record, slug)},
@@ -109,7 +82,7 @@ static const struct field tenant_fields[] = {
 	 .offset = AT(tenant_record, roles),
 	 .count_offset = AT(tenant_record, role_count)},
 	{.name = "policy", .type = FIELD_MAP, .inner = &policy_schema},
-	{.name = "sudo", .type = FIELD_MAP, .inner = &sudo_schema},
+	{.name = "sudo", .type = FIELD_MAP, .inner = &schema_of_sudo},
 	{.name = "status",
 	 .type = FIELD_CHOICE_BOOL,
 	 .choices = value_status_words,
@@ -128,7 +101,7 @@ static int finish_tenant(struct loader *loader, void *record, yaml_mark_t start)
 {
 	struct problem problem = {0};
 
-	return rules_tenant(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
+	return rules_tenant(record, &problem) < 0 ? schema_refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema tenant_schema = {.what = "a tenant",
@@ -150,15 +123,6 @@ static const struct schema project_schema = {.what = "a project",
 					     .count = ARRAY_LEN(project_fields),
 					     .size = sizeof(struct project_record)};
 
-static const struct field identity_fields[] = {
-	{.name = "issuer", .type = FIELD_ISSUER, .required = true, .offset = AT(identity_record, issuer)},
-	{.name = "subject", .type = FIELD_SUBJECT, .required = true, .offset = AT(identity_record, subject)},
-};
-static const struct schema identity_schema = {.what = "an identity",
-					      .fields = identity_fields,
-					      .count = ARRAY_LEN(identity_fields),
-					      .size = sizeof(struct identity_record)};
-
 static const struct field user_fields[] = {
 	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(user_record, id)},
 	{.name = "tenant", .type = FIELD_ID, .required = true, .offset = AT(user_record, tenant_id)},
@@ -175,7 +139,7 @@ static const struct field user_fields[] = {
 	{.name = "ssh_keys", .type = FIELD_SSH_KEYS, .offset = AT(user_record, ssh_keys)},
 	{.name = "identities",
 	 .type = FIELD_RECORDS,
-	 .inner = &identity_schema,
+	 .inner = &schema_of_identity,
 	 .offset = AT(user_record, identities),
 	 .count_offset = AT(user_record, identity_count)},
 };
@@ -199,7 +163,7 @@ static int finish_user(struct loader *loader, void *record, yaml_mark_t start)
 	struct problem problem = {0};
 
 	if (rules_identities(user, &problem) < 0)
-		return refuse_at(loader, start, &problem);
+		return schema_refuse_at(loader, start, &problem);
 	if (!user->shell && schema_intern(loader, RULES_DEFAULT_SHELL, strlen(RULES_DEFAULT_SHELL), &user->shell) < 0)
 		return -ENOMEM;
 	user->home = pool_add(&loader->unit->pool, home, strlen(home));
@@ -291,7 +255,7 @@ static int finish_key(struct loader *loader, void *record, yaml_mark_t start)
 {
 	struct problem problem = {0};
 
-	return rules_key(record, &problem) < 0 ? refuse_at(loader, start, &problem) : 0;
+	return rules_key(record, &problem) < 0 ? schema_refuse_at(loader, start, &problem) : 0;
 }
 
 static const struct schema key_schema = {.what = "a key",
@@ -366,62 +330,6 @@ static const struct schema host_schema = {.what = "a host",
 					  .size = sizeof(struct host_record),
 					  .defaults = default_host};
 
-static const struct field idp_fields[] = {
-	{.name = "id", .type = FIELD_ID, .required = true, .offset = AT(idp_record, id)},
-	{.name = "tenant", .type = FIELD_ID, .required = true, .offset = AT(idp_record, tenant_id)},
-	{.name = "name", .type = FIELD_TEXT, .offset = AT(idp_record, name)},
-	{.name = "kind",
-	 .type = FIELD_CHOICE,
-	 .choices = value_idp_kind_words,
-	 .required = true,
-	 .offset = AT(idp_record, kind)},
-	{.name = "issuer", .type = FIELD_ISSUER, .required = true, .offset = AT(idp_record, issuer)},
-	{.name = "client_id", .type = FIELD_CLIENT_ID, .required = true, .offset = AT(idp_record, client_id)},
-	{.name = "client_auth",
-	 .type = FIELD_CHOICE,
-	 .choices = value_client_auth_words,
-	 .offset = AT(idp_record, client_auth)},
-	{.name = "client_secret", .type = FIELD_CLIENT_SECRET, .offset = AT(idp_record, client_secret)},
-	{.name = "client_key", .type = FIELD_CLIENT_KEY, .offset = AT(idp_record, client_key)},
-	{.name = "scopes", .type = FIELD_SCOPES, .offset = AT(idp_record, scopes)},
-	{.name = "acr", .type = FIELD_CLAIMS, .offset = AT(idp_record, acr)},
-	{.name = "amr", .type = FIELD_CLAIMS, .offset = AT(idp_record, amr)},
-	{.name = "domains", .type = FIELD_DOMAINS, .offset = AT(idp_record, domains)},
-	{.name = "hosted_domain", .type = FIELD_DOMAIN, .offset = AT(idp_record, hosted_domain)},
-	{.name = "token_audience", .type = FIELD_CLAIM, .offset = AT(idp_record, token_audience)},
-	{.name = "bind", .type = FIELD_CHOICE, .choices = value_bind_words, .offset = AT(idp_record, bind)},
-	{.name = "max_age", .type = FIELD_SECONDS, .offset = AT(idp_record, max_age_sec)},
-	{.name = "preferred", .type = FIELD_BOOL, .offset = AT(idp_record, preferred)},
-};
-
-static void default_idp(struct loader *loader, void *record)
-{
-	struct idp_record *idp = record;
-
-	idp->name = idp->client_secret = idp->client_key = idp->hosted_domain = idp->token_audience = "";
-}
-
-static int finish_idp(struct loader *loader, void *record, yaml_mark_t start)
-{
-	struct idp_record *idp = record;
-	struct problem problem = {0};
-	char usual[RULES_IDP_NAME_MAX];
-
-	if (rules_idp(idp, &problem) < 0)
-		return refuse_at(loader, start, &problem);
-	if (*idp->name)
-		return 0;
-	rules_idp_name(idp->kind, idp->issuer, usual);
-	return schema_intern(loader, usual, strlen(usual), &idp->name);
-}
-
-static const struct schema idp_schema = {.what = "a provider",
-					 .fields = idp_fields,
-					 .count = ARRAY_LEN(idp_fields),
-					 .size = sizeof(struct idp_record),
-					 .defaults = default_idp,
-					 .finish = finish_idp};
-
 static const struct section {
 	const char *name;
 	enum record_kind kind;
@@ -430,7 +338,7 @@ static const struct section {
 	{"tenants", RECORD_TENANT, &tenant_schema}, {"projects", RECORD_PROJECT, &project_schema},
 	{"users", RECORD_USER, &user_schema},       {"members", RECORD_MEMBER, &member_schema},
 	{"keys", RECORD_KEY, &key_schema},          {"hosts", RECORD_HOST, &host_schema},
-	{"providers", RECORD_IDP, &idp_schema},
+	{"providers", RECORD_IDP, &schema_of_idp},
 };
 
 union any_record {
@@ -496,7 +404,8 @@ static int unknown_section(struct loader *loader, const char *key)
 	if (near)
 		snprintf(remedy, sizeof(remedy), "did you mean \"%s\"?", near);
 	else
-		snprintf(remedy, sizeof(remedy), "known are version, tenants, projects, users, members, keys, hosts, providers");
+		snprintf(remedy, sizeof(remedy),
+			 "known are version, tenants, projects, users, members, keys, hosts, providers");
 	return yaml_reader_fail(loader->reader, remedy, "unknown key \"%s\"",
 				text_escape(key, strlen(key), escaped, sizeof(escaped)));
 }

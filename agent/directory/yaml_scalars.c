@@ -33,6 +33,11 @@ static int keep(struct loader *loader, const char *text, size_t length, const ch
 	return 0;
 }
 
+int schema_refuse_at(struct loader *loader, yaml_mark_t start, const struct problem *problem)
+{
+	return yaml_reader_fail_at(loader->reader, start, problem->remedy, "%s", problem->text);
+}
+
 static int refuse(struct loader *loader, const struct field *field, const struct value_fault *fault)
 {
 	struct problem problem = {0};

@@ -23,7 +23,7 @@ enum field_type {
 	FIELD_WORD,    /* a role's name */
 	FIELD_PATTERN, /* a host name, or the beginning of one and '*' */
 	FIELD_VERIFIER,
-	FIELD_ISSUER,  /* interned */
+	FIELD_ISSUER, /* interned */
 	FIELD_SUBJECT,
 	FIELD_CLIENT_ID,
 	FIELD_CLIENT_SECRET, /* kept apart and wiped, as is where it was read */
@@ -89,3 +89,8 @@ int schema_item(struct loader *loader, const struct field *field, void *ret);
 size_t schema_item_size(enum field_type type);
 /* Interns and gives -ENOMEM; *ret untouched then. */
 int schema_intern(struct loader *loader, const char *text, size_t length, const char **ret);
+/* Complains about what begins at `start`; -EINVAL. (yaml_scalars.c) */
+int schema_refuse_at(struct loader *loader, yaml_mark_t start, const struct problem *problem);
+
+/* yaml_load_sso.c */
+extern const struct schema schema_of_sudo, schema_of_identity, schema_of_idp;

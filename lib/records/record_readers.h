@@ -6,6 +6,8 @@
 
 #include "records/record_body.h"
 
+int record_read_token_key(const struct reading *in, void *record);
+int record_read_revocation(const struct reading *in, void *record);
 int record_read_idp(const struct reading *in, void *record);
 /* `array` NULL: none. */
 int record_read_identities(const struct reading *in, json_t *array, struct user_record *user);
