@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/text.h"
 #include "directory/unit.h"
 #include "records/values.h"
 #include "yaml/yaml_reader.h"
