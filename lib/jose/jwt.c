@@ -6,7 +6,6 @@
 #include "jose/jwt.h"
 
 #include <errno.h>
-#include <jose/b64.h>
 #include <jose/jwk.h>
 #include <jose/jws.h>
 #include <string.h>
@@ -16,7 +15,9 @@
 #include "base/text.h"
 #include "jose/base64url.h"
 #include "jose/compact.h"
+#include "jose/jws_sign.h"
 #include "json/json_read.h"
+#include "json/json_wipe.h"
 
 #define ALGORITHM "ES256"
 #define SIGNATURE_BYTES 64
@@ -24,16 +25,6 @@
 #define TIME_LAST ((int64_t)1 << 53)
 
 /* ---- making ------------------------------------------------------------------------------------ */
-/* Wipes what json_decref would only free. */
-static void forget_private(json_t **jwk)
-{
-	json_t *d = json_object_get(*jwk, "d");
-
-	if (json_is_string(d))
-		secret_wipe((void *)(uintptr_t)json_string_value(d), json_string_length(d));
-	json_decref(*jwk);
-}
-
 /* The JWK for libjose. */
 static json_t *render(const struct jwt_public *public, const uint8_t *d)
 {
@@ -52,23 +43,11 @@ static json_t *render(const struct jwt_public *public, const uint8_t *d)
 
 int jwt_sign(const struct jwt_private *key, const char *type, json_t *claims, struct buffer *ret)
 {
-	_cleanup_(forget_private) json_t *jwk = render(&key->public, key->d);
-	_cleanup_(json_decrefp) json_t *jws = NULL, *payload = jose_b64_enc_dump(claims);
+	_cleanup_(json_forget) json_t *jwk = render(&key->public, key->d);
 	_cleanup_(json_decrefp) json_t *header =
-		json_pack("{s:{s:s, s:s, s:s}}", "protected", "alg", ALGORITHM, "typ", type, "kid", key->public.kid);
-	const char *protected, *signature;
+		json_pack("{s:s, s:s, s:s}", "alg", ALGORITHM, "typ", type, "kid", key->public.kid);
 
-	if (!jwk || !payload || !header)
-		return -ENOMEM;
-	jws = json_pack("{s:O}", "payload", payload);
-	if (!jws)
-		return -ENOMEM;
-	if (!jose_jws_sig(NULL, jws, header, jwk) ||
-	    json_unpack(jws, "{s:s, s:s}", "protected", &protected, "signature", &signature) < 0)
-		return -EIO;
-	if (strlen(protected) + json_string_length(payload) + strlen(signature) + 2 > JWT_BYTES_MAX)
-		return -EMSGSIZE;
-	return buffer_printf(ret, "%s.%s.%s", protected, json_string_value(payload), signature);
+	return jwk && header ? jws_sign(jwk, header, claims, JWT_BYTES_MAX, ret) : -ENOMEM;
 }
 
 /* ---- checking ---------------------------------------------------------------------------------- */

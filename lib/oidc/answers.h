@@ -20,7 +20,8 @@ struct device_answer {
 	char user_code[64];                     /* printable ASCII */
 	char uri[256];                          /* https, printable ASCII */
 	char uri_complete[512];                 /* with the code in it; "" where the provider gives none */
-	uint32_t expires_in, interval;          /* seconds; 5 where no interval is said; at most an hour, a minute */
+	uint32_t expires_in;                    /* seconds; at most an hour is taken */
+	uint32_t interval;                      /* seconds, 1 to 60; 5 where none is said */
 };
 /* 0; -EINVAL; -EACCES: the provider refused, with its own word in the problem. Accepts "verification_url" (Google). */
 int device_answer_parse(unsigned status, const char *text, size_t length, struct device_answer *ret,
@@ -33,7 +34,7 @@ enum token_outcome {
 	TOKEN_DENIED,    /* access_denied: the person said no */
 	TOKEN_EXPIRED,   /* expired_token */
 	TOKEN_REFUSED,   /* another error: the operator's matter; word and description are there */
-	TOKEN_AGAIN,     /* 429, 5xx: as if it had not been asked */
+	TOKEN_AGAIN,     /* 429, 5xx, "temporarily_unavailable": as if it had not been asked */
 	TOKEN_UNREADABLE,
 };
 struct token_answer {
@@ -43,8 +44,8 @@ struct token_answer {
 };
 void token_answer_parse(unsigned status, const char *text, size_t length, struct token_answer *ret);
 
-/* GitHub's user API (GET /user) and its list of addresses (GET /user/emails): the numeric id is the subject. `emails`
- * may be NULL. */
+/* GitHub's user API (GET /user) and its list of addresses (GET /user/emails): the numeric id is the subject; the
+ * address is the primary one, and verified where GitHub says so. `emails` may be NULL: no address. 0; -EINVAL. */
 struct oidc_identity;
 int github_user_parse(const char *user, size_t user_length, const char *emails, size_t emails_length,
 		      const char *issuer, struct oidc_identity *ret, struct problem *problem);

@@ -19,8 +19,9 @@ struct oidc_endpoints {
 	char device[OIDC_URL_MAX], token[OIDC_URL_MAX];
 	char keys[OIDC_URL_MAX];                      /* jwks_uri; "" for GitHub */
 	char user[OIDC_URL_MAX];                      /* GitHub's user API; "" */
-	char emails[OIDC_URL_MAX];                    /* GitHub's list of addresses; "" */
+	char emails[OIDC_URL_MAX];                    /* GitHub's list of addresses; "" where none is needed */
 	unsigned algorithms;                          /* JWS_… of ID tokens */
+	bool nonce;                                   /* one may be sent */
 	bool pkce;                                    /* S256 is offered */
 	bool auth_basic, auth_post, auth_private_key; /* how clients may prove themselves; nothing said: basic */
 };

@@ -22,7 +22,7 @@ struct oidc_identity {
 	bool email_verified;                /* by the issuer's own word, as its kind gives it */
 	char name[128];                     /* for the audit and `tenantctl sso test`; printable */
 	int64_t issued, expires, auth_time; /* 0: not said */
-	char token_id[64];                  /* jti; "" */
+	char token_id[128];                 /* jti; "" */
 };
 
 enum token_fault {
@@ -43,7 +43,10 @@ enum token_fault {
 	TOKEN_AUTH_TIME, /* max_age */
 	TOKEN_HOSTED_DOMAIN,
 	TOKEN_DIRECTORY, /* Microsoft: `tid` is not that of the issuer */
-	TOKEN_SUBJECT,   /* empty, too long, or with control characters */
+	TOKEN_SUBJECT,   /* empty, too long, or with other than printable ASCII */
+	TOKEN_TENANT,    /* IDP_TENANTD: `tenant` is not the provider's tenant */
+	TOKEN_KIND,      /* an access token where an ID token is wanted, the other way round, or neither */
+	TOKEN_BOUND,     /* good only with a key that its holder proves (`cnf`): that cannot be done here */
 	TOKEN_FAULT_COUNT,
 };
 const char *token_fault_word(enum token_fault fault);     /* "other-audience" */
@@ -53,14 +56,17 @@ struct id_token_rules {
 	const struct idp_record *idp;
 	const struct jwks *keys;
 	unsigned algorithms;      /* JWS_…, of the endpoints */
-	const char *nonce;        /* that was sent; "": none was. One that is there must be this one */
+	const char *nonce;        /* that was sent; "": none was. One that is there must be this one, and our
+				   * own control plane's tokens must have it */
 	const char *access_token; /* for at_hash; "" */
 	int64_t now;
 };
-/* `jws` may be NULL. */
+/* Of clocks that differ: a time that is over or ahead by OIDC_LEEWAY_SEC still counts, one second more does not. `ret`
+ * is untouched unless all is fine. `jws` may be NULL. */
 enum token_fault id_token_check(const char *token, size_t length, const struct id_token_rules *rules,
 				struct oidc_identity *ret, enum jws_fault *jws);
 /* An access token as a credential: audience idp->token_audience, typ "at+jwt" or "JWT"; an ID token (nonce, at_hash,
- * the client's own id as its only audience) is none. Needs no jti, but keeps it. */
+ * the client's own id as its only audience) is none. Needs no jti, but keeps it: one that is too long to be kept makes
+ * the token bad, since it could not be revoked. */
 enum token_fault access_token_check(const char *token, size_t length, const struct id_token_rules *rules,
 				    struct oidc_identity *ret, enum jws_fault *jws);
