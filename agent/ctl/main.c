@@ -13,6 +13,7 @@
 static const struct ctl_verb verbs[] = {
 	{"status", ctl_status, "how the agent is"},
 	{"sessions", ctl_sessions, "who is signed in"},
+	{"code", ctl_code, "a code that signs somebody in once"},
 	{"whoami", ctl_whoami, "who you are, and your roles"},
 	{"check", ctl_check, "may somebody do something in a project?"},
 	{"verify", ctl_verify, "whose API key is this?"},

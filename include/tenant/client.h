@@ -103,6 +103,19 @@ struct tenant_sessions {
 int tenant_sessions(struct tenant *tenant, const char *user, struct tenant_sessions **ret);
 void tenant_sessions_free(struct tenant_sessions *sessions);
 
+/* A one-time sign-in code. */
+struct tenant_code {
+	enum tenant_decision decision;
+	const char *reason, *message;
+	const char *code; /* where allowed; a secret, wiped by tenant_code_free */
+	const char *user, *service /* NULL: any */;
+	unsigned expires_in; /* seconds */
+};
+/* Signs `user` (NULL: oneself; others: root and services that may) in once on this host, at the PAM service `service`
+ * (NULL: any). A new one takes the place of the one before. */
+int tenant_code(struct tenant *tenant, const char *user, const char *service, struct tenant_code **ret);
+void tenant_code_free(struct tenant_code *code);
+
 /* Writes an audit event. `outcome_success` 0 or 1; `message` and `data_json` (an object) may be NULL. */
 int tenant_emit(struct tenant *tenant, const char *action, int outcome_success, const char *user, const char *project,
 		const char *message, const char *data_json);

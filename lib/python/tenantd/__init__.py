@@ -18,7 +18,7 @@ Only the standard library is used. See `Client` for threads, forks and deadlines
 from ._client import Client, Subscription
 from ._errors import Broken, Denied, NotFound, NotPermitted, TenantError
 from ._require import bearer_token, require
-from ._types import Answer, Event, Identity, Membership, Principal, Session
+from ._types import Answer, Code, Event, Identity, Membership, Principal, Session
 from ._wire import SOCKET_PATH
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Answer",
     "Broken",
     "Client",
+    "Code",
     "Denied",
     "Event",
     "Identity",

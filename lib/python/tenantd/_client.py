@@ -10,7 +10,7 @@ import types
 import typing
 
 from ._errors import Broken, Denied
-from ._types import Answer, Event, Identity, Json, Session, field
+from ._types import Answer, Code, Event, Identity, Json, Session, field
 from ._wire import SOCKET_PATH, Connection, ErrorReply, Gone, Late, now
 
 # An event that has begun to arrive is waited for this long: half of one cannot be given back.
@@ -117,6 +117,14 @@ class Client:
             if len(items) > _SESSIONS_MAX:
                 raise Broken("the agent's list of sessions has no end")
         return items
+
+    def code(self, user: typing.Optional[str] = None, service: typing.Optional[str] = None) -> Code:
+        """A code that signs somebody in once on this host: oneself, or for root and services that may, `user`. With a
+        PAM service only there. Raises `Denied` when there is none to be had."""
+        code = Code.read(self._call("Code", _drop_none(user=user, service=service), once=True))
+        if not code.allowed:
+            raise Denied(code.message, code.reason)
+        return code
 
     def emit(
         self,

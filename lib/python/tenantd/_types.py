@@ -103,6 +103,42 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
+class Code:
+    """A one-time sign-in code for ``user``, good for ``expires_in`` seconds and, with ``service``, there alone."""
+
+    decision: str
+    reason: str
+    message: str
+    code: str = dataclasses.field(default="", repr=False)
+    user: str = ""
+    expires_in: int = 0
+    service: typing.Optional[str] = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.decision == "allowed"
+
+    @classmethod
+    def read(cls, parameters: Json) -> "Code":
+        decision = field(parameters, "decision", dict)
+        allowed = field(decision, "decision", str) == "allowed"
+        code = cls(
+            decision=field(decision, "decision", str),
+            reason=field(decision, "reason", str),
+            message=field(decision, "message", str),
+            code=field(parameters, "code", str, allowed) or "",
+            user=field(parameters, "user", str, allowed) or "",
+            expires_in=field(parameters, "expires_in", int, allowed) or 0,
+            service=field(parameters, "service", str, False),
+        )
+        if code.decision == "broken":
+            raise Broken(f"the agent cannot decide: {code.message}")
+        if code.decision not in ("allowed", "denied") or bool(code.code) != allowed:
+            raise Broken("the agent's answer is no decision about a code")
+        return code
+
+
+@dataclasses.dataclass(frozen=True)
 class Membership:
     """A role; without a project it is tenant-wide."""
 
