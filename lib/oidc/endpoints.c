@@ -35,8 +35,6 @@ static int known_github(const struct idp_record *idp, struct oidc_endpoints *ret
 	    snprintf(ret->user, sizeof(ret->user), "%s/user", api) >= (int)OIDC_URL_MAX ||
 	    snprintf(ret->emails, sizeof(ret->emails), "%s/user/emails", api) >= (int)OIDC_URL_MAX)
 		return problem_set(problem, EINVAL, "the issuer's address is too long");
-	if (idp->bind == IDP_BIND_LISTED)
-		ret->emails[0] = '\0'; /* who it is does not hang on them */
 	ret->auth_post = true;
 	return 0;
 }

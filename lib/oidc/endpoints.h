@@ -14,12 +14,13 @@
 #define OIDC_URL_MAX 512U /* with NUL */
 #define OIDC_DOCUMENT_MAX 262144U
 
+/* Of an issuer, whichever client of it asked: nothing in here hangs on the rest of a record. */
 struct oidc_endpoints {
 	char discovery[OIDC_URL_MAX]; /* where the rest stands; "": known in advance */
 	char device[OIDC_URL_MAX], token[OIDC_URL_MAX];
 	char keys[OIDC_URL_MAX];                      /* jwks_uri; "" for GitHub */
 	char user[OIDC_URL_MAX];                      /* GitHub's user API; "" */
-	char emails[OIDC_URL_MAX];                    /* GitHub's list of addresses; "" where none is needed */
+	char emails[OIDC_URL_MAX];                    /* GitHub's list of addresses; "" */
 	unsigned algorithms;                          /* JWS_… of ID tokens */
 	bool nonce;                                   /* one may be sent */
 	bool pkce;                                    /* S256 is offered */

@@ -179,14 +179,13 @@ static int put_challenge(struct buffer *body, const char *verifier)
 	return 0;
 }
 
-static void put_scope(struct buffer *body, const struct idp_record *record, const struct oidc_preset *preset,
-		      const struct oidc_endpoints *endpoints)
+static void put_scope(struct buffer *body, const struct idp_record *record, const struct oidc_preset *preset)
 {
 	static const struct string_list none;
 
 	if (record->scopes.count > 0)
 		put_list(body, "scope", preset->id_tokens ? "openid" : "", &record->scopes);
-	else if (preset->id_tokens || endpoints->emails[0])
+	else if (preset->id_tokens || record->bind == IDP_BIND_VERIFIED_EMAIL) /* GitHub's is for the addresses alone */
 		put_list(body, "scope", preset->scope, &none);
 }
 
@@ -201,7 +200,7 @@ int oidc_device_form(const struct oidc_client *client, const struct oidc_endpoin
 
 	form_init(&form);
 	r = put_client(record, endpoints, preset->proves_at_device, now, &form, problem);
-	put_scope(&form.body, record, preset, endpoints);
+	put_scope(&form.body, record, preset);
 	if (r == 0)
 		r = put_challenge(&form.body, secrets->verifier);
 	if (secrets->nonce[0])
