@@ -12,16 +12,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/macros.h"
 #include "directory/files.h"
 #include "directory/watch.h"
+#include "thread/mailbox.h"
 
 #define PAUSE_USEC (10 * USEC_PER_MSEC)   /* between two looks, so a burst of changes costs few of them */
 #define LATER_USEC (500 * USEC_PER_MSEC)  /* a file that was created and not closed yet */
@@ -31,14 +29,13 @@
 #define STORE_PAUSE_MAX (1 * USEC_PER_SEC)
 #define POLL_USEC (2 * USEC_PER_SEC) /* where there is nothing to watch */
 #define NEVER UINT64_MAX
-#define STACK_BYTES (1024U * 1024)
 
 struct source_file {
 	source_file_fn changed;
 	void *context;
-	sd_event_source *news; /* on news_fd */
-	int wake_fd;           /* main thread → loader */
-	int news_fd;           /* loader → main thread */
+	sd_event_source *news;   /* on `outcomes` */
+	struct mailbox wishes;   /* main thread → loader; only knocks: what is wished stands below */
+	struct mailbox outcomes; /* loader → main thread */
 	pthread_t thread;
 	bool started;
 
@@ -56,22 +53,6 @@ struct source_file {
 	bool failed;
 };
 
-static void post(int fd)
-{
-	uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void drain(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
-
 /* Leaves the outcome for the main thread; a later one takes the place of an earlier. */
 static void tell(struct source_file *source, struct directory *picture, const struct problem *problem)
 {
@@ -83,7 +64,7 @@ static void tell(struct source_file *source, struct directory *picture, const st
 		source->problem = *problem;
 	source->told = true;
 	pthread_mutex_unlock(&source->lock);
-	post(source->news_fd);
+	mailbox_knock(&source->outcomes);
 }
 
 struct plan {
@@ -161,7 +142,7 @@ static bool take_wishes(struct source_file *source, struct plan *plan)
 {
 	bool stop, loaded;
 
-	drain(source->wake_fd);
+	(void)mailbox_take(&source->wishes);
 	pthread_mutex_lock(&source->lock);
 	stop = source->stop;
 	loaded = source->loaded;
@@ -207,7 +188,7 @@ static void *run(void *argument)
 {
 	struct source_file *source = argument;
 	struct plan plan = {.due = NEVER, .store = NEVER};
-	struct pollfd fds[2] = {{.fd = source->wake_fd, .events = POLLIN},
+	struct pollfd fds[2] = {{.fd = source->wishes.fd, .events = POLLIN},
 				{.fd = watch_fd(source->watch), .events = POLLIN}};
 
 	for (;;) {
@@ -242,7 +223,7 @@ static int take_outcome(sd_event_source *event_source, int fd, uint32_t revents,
 	struct problem problem;
 	bool told, failed;
 
-	drain(fd);
+	(void)mailbox_take(&source->outcomes);
 	pthread_mutex_lock(&source->lock);
 	told = source->told;
 	failed = source->failed;
@@ -253,26 +234,6 @@ static int take_outcome(sd_event_source *event_source, int fd, uint32_t revents,
 	if (told)
 		source->changed(source->context, failed ? NULL : picture, failed ? &problem : NULL);
 	return 0;
-}
-
-static int start(struct source_file *source)
-{
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	int r;
-
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r != 0)
-		return -r;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	r = pthread_create(&source->thread, &attributes, run, source);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	source->started = r == 0;
-	return -r;
 }
 
 int source_file_create(sd_event *event, const struct source_file_options *options, source_file_fn changed,
@@ -293,18 +254,20 @@ int source_file_create(sd_event *event, const struct source_file_options *option
 	pthread_mutex_init(&source->files_lock, NULL);
 	source->changed = changed;
 	source->context = context;
-	source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	source->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = source->wake_fd < 0 || source->news_fd < 0 ? -errno : 0;
+	r = mailbox_open(&source->wishes);
+	if (r == 0)
+		r = mailbox_open(&source->outcomes);
 	if (r == 0)
 		r = directory_files_new(&files, &source->files);
 	/* Before anything is read, so no change falls in between. */
 	if (r == 0)
 		r = watch_new(options->path, &source->watch);
 	if (r == 0)
-		r = sd_event_add_io(event, &source->news, source->news_fd, EPOLLIN, take_outcome, source);
-	if (r >= 0)
-		r = start(source);
+		r = sd_event_add_io(event, &source->news, source->outcomes.fd, EPOLLIN, take_outcome, source);
+	if (r >= 0) {
+		r = thread_start(&source->thread, run, source);
+		source->started = r == 0;
+	}
 	if (r < 0) {
 		source_file_destroy(source);
 		return r;
@@ -321,17 +284,15 @@ void source_file_destroy(struct source_file *source)
 		pthread_mutex_lock(&source->lock);
 		source->stop = true;
 		pthread_mutex_unlock(&source->lock);
-		post(source->wake_fd);
+		mailbox_knock(&source->wishes);
 		pthread_join(source->thread, NULL);
 	}
 	sd_event_source_disable_unref(source->news);
 	watch_free(source->watch);
 	directory_files_free(source->files);
 	directory_unref(source->picture);
-	if (source->wake_fd >= 0)
-		close(source->wake_fd);
-	if (source->news_fd >= 0)
-		close(source->news_fd);
+	mailbox_close(&source->wishes, NULL);
+	mailbox_close(&source->outcomes, NULL);
 	pthread_mutex_destroy(&source->files_lock);
 	pthread_mutex_destroy(&source->lock);
 	free(source);
@@ -361,7 +322,7 @@ int source_file_load(struct source_file *source, struct directory **ret, struct 
 	source->loaded = !fell_back;
 	source->fell_back = fell_back;
 	pthread_mutex_unlock(&source->lock);
-	post(source->wake_fd);
+	mailbox_knock(&source->wishes);
 	*ret = picture;
 	return fell_back ? SOURCE_FILE_FELL_BACK : SOURCE_FILE_LOADED;
 }
@@ -371,5 +332,5 @@ void source_file_reload(struct source_file *source)
 	pthread_mutex_lock(&source->lock);
 	source->asked = true;
 	pthread_mutex_unlock(&source->lock);
-	post(source->wake_fd);
+	mailbox_knock(&source->wishes);
 }

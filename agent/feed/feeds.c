@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread, and the two mailboxes between it and the agent's loop: wishes one way, news the other. What lies in them
- * is owned by whoever takes it out; nothing else is shared.
+ * The thread, and what goes between it and the agent's loop.
  */
 #include "feed/feeds.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/secret.h"
 #include "feed/work.h"
-
-#define STACK_BYTES (1024U * 1024)
+#include "thread/mailbox.h"
 
 enum letter_kind {
 	/* to the thread */
@@ -35,8 +30,8 @@ enum letter_kind {
 	LETTER_DISABLED,
 	LETTER_LOOKED,
 };
-struct letter {
-	struct letter *next;
+struct note {
+	struct letter letter;
 	enum letter_kind kind;
 	uint64_t tag;
 	int result;
@@ -44,10 +39,6 @@ struct letter {
 	char *text, *other; /* url and token; tenant and detail … */
 	char fault[32];
 	struct problem problem;
-};
-struct mailbox {
-	struct letter *first, **last;
-	int fd;
 };
 struct views {
 	struct host_view host;
@@ -65,14 +56,14 @@ struct feeds {
 	sd_event_source *news_source;
 	pthread_t thread;
 	bool thread_started;
-	struct letter *stop; /* made before it is needed: without memory there would be no end */
+	struct note *stop; /* made before it is needed: without memory there would be no end */
 
 	/* The loop's own. */
 	struct units units;
 	struct views *views;
 
-	pthread_mutex_t lock; /* for the rest, down to the thread's own */
 	struct mailbox wishes, news;
+	pthread_mutex_t lock; /* for the rest, down to the thread's own */
 	struct units new_units;
 	bool has_units;
 	struct views *new_views; /* NULL: nothing new */
@@ -86,84 +77,45 @@ struct feeds {
 
 /* ---- letters ------------------------------------------------------------------------------------------------ */
 
-static void post(int fd)
+static void note_free(struct note *note)
 {
-	uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void drain(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+	secret_free_heap(note->text);
+	secret_free_heap(note->other);
+	free(note);
 }
 
 static void letter_free(struct letter *letter)
 {
-	secret_free_heap(letter->text);
-	secret_free_heap(letter->other);
-	free(letter);
+	note_free((struct note *)letter); /* it stands first */
 }
 
-static struct letter *letter_new(enum letter_kind kind, uint64_t tag, const char *text, const char *other,
-				 const struct problem *problem)
+static struct note *note_new(enum letter_kind kind, uint64_t tag, const char *text, const char *other,
+			     const struct problem *problem)
 {
-	struct letter *letter = calloc(1, sizeof(*letter));
+	struct note *note = calloc(1, sizeof(*note));
 
-	if (!letter)
+	if (!note)
 		return NULL;
-	letter->kind = kind;
-	letter->tag = tag;
-	letter->text = strdup(text ? text : "");
-	letter->other = strdup(other ? other : "");
-	letter->has_problem = problem != NULL;
+	note->kind = kind;
+	note->tag = tag;
+	note->text = strdup(text ? text : "");
+	note->other = strdup(other ? other : "");
+	note->has_problem = problem != NULL;
 	if (problem)
-		letter->problem = *problem;
-	if (letter->text && letter->other)
-		return letter;
-	letter_free(letter);
+		note->problem = *problem;
+	if (note->text && note->other)
+		return note;
+	note_free(note);
 	return NULL;
 }
 
-/* Takes the letter over; NULL: there was no memory for it. */
-static void send_letter(struct feeds *feeds, struct mailbox *to, struct letter *letter)
+/* Takes the note over; NULL: there was no memory for it. */
+static void send_note(struct mailbox *to, struct note *note)
 {
-	if (!letter) {
+	if (note)
+		mailbox_put(to, &note->letter);
+	else
 		log_error("out of memory: a message about feeds is lost");
-		return;
-	}
-	pthread_mutex_lock(&feeds->lock);
-	*to->last = letter;
-	to->last = &letter->next;
-	pthread_mutex_unlock(&feeds->lock);
-	post(to->fd);
-}
-
-static struct letter *take_letters(struct feeds *feeds, struct mailbox *from)
-{
-	struct letter *first;
-
-	drain(from->fd);
-	pthread_mutex_lock(&feeds->lock);
-	first = from->first;
-	from->first = NULL;
-	from->last = &from->first;
-	pthread_mutex_unlock(&feeds->lock);
-	return first;
-}
-
-static void mailbox_finish(struct mailbox *box)
-{
-	for (struct letter *letter = box->first, *next; letter; letter = next) {
-		next = letter->next;
-		letter_free(letter);
-	}
-	if (box->fd >= 0)
-		close(box->fd);
 }
 
 static void units_finish(struct units *units)
@@ -202,7 +154,7 @@ static void on_changed(void *context)
 	old_views = feeds->new_views;
 	feeds->new_views = views;
 	pthread_mutex_unlock(&feeds->lock);
-	post(feeds->news.fd);
+	mailbox_knock(&feeds->news);
 	if (r == 0)
 		units_finish(&units);
 	units_finish(&old);
@@ -212,42 +164,44 @@ static void on_changed(void *context)
 static void on_audit(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail)
 {
 	struct feeds *feeds = context;
-	struct letter *letter = letter_new(LETTER_AUDIT, 0, tenant_id, detail, NULL);
+	struct note *note = note_new(LETTER_AUDIT, 0, tenant_id, detail, NULL);
 
-	if (letter) {
-		letter->critical = critical;
-		snprintf(letter->fault, sizeof(letter->fault), "%s", fault ? fault : "");
+	if (note) {
+		note->critical = critical;
+		snprintf(note->fault, sizeof(note->fault), "%s", fault ? fault : "");
 	}
-	send_letter(feeds, &feeds->news, letter);
+	send_note(&feeds->news, note);
 }
 
 static void on_disabled(void *context, const char *reason)
 {
 	struct feeds *feeds = context;
 
-	send_letter(feeds, &feeds->news, letter_new(LETTER_DISABLED, 0, reason, NULL, NULL));
+	send_note(&feeds->news, note_new(LETTER_DISABLED, 0, reason, NULL, NULL));
 }
 
 static void on_enrolled(void *context, uint64_t tag, int result, const char *host_id, const struct problem *problem)
 {
 	struct feeds *feeds = context;
-	struct letter *letter = letter_new(LETTER_ENROLLED, tag, host_id, NULL, problem);
+	struct note *note = note_new(LETTER_ENROLLED, tag, host_id, NULL, problem);
 
 	on_changed(feeds); /* so that whoever hears it sees it, too */
-	if (letter)
-		letter->result = result;
-	send_letter(feeds, &feeds->news, letter);
+	if (note)
+		note->result = result;
+	send_note(&feeds->news, note);
 }
 
 static int on_wish(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct feeds *feeds = context;
 
-	for (struct letter *letter = take_letters(feeds, &feeds->wishes), *next; letter; letter = next) {
+	for (struct letter *letter = mailbox_take(&feeds->wishes), *next; letter; letter = next) {
+		const struct note *note = (struct note *)letter;
+
 		next = letter->next;
-		switch ((int)letter->kind) {
+		switch ((int)note->kind) {
 		case LETTER_ENROLL:
-			work_enroll(feeds->work, letter->text, letter->other, letter->tag);
+			work_enroll(feeds->work, note->text, note->other, note->tag);
 			break;
 		case LETTER_FORGET:
 			work_forget(feeds->work);
@@ -255,13 +209,13 @@ static int on_wish(sd_event_source *source, int fd, uint32_t revents, void *cont
 		case LETTER_RETRY:
 			work_retry(feeds->work);
 			on_changed(feeds);
-			send_letter(feeds, &feeds->news, letter_new(LETTER_LOOKED, 0, NULL, NULL, NULL));
+			send_note(&feeds->news, note_new(LETTER_LOOKED, 0, NULL, NULL, NULL));
 			break;
 		case LETTER_APPLIED:
-			work_applied(feeds->work, letter->tag);
+			work_applied(feeds->work, note->tag);
 			break;
 		case LETTER_REFUSED:
-			work_refused(feeds->work, letter->tag, letter->text, &letter->problem);
+			work_refused(feeds->work, note->tag, note->text, &note->problem);
 			break;
 		case LETTER_STOP:
 			(void)sd_event_exit(feeds->event, 0);
@@ -287,20 +241,20 @@ static void *run(void *argument)
 /* ---- on the agent's loop ------------------------------------------------------------------------------------------
  */
 
-static void deliver(struct feeds *feeds, const struct letter *letter)
+static void deliver(struct feeds *feeds, const struct note *note)
 {
 	const struct feeds_hooks *hooks = &feeds->hooks;
 
-	switch ((int)letter->kind) {
+	switch ((int)note->kind) {
 	case LETTER_ENROLLED:
-		hooks->enrolled(hooks->context, letter->tag, letter->result, letter->text,
-				letter->has_problem ? &letter->problem : NULL);
+		hooks->enrolled(hooks->context, note->tag, note->result, note->text,
+				note->has_problem ? &note->problem : NULL);
 		break;
 	case LETTER_AUDIT:
-		hooks->audit(hooks->context, letter->critical, letter->text, letter->fault, letter->other);
+		hooks->audit(hooks->context, note->critical, note->text, note->fault, note->other);
 		break;
 	case LETTER_DISABLED:
-		hooks->disabled(hooks->context, letter->text);
+		hooks->disabled(hooks->context, note->text);
 		break;
 	case LETTER_LOOKED:
 		if (hooks->looked)
@@ -312,7 +266,7 @@ static void deliver(struct feeds *feeds, const struct letter *letter)
 static int on_news(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct feeds *feeds = context;
-	struct letter *letters = take_letters(feeds, &feeds->news);
+	struct letter *letters = mailbox_take(&feeds->news);
 	struct units units = {0};
 	struct views *views;
 	bool has_units;
@@ -342,36 +296,10 @@ static int on_news(sd_event_source *source, int fd, uint32_t revents, void *cont
 		feeds->hooks.units(feeds->hooks.context, feeds->units.items, feeds->units.count, feeds->units.tag);
 	for (struct letter *next; letters; letters = next) {
 		next = letters->next;
-		deliver(feeds, letters);
+		deliver(feeds, (struct note *)letters);
 		letter_free(letters);
 	}
 	return 0;
-}
-
-static int start_thread(struct feeds *feeds)
-{
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	int r;
-
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r != 0)
-		return -r;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	r = pthread_create(&feeds->thread, &attributes, run, feeds);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	feeds->thread_started = r == 0;
-	return -r;
-}
-
-static int open_mailbox(struct mailbox *box)
-{
-	box->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return box->fd < 0 ? -errno : 0;
 }
 
 int feeds_create(sd_event *event, const struct feeds_options *options, const struct feeds_hooks *hooks,
@@ -385,13 +313,11 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 		return -ENOMEM;
 	pthread_mutex_init(&feeds->lock, NULL);
 	feeds->hooks = *hooks;
-	feeds->wishes = (struct mailbox){.last = &feeds->wishes.first, .fd = -1};
-	feeds->news = (struct mailbox){.last = &feeds->news.first, .fd = -1};
 	feeds->views = calloc(1, sizeof(*feeds->views));
-	feeds->stop = letter_new(LETTER_STOP, 0, NULL, NULL, NULL);
-	r = feeds->views && feeds->stop ? open_mailbox(&feeds->wishes) : -ENOMEM;
+	feeds->stop = note_new(LETTER_STOP, 0, NULL, NULL, NULL);
+	r = feeds->views && feeds->stop ? mailbox_open(&feeds->wishes) : -ENOMEM;
 	if (r >= 0)
-		r = open_mailbox(&feeds->news);
+		r = mailbox_open(&feeds->news);
 	if (r >= 0)
 		r = sd_event_new(&feeds->event);
 	if (r >= 0)
@@ -404,7 +330,8 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 		r = work_take_units(feeds->work, 0, &feeds->units.items, &feeds->units.count);
 	if (r >= 0) {
 		feeds->views->count = work_view(feeds->work, &feeds->views->host, feeds->views->feeds, FEEDS_MAX);
-		r = start_thread(feeds);
+		r = thread_start(&feeds->thread, run, feeds);
+		feeds->thread_started = r == 0;
 	}
 	if (r < 0) {
 		feeds_destroy(feeds);
@@ -419,17 +346,17 @@ void feeds_destroy(struct feeds *feeds)
 	if (!feeds)
 		return;
 	if (feeds->thread_started) {
-		send_letter(feeds, &feeds->wishes, TAKE_PTR(feeds->stop));
+		send_note(&feeds->wishes, TAKE_PTR(feeds->stop));
 		pthread_join(feeds->thread, NULL);
 	}
 	if (feeds->stop)
-		letter_free(feeds->stop);
+		note_free(feeds->stop);
 	work_free(feeds->work);
 	sd_event_source_disable_unref(feeds->wish_source);
 	sd_event_source_disable_unref(feeds->news_source);
 	sd_event_unref(feeds->event);
-	mailbox_finish(&feeds->wishes);
-	mailbox_finish(&feeds->news);
+	mailbox_close(&feeds->wishes, letter_free);
+	mailbox_close(&feeds->news, letter_free);
 	units_finish(&feeds->units);
 	units_finish(&feeds->new_units);
 	free(feeds->views);
@@ -446,27 +373,27 @@ void feeds_units(struct feeds *feeds, struct unit *const **ret_units, uint32_t *
 
 void feeds_applied(struct feeds *feeds, uint64_t tag)
 {
-	send_letter(feeds, &feeds->wishes, letter_new(LETTER_APPLIED, tag, NULL, NULL, NULL));
+	send_note(&feeds->wishes, note_new(LETTER_APPLIED, tag, NULL, NULL, NULL));
 }
 
 void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, const struct problem *problem)
 {
-	send_letter(feeds, &feeds->wishes, letter_new(LETTER_REFUSED, tag, tenant_id, NULL, problem));
+	send_note(&feeds->wishes, note_new(LETTER_REFUSED, tag, tenant_id, NULL, problem));
 }
 
 void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag)
 {
-	send_letter(feeds, &feeds->wishes, letter_new(LETTER_ENROLL, tag, url, token, NULL));
+	send_note(&feeds->wishes, note_new(LETTER_ENROLL, tag, url, token, NULL));
 }
 
 void feeds_forget(struct feeds *feeds)
 {
-	send_letter(feeds, &feeds->wishes, letter_new(LETTER_FORGET, 0, NULL, NULL, NULL));
+	send_note(&feeds->wishes, note_new(LETTER_FORGET, 0, NULL, NULL, NULL));
 }
 
 void feeds_retry(struct feeds *feeds)
 {
-	send_letter(feeds, &feeds->wishes, letter_new(LETTER_RETRY, 0, NULL, NULL, NULL));
+	send_note(&feeds->wishes, note_new(LETTER_RETRY, 0, NULL, NULL, NULL));
 }
 
 uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret)

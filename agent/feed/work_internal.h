@@ -8,7 +8,7 @@
 #include "feed/backoff.h"
 #include "feed/enrol.h"
 #include "feed/follow.h"
-#include "feed/http_loop.h"
+#include "thread/http_loop.h"
 #include "feed/import.h"
 #include "feed/token.h"
 #include "feed/work.h"

@@ -10,11 +10,11 @@ LIB_SRC     := $(call sources,$(LIB_DIRS))
 LIBTENANT_SRC := $(call sources,lib/base lib/json lib/varlink lib/client)
 
 AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/audit \
-               agent/feed agent/sso agent/server agent/map_writer agent/helper
+               agent/feed agent/sso agent/thread agent/server agent/map_writer agent/helper
 AGENT_SRC   := $(filter-out agent/main.c agent/helper/main.c,$(call sources,agent $(AGENT_DIRS)))
 CTL_SRC     := $(call sources,agent/ctl)
 
-CONTROL_DIRS := control_plane/http control_plane/db control_plane/auth control_plane/api control_plane/feed \
+CONTROL_DIRS := control_plane/http control_plane/db control_plane/auth control_plane/api control_plane/feed control_plane/provider \
                 control_plane/cli
 CONTROL_SRC  := $(filter-out control_plane/main.c,$(call sources,control_plane $(CONTROL_DIRS)))
 CONTROL_SQL  := $(sort $(wildcard control_plane/db/migrations/*.sql))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "feed/http_loop.h"
+#include "thread/http_loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
