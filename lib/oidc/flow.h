@@ -21,8 +21,10 @@ void oidc_cache_destroy(struct oidc_cache *cache); /* takes NULL; after its flow
 void oidc_cache_on_keys(struct oidc_cache *cache,
 			void (*keys)(void *context, const char *issuer, struct jwks *set, unsigned algorithms),
 			void *context);
-/* Has endpoints and keys of this client's issuer fetched, and again when they are old or `unknown_kid` says so. */
+/* Has endpoints and keys of this client's issuer fetched, and again when they are old or `unknown_kid` says so, until
+ * nothing is wanted any more. */
 void oidc_cache_want(struct oidc_cache *cache, struct oidc_client *client, bool unknown_kid, uint64_t now_usec);
+void oidc_cache_want_none(struct oidc_cache *cache);
 
 /* A step as it happens, for `tenantctl sso test`. */
 enum flow_step {
@@ -35,7 +37,7 @@ enum flow_step {
 };
 
 struct flow_hooks {
-	/* The person is to open this. Once. */
+	/* The person is to open this. Once. `device_code` is left out of it. */
 	void (*prompt)(void *context, const struct device_answer *answer);
 	/* The end, once, unless cancelled; the flow is gone afterwards. */
 	void (*done)(void *context, const struct flow_result *result);
