@@ -61,6 +61,8 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 		LOG_NOTICE, OCSF_AUTHENTICATION, 3, 2, true},
 	[AUDIT_CODE_USED] = {"code-used", "9e0f4e13e40a440ba8736689e14a904e", "One-time sign-in code used",
 		LOG_INFO, OCSF_API_ACTIVITY, 2, 1, false},
+	[AUDIT_IDENTITY_BOUND] = {"identity-bound", "cbdfd1b50b2e428586e55de587f1efe0", "Identity bound at its first sign-in",
+		LOG_NOTICE, OCSF_ACCOUNT_CHANGE, 99, 2, false},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");

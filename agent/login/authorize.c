@@ -9,7 +9,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "credential/token.h"
-#include "login/book.h"
+#include "login/flow.h"
 #include "login/ssh_proof.h"
 
 /* Everything one decision needs, gathered once. */
@@ -71,6 +71,8 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	s->ended = s->user->sessions_valid_from > entry->valid_from;
 	if (entry->by_code && !*entry->key_id)
 		return REASON_ALLOWED;
+	if (entry->identity)
+		return login_identity_stands(book, s->d, s->user, entry->identity);
 	if (*entry->access.id)
 		return token_in_force(s->d, s->user, &entry->access, s->now);
 	s->key = directory_key(s->d, entry->key_id);

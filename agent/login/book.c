@@ -13,14 +13,14 @@
 #include "base/secret.h"
 #include "crypto/api_key.h"
 #include "login/codes.h"
-
-#define LOGINS_MAX 4096U
+#include "login/flow.h"
 
 struct login_book {
 	struct audit *audit;               /* borrowed */
 	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
 	struct throttle *throttle;
 	struct codes *codes;
+	struct login_flows flows;
 	struct login_entry **slots; /* LOGINS_MAX */
 	struct hash_index by_token;
 	uint32_t used, unfinished;
@@ -43,6 +43,8 @@ int login_book_create(struct audit *audit, struct login_book **ret)
 	if (r == 0)
 		r = codes_create(&book->codes);
 	if (r == 0)
+		r = flow_limits_create(&book->flows.limits);
+	if (r == 0)
 		r = hash_index_init(&book->by_token, LOGINS_MAX / 16);
 	if (r < 0) {
 		login_book_destroy(book);
@@ -54,8 +56,11 @@ int login_book_create(struct audit *audit, struct login_book **ret)
 
 static void free_entry(struct login_entry *entry)
 {
-	if (entry)
-		secret_wipe(entry, sizeof(*entry)); /* tokens open sessions */
+	if (!entry)
+		return;
+	login_flow_free(entry->flow);
+	login_identity_free(entry->identity);
+	secret_wipe(entry, sizeof(*entry)); /* tokens open sessions */
 	free(entry);
 }
 
@@ -68,8 +73,19 @@ void login_book_destroy(struct login_book *book)
 	free(book->slots);
 	throttle_destroy(book->throttle);
 	codes_destroy(book->codes);
+	flow_limits_destroy(book->flows.limits);
 	hash_index_finish(&book->by_token);
 	free(book);
+}
+
+struct login_flows *login_book_flows(struct login_book *book)
+{
+	return &book->flows;
+}
+
+const struct login_sso *login_book_sso(const struct login_book *book)
+{
+	return book->flows.sso;
 }
 
 struct codes *login_book_codes(struct login_book *book)
@@ -111,6 +127,11 @@ static bool find_slot(const struct login_book *book, const char *token, uint32_t
 	return false;
 }
 
+struct login_entry *login_book_slot(struct login_book *book, uint32_t slot)
+{
+	return book->slots[slot];
+}
+
 struct login_entry *login_book_find(struct login_book *book, const char *token)
 {
 	uint32_t slot;
@@ -122,6 +143,7 @@ static void remove_slot(struct login_book *book, uint32_t slot)
 {
 	struct login_entry *entry = book->slots[slot];
 
+	login_flow_cancel(book, entry);
 	hash_index_remove(&book->by_token, hash_text(entry->token), slot);
 	book->slots[slot] = NULL;
 	book->next_free = slot;
@@ -141,7 +163,7 @@ void login_book_remove(struct login_book *book, struct login_entry *entry)
 		remove_slot(book, slot);
 }
 
-static void expire_at(struct login_book *book, struct login_entry *entry, uint64_t expires)
+void login_book_expire_at(struct login_book *book, struct login_entry *entry, uint64_t expires)
 {
 	entry->expires = expires;
 	if (book->next_expiry == 0 || expires < book->next_expiry)
@@ -178,11 +200,12 @@ int login_book_add(struct login_book *book, uint64_t expires, struct login_entry
 		free_entry(entry);
 		return r;
 	}
+	entry->slot = slot;
 	book->slots[slot] = entry;
 	book->next_free = (slot + 1) % LOGINS_MAX;
 	book->used++;
 	book->unfinished++;
-	expire_at(book, entry, expires);
+	login_book_expire_at(book, entry, expires);
 	*ret = entry;
 	return 0;
 }
@@ -192,7 +215,7 @@ void login_book_finish(struct login_book *book, struct login_entry *entry, uint6
 	if (!entry->finished)
 		book->unfinished--;
 	entry->finished = true;
-	expire_at(book, entry, expires);
+	login_book_expire_at(book, entry, expires);
 }
 
 void login_cancel_owner(struct login_book *book, uint64_t owner, uint64_t now_usec)
@@ -208,11 +231,14 @@ void login_forget(struct login_book *book, const char *token)
 	login_book_remove(book, login_book_find(book, token));
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
 uint64_t login_next_tick(const struct login_book *book)
 {
-	uint64_t codes = codes_next_tick(book->codes);
-
-	return codes && (book->next_expiry == 0 || codes < book->next_expiry) ? codes : book->next_expiry;
+	return sooner(book->next_expiry, sooner(codes_next_tick(book->codes), book->flows.due));
 }
 
 void login_tick(struct login_book *book, uint64_t now_usec)

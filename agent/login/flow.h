@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "login/book.h"
 #include "login/sso.h"
 
@@ -63,6 +64,9 @@ bool login_flow_offered(const struct login_book *book, const struct directory *d
 /* An answer of an entry that has a flow, or an empty one of one that has none. The entry may be gone afterwards. */
 void login_flow_answer(const struct login_turn *turn, const char *text, size_t length, struct login_reply *reply);
 bool login_answer_is_empty(const char *text, size_t length);
+/* What is due at this entry by now; true: that is a reply. */
+bool login_flow_due_now(struct login_book *book, const struct directory *d, struct login_entry *entry,
+			uint64_t now_usec, struct login_reply *ret, uint64_t *ret_owner);
 
 /* flow_providers.c: those of the user's tenant in the order in which they are offered, the preferred one first. */
 uint32_t login_providers(const struct directory *d, const struct user_record *user,
@@ -73,9 +77,12 @@ const struct idp_record *login_provider_same(const struct directory *d, const st
 int login_provider_digest(const struct idp_record *idp, uint8_t digest[SHA256_BYTES]); /* 0 or -ENOMEM */
 
 /* flow_outcome.c */
-/* What the flow came to is written into the entry (and the audit, unless it is good): it is DECIDED. */
+/* What the flow came to is written into the entry (and, unless it may be a yes, the audit): it is FLOW_DECIDED. */
 void login_flow_decide(const struct login_turn *turn, enum reason outcome, const char *detail);
-/* The end of the sign-in, by a flow that is DECIDED: allowed, or the entry is gone. */
+void login_flow_take(const struct login_turn *turn, const struct flow_result *result);
+/* Its time is over; the provider is told. */
+void login_flow_expire(const struct login_turn *turn);
+/* The end of the sign-in, by a flow that is FLOW_DECIDED: allowed, or the entry is gone. */
 void login_flow_conclude(const struct login_turn *turn, struct login_reply *reply);
 /* Later stages: does the identity still stand? REASON_ALLOWED, or REASON_LOGIN_EXPIRED. */
 enum reason login_identity_stands(struct login_book *book, const struct directory *d, const struct user_record *user,
@@ -93,6 +100,7 @@ struct login_flows {
 	struct flow_limits *limits;
 };
 struct login_flows *login_book_flows(struct login_book *book);
+const struct login_sso *login_book_sso(const struct login_book *book); /* NULL: there is none */
 /* The entry whose flow this is; NULL: it is nobody's any more. */
 struct login_entry *login_flow_find(struct login_book *book, uint64_t number);
 /* Has the provider asked. 0 or negative, as the hook. The flow's fields but state and ends are the caller's. */

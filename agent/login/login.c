@@ -14,12 +14,14 @@
 #include "base/parse.h"
 #include "login/book.h"
 #include "login/codes.h"
+#include "login/flow.h"
 
 #define UNFINISHED_MAX (120 * USEC_PER_SEC) /* sshd's LoginGraceTime */
 #define FINISHED_MAX (600 * USEC_PER_SEC)   /* from the right answer to the opened session */
 #define ATTEMPTS_MAX 3U                     /* in one conversation */
 
 #define PROMPT "API key: "
+#define PROMPT_OR_SSO "API key (Enter for single sign-on): "
 #define NOT_ACCEPTED "The key was not accepted."
 #define TOKEN_NOT_ACCEPTED "The access token was not accepted."
 
@@ -103,7 +105,7 @@ static enum reason shown_reason(enum reason reason)
 	}
 }
 
-static void reply_broken(struct login_reply *reply)
+void login_reply_broken(struct login_reply *reply)
 {
 	*reply = (struct login_reply){.step = LOGIN_BROKEN, .reason = REASON_BROKEN, .final = true};
 	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(REASON_BROKEN));
@@ -118,17 +120,18 @@ static void reply_wait(struct login_reply *reply, uint64_t wait_usec)
 	snprintf(reply->text, sizeof(reply->text), "Too many attempts; wait %s and try again.", span);
 }
 
-static void reply_prompt(struct login_reply *reply, const struct login_entry *entry, const char *before)
+static void reply_prompt(struct login_reply *reply, const struct login_entry *entry, bool or_sso, const char *before)
 {
 	reply->step = LOGIN_PROMPT;
 	reply->echo = false;
-	snprintf(reply->text, sizeof(reply->text), "%s%s%s", before, *before ? "\n" : "", PROMPT);
+	snprintf(reply->text, sizeof(reply->text), "%s%s%s", before, *before ? "\n" : "",
+		 or_sso ? PROMPT_OR_SSO : PROMPT);
 	memcpy(reply->token, entry->token, sizeof(reply->token));
 }
 
-static void write_refusal(struct login_book *book, const struct directory *d, const struct login_origin *origin,
-			  const struct user_record *user, const struct service_rule *rule, enum reason reason,
-			  const char *credential, const char *detail)
+void login_write_refusal(struct login_book *book, const struct directory *d, const struct login_origin *origin,
+			 const struct user_record *user, const struct service_rule *rule, enum reason reason,
+			 const char *credential, const char *detail)
 {
 	struct audit_event event = login_event(d, origin, user);
 
@@ -154,7 +157,7 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 	login_tick(book, now_usec);
 	user = d ? directory_user_by_login(d, origin->user) : NULL;
 	if (!d) {
-		reply_broken(ret);
+		login_reply_broken(ret);
 		return;
 	}
 	if (!user) {
@@ -164,21 +167,21 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 		return;
 	}
 	if (login_uid_differs(user, origin->user, origin->uid, detail, sizeof(detail))) {
-		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, detail);
-		reply_broken(ret);
+		login_write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, detail);
+		login_reply_broken(ret);
 		return;
 	}
 	key = login_throttle_key(origin, rule);
 	throttle_ask(login_book_throttle(book), &key, now_usec, &state);
 	if (state.wait_usec > 0) {
 		if (state.first)
-			write_refusal(book, d, origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
+			login_write_refusal(book, d, origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
 		reply_wait(ret, state.wait_usec);
 		return;
 	}
 	if (login_book_add(book, now_usec + UNFINISHED_MAX, &entry) < 0) {
-		write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, NULL);
-		reply_broken(ret);
+		login_write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, NULL);
+		login_reply_broken(ret);
 		return;
 	}
 	entry->owner = owner;
@@ -189,7 +192,8 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 	snprintf(entry->source, sizeof(entry->source), "%s", origin->source);
 	snprintf(entry->terminal, sizeof(entry->terminal), "%s", origin->terminal);
 	snprintf(entry->requesting_user, sizeof(entry->requesting_user), "%s", origin->requesting_user);
-	reply_prompt(&reply, entry, "");
+	entry->has_qr = origin->qr && qr_form_parse(origin->qr, &entry->qr);
+	reply_prompt(&reply, entry, login_flow_offered(book, d, user), "");
 	*ret = reply;
 }
 
@@ -232,7 +236,7 @@ static void answer_right(struct login_book *book, struct login_entry *entry, con
 
 /* A wrong answer: another prompt, or the end. */
 static void answer_wrong(struct login_book *book, struct login_entry *entry, const struct credential_result *result,
-			 const char *text, uint64_t answer_hash, struct login_reply *reply)
+			 bool or_sso, const char *text, uint64_t answer_hash, struct login_reply *reply)
 {
 	/* A client with one stored answer gives it to every prompt (sshd's PasswordAuthentication does):
 	 * asking again would only count the same mistake three times. */
@@ -241,7 +245,7 @@ static void answer_wrong(struct login_book *book, struct login_entry *entry, con
 	entry->last_answer = answer_hash;
 	reply->reason = shown_reason(result->reason);
 	if (!same && entry->attempts < ATTEMPTS_MAX) {
-		reply_prompt(reply, entry, text);
+		reply_prompt(reply, entry, or_sso, text);
 		return;
 	}
 	reply->step = LOGIN_DENIED;
@@ -254,6 +258,28 @@ static void answer_expired(struct login_reply *reply)
 {
 	*reply = (struct login_reply){.step = LOGIN_DENIED, .reason = REASON_LOGIN_EXPIRED, .final = true};
 	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(REASON_LOGIN_EXPIRED));
+}
+
+struct login_origin login_entry_origin(const struct login_entry *entry)
+{
+	return (struct login_origin){.user = entry->login,
+				     .service = entry->service,
+				     .source = entry->source,
+				     .terminal = entry->terminal,
+				     .requesting_user = entry->requesting_user};
+}
+
+struct login_turn login_turn(struct login_book *book, const struct directory *d, struct login_entry *entry,
+			     uint64_t now_usec, int64_t realtime)
+{
+	return (struct login_turn){.book = book,
+				   .d = d,
+				   .entry = entry,
+				   .user = d ? directory_user(d, entry->user_id) : NULL,
+				   .rule = service_rule(entry->service),
+				   .origin = login_entry_origin(entry),
+				   .now_usec = now_usec,
+				   .realtime = realtime};
 }
 
 void login_answer(struct login_book *book, const struct directory *d, const char *token, uint64_t owner,
@@ -272,7 +298,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	char detail[96];
 
 	if (!d) {
-		reply_broken(ret);
+		login_reply_broken(ret);
 		return;
 	}
 	if (!entry || entry->finished || entry->owner != owner || entry->expires <= now_usec) {
@@ -280,14 +306,10 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		return;
 	}
 	rule = service_rule(entry->service);
-	origin = (struct login_origin){.user = entry->login,
-				       .service = entry->service,
-				       .source = entry->source,
-				       .terminal = entry->terminal,
-				       .requesting_user = entry->requesting_user};
+	origin = login_entry_origin(entry);
 	user = directory_user(d, entry->user_id);
 	if (!user) { /* left the directory while typing */
-		write_refusal(book, d, &origin, NULL, rule, REASON_UNKNOWN_USER, NULL, NULL);
+		login_write_refusal(book, d, &origin, NULL, rule, REASON_UNKNOWN_USER, NULL, NULL);
 		login_book_remove(book, entry);
 		answer_expired(ret);
 		return;
@@ -296,9 +318,17 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	throttle_ask(login_book_throttle(book), &entry->throttle, now_usec, &state);
 	if (state.wait_usec > 0) {
 		if (state.first)
-			write_refusal(book, d, &origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
+			login_write_refusal(book, d, &origin, user, rule, REASON_TOO_MANY_ATTEMPTS, NULL, NULL);
 		login_book_remove(book, entry);
 		reply_wait(ret, state.wait_usec);
+		return;
+	}
+	if (entry->flow || login_answer_is_empty(secret, length)) {
+		struct login_turn turn = login_turn(book, d, entry, now_usec, realtime);
+
+		reply.delay_usec = state.delay_usec;
+		login_flow_answer(&turn, secret, length, &reply);
+		*ret = reply;
 		return;
 	}
 	credential_check(d, secret, length, realtime, &result);
@@ -308,9 +338,9 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
 		result.reason = result.key ? REASON_KEY_OTHER_USER : REASON_TOKEN_WRONG;
 	if (result.reason == REASON_BROKEN) {
-		write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, NULL);
+		login_write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, NULL);
 		login_book_remove(book, entry);
-		reply_broken(ret);
+		login_reply_broken(ret);
 		return;
 	}
 	reply.delay_usec = state.delay_usec;
@@ -327,8 +357,9 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		reply.delay_usec = state.delay_usec;
 		snprintf(detail, sizeof(detail), "%s%sattempt %u of %u", own_detail ? own_detail : "",
 			 own_detail ? "; " : "", entry->attempts, ATTEMPTS_MAX);
-		write_refusal(book, d, &origin, user, rule, result.reason, result.name, detail);
+		login_write_refusal(book, d, &origin, user, rule, result.reason, result.name, detail);
 	}
-	answer_wrong(book, entry, &result, refusal_text(&result, own_text), answer_hash, &reply);
+	answer_wrong(book, entry, &result, login_flow_offered(book, d, user), refusal_text(&result, own_text),
+		     answer_hash, &reply);
 	*ret = reply;
 }

@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "server/internal.h"
+#include "server/login_reply.h"
 
 size_t connection_backlog(const struct connection *c)
 {
@@ -80,7 +81,8 @@ static void flush(struct connection *c)
 		if (connection_backlog(c) == 0) {
 			c->drained_at = 0;
 			c->sent = 0;
-			if (c->out.capacity > BUFFER_KEEP)
+			/* People at a prompt may be many, and stay for minutes. */
+			if (c->out.capacity > BUFFER_KEEP || c->had_login)
 				buffer_finish(&c->out);
 			else
 				buffer_clear(&c->out);
@@ -101,7 +103,8 @@ static uint64_t deadline(const struct connection *c)
 {
 	if (c->closing)
 		return c->drained_at + CLOSING_USEC;
-	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END || c->hold == HOLD_ENROLL)
+	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END || c->hold == HOLD_ENROLL ||
+	    c->hold == HOLD_LOGIN)
 		return c->hold_until;
 	if (connection_backlog(c) > 0)
 		return c->drained_at + DRAIN_USEC;
@@ -304,6 +307,13 @@ void connection_expired(struct connection *c)
 		varlink_error_begin(&writer, &c->out, "io.tenantd.Agent.EnrollFailed");
 		json_put_string(&writer.json, "problem", "it takes longer than a minute; see Status");
 		if (varlink_end(&writer, false) >= 0) {
+			connection_settle(c);
+			return;
+		}
+	}
+	if (c->hold == HOLD_LOGIN) {
+		c->hold = HOLD_NONE;
+		if (login_reply_cannot(c) >= 0) {
 			connection_settle(c);
 			return;
 		}

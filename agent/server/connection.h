@@ -19,6 +19,7 @@ enum hold {
 	HOLD_RELOAD, /* waits for server_reload_done */
 	HOLD_END,    /* waits for server_end_session_done */
 	HOLD_ENROLL, /* waits for server_enroll_done */
+	HOLD_LOGIN,  /* waits for server_login_reply */
 	HOLD_STREAM, /* `stream` makes the replies */
 	HOLD_EVENTS, /* subscribed: until it hangs up */
 };

@@ -43,6 +43,7 @@
 #define END_AGAIN_USEC (30 * USEC_PER_SEC)  /* until a person's second wish to end a session counts */
 #define END_USEC (20 * USEC_PER_SEC)        /* until an EndSession is answered */
 #define ENROLL_USEC (60 * USEC_PER_SEC)     /* until an Enroll is answered */
+#define LOGIN_HELD_USEC (28 * USEC_PER_SEC) /* until an Answer is answered, whatever the login book does (25 s) */
 #define ACCEPT_PAUSE_USEC USEC_PER_SEC      /* when the process is out of descriptors */
 #define DELAY_MOST_USEC (45 * USEC_PER_SEC) /* libtenant waits a minute for an answer */
 

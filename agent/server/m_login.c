@@ -7,56 +7,44 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "login/qr.h"
 #include "server/call.h"
+#include "server/limits.h"
+#include "server/login_reply.h"
 #include "server/m_origin.h"
 #include "server/methods.h"
 
-static const char *const step_words[] = {
-	[LOGIN_PROMPT] = "prompt",
-	[LOGIN_ALLOWED] = "allowed",
-	[LOGIN_DENIED] = "denied",
-	[LOGIN_BROKEN] = "broken",
-};
-
 static int reply_step(struct call *call, struct login_reply *reply)
 {
-	struct json_writer *w = call_reply(call);
 	int result;
 
-	json_put_string(w, "step", step_words[reply->step]);
-	json_put_string_if(w, "login", reply->token);
-	json_put_string_if(w, "text", reply->text);
-	if (reply->step == LOGIN_PROMPT)
-		json_put_bool(w, "echo", reply->echo);
-	else
-		json_put_string(w, "reason", reason_word(reply->unknown_user ? REASON_UNKNOWN_USER : reply->reason));
-	if (reply->final)
-		json_put_bool(w, "final", true);
-	result = call_reply_end(call, false);
-	if (result >= 0)
-		call_delay(call, reply->delay_usec);
+	if (reply->step == LOGIN_PENDING) { /* a call that waits for no answer gets none later, either */
+		if (!call->oneway) {
+			call->connection->hold = HOLD_LOGIN;
+			call->connection->hold_until = call->now_usec + LOGIN_HELD_USEC;
+		}
+		return 0;
+	}
+	result = login_reply_put(call->connection, reply, call->oneway ? 0 : call->now_usec);
 	secret_wipe(reply->token, sizeof(reply->token));
 	return result;
 }
 
 static int reply_no_directory(struct call *call)
 {
-	struct json_writer *w = call_reply(call);
-
-	json_put_string(w, "step", "broken");
-	json_put_string(w, "text", reason_text(REASON_BROKEN));
-	json_put_string(w, "reason", reason_word(REASON_BROKEN));
-	json_put_bool(w, "final", true);
-	return call_reply_end(call, false);
+	return login_reply_cannot(call->connection);
 }
 
 int m_login(struct call *call)
 {
 	struct login_origin origin = ORIGIN_INIT;
 	struct login_reply reply = {0};
+	enum qr_form form;
 
 	if (call_parameters(call, login_fields, LOGIN_FIELDS, &origin) < 0)
 		return 0;
+	if (*origin.qr && !qr_form_parse(origin.qr, &form))
+		return call_invalid(call, "qr");
 	if (!call->parts->directory)
 		return reply_no_directory(call);
 	call->connection->had_login = true;
@@ -93,6 +81,7 @@ const struct json_field login_fields[LOGIN_FIELDS] = {
 	{"requesting_user", JSON_FIELD_STRING, offsetof(struct login_origin, requesting_user), JSON_FIELD_NULLABLE},
 	{"uid", JSON_FIELD_U32, offsetof(struct login_origin, uid), JSON_FIELD_NULLABLE},
 	{"requesting_uid", JSON_FIELD_U32, offsetof(struct login_origin, requesting_uid), JSON_FIELD_NULLABLE},
+	{"qr", JSON_FIELD_STRING, offsetof(struct login_origin, qr), JSON_FIELD_NULLABLE},
 };
 
 const struct json_field authorize_fields[AUTHORIZE_FIELDS] = {

@@ -10,9 +10,9 @@
 #define ORIGIN_INIT                                                                             \
 	{                                                                                       \
 		.user = "", .service = "", .source = "", .terminal = "", .requesting_user = "", \
-		.uid = LOGIN_UID_UNSAID, .requesting_uid = LOGIN_UID_UNSAID,                    \
+		.uid = LOGIN_UID_UNSAID, .requesting_uid = LOGIN_UID_UNSAID, .qr = "",          \
 	}
-#define LOGIN_FIELDS 7
+#define LOGIN_FIELDS 8
 #define AUTHORIZE_FIELDS 9
 extern const struct json_field login_fields[LOGIN_FIELDS];         /* into struct login_origin */
 extern const struct json_field authorize_fields[AUTHORIZE_FIELDS]; /* into struct login_authorize */

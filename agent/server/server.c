@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "server/call.h"
 #include "server/internal.h"
+#include "server/login_reply.h"
 
 /* ---- limits of connections ------------------------------------------------------------------ */
 
@@ -482,6 +483,18 @@ void server_end_session_done(struct server *server, uint64_t tag, int result)
 			varlink_reply_begin(&writer, &c->out);
 		}
 		resume(server, c, varlink_end(&writer, false));
+		break;
+	}
+	server_finish(server);
+}
+
+void server_login_reply(struct server *server, uint64_t owner, const struct login_reply *reply)
+{
+	for (struct connection *c = server->connections; c; c = c->next) {
+		if (c->id != owner || c->hold != HOLD_LOGIN)
+			continue;
+		c->hold = HOLD_NONE;
+		resume(server, c, login_reply_put(c, reply, clock_boottime_usec()));
 		break;
 	}
 	server_finish(server);

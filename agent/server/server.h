@@ -48,6 +48,11 @@ void server_end_session_done(struct server *server, uint64_t tag, int result);
 /* Answers the Enroll with this tag: the host's id, or (problem not NULL) why not. */
 void server_enroll_done(struct server *server, uint64_t tag, const char *host_id, const char *problem);
 
+/* Answers the Answer that this connection waits for (login/sso.h); nothing where it is gone. The reply is the caller's
+ * to wipe. */
+struct login_reply;
+void server_login_reply(struct server *server, uint64_t owner, const struct login_reply *reply);
+
 /* Something happened: to every subscriber that may know. */
 struct server_event {
 	const char *event; /* see Subscribe in the interface text */

@@ -60,7 +60,6 @@ static void every_wrong_answer(void **state)
 		{cut, REASON_KEY_MALFORMED, REASON_KEY_MALFORMED, NULL},
 		{"tnt_pk_", REASON_KEY_MALFORMED, REASON_KEY_MALFORMED, NULL},
 		{"correct horse battery staple", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
-		{"", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
 		{"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", REASON_TOKEN_WRONG, REASON_TOKEN_WRONG,
 		 "The access token was not accepted."},
 		{"\b\n\r\177INCORRECT", REASON_CREDENTIAL_UNSUPPORTED, REASON_CREDENTIAL_UNSUPPORTED, NULL},
@@ -112,6 +111,26 @@ static void every_wrong_answer(void **state)
 	assert_null(strstr(buffer_text(&heard.all), "battery"));
 	assert_null(strstr(buffer_text(&heard.all), "eyJ"));
 	assert_null(strstr(buffer_text(&heard.all), strrchr(strange.text, '_')));
+}
+
+/* Enter where there is no single sign-on: no credential, no failed attempt, and nothing for the audit. */
+static void nothing_typed(void **state)
+{
+	static const char *const nothing[] = {"", " ", "\t\r\n"};
+
+	for (unsigned i = 0; i < 30; i++) {
+		struct login_origin origin = from_ssh("alice");
+		struct login_reply reply = start(&origin);
+		unsigned before = heard.count;
+
+		reply = answer(reply.token, nothing[i % ARRAY_LEN(nothing)]);
+		assert_int_equal(reply.step, LOGIN_DENIED);
+		assert_int_equal(reply.reason, REASON_SSO_NOT_OFFERED);
+		assert_false(reply.final);
+		assert_true(reply.delay_usec >= SECOND);
+		assert_string_equal(reply.text, reason_text(REASON_SSO_NOT_OFFERED));
+		assert_int_equal(heard.count, before);
+	}
 }
 
 static void three_attempts(void **state)
@@ -421,6 +440,7 @@ int main(void)
 		TEST(a_right_key_signs_in),
 		TEST(pasted_with_line_end_and_spaces),
 		TEST(every_wrong_answer),
+		TEST(nothing_typed),
 		TEST(three_attempts),
 		TEST(the_same_answer_again_is_one_attempt),
 		TEST(a_second_answer_may_be_right),

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How many sign-ins may wait for an approval, and how often one may begin.
+ *
+ * - Few for each person and place: each of them is a request to the provider, which has limits of its own for all
+ *   of the tenant's people together.
+ * - What others do in somebody's name, from elsewhere, never refuses that person (as with failed attempts, throttle.h),
+ *   until it is so much that it is an attack on the host.
+ * - Whoever begins and goes away again has begun: beginnings are counted by the time between them.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/macros.h"
+#include "login/flow.h"
+
+#define WAITING_PER_PAIR 4U
+#define WAITING_PER_SOURCE 16U
+#define WAITING_PER_USER 64U
+
+#define TELL_EVERY_USEC (10 * USEC_PER_SEC) /* refusals in the audit */
+
+#define BUCKETS 2048U /* a power of two; found by keyed hashes, so nobody can choose to share one */
+static const struct rate {
+	uint32_t burst;
+	uint64_t every;
+} pair_rate = {8, 15 * USEC_PER_SEC}, source_rate = {64, USEC_PER_SEC}, host_rate = {256, 50 * USEC_PER_MSEC};
+
+struct flow_limits {
+	uint64_t tell_again;
+	/* When each would be full again. */
+	uint64_t host, pairs[BUCKETS], sources[BUCKETS];
+};
+
+int flow_limits_create(struct flow_limits **ret)
+{
+	/* Large and zero: the kernel gives pages only to what is used. */
+	struct flow_limits *limits = calloc(1, sizeof(*limits));
+
+	if (!limits)
+		return -ENOMEM;
+	*ret = limits;
+	return 0;
+}
+
+void flow_limits_destroy(struct flow_limits *limits)
+{
+	free(limits);
+}
+
+static bool is_empty(const struct rate *rate, uint64_t full_at, uint64_t now_usec)
+{
+	return full_at > now_usec + (rate->burst - 1) * rate->every;
+}
+
+static void take(const struct rate *rate, uint64_t *full_at, uint64_t now_usec)
+{
+	*full_at = MAX_OF(*full_at, now_usec) + rate->every;
+}
+
+struct counts {
+	uint32_t pair, source, user;
+};
+
+static struct counts count_waiting(struct login_book *book, const struct throttle_key *key)
+{
+	struct counts counts = {0};
+
+	for (uint32_t i = 0; i < LOGINS_MAX; i++) {
+		const struct login_entry *other = login_book_slot(book, i);
+
+		if (!other || !other->flow || !other->flow->number)
+			continue;
+		/* 0: nobody knows from where. */
+		counts.pair += key->hash[THROTTLE_PAIR] != 0 &&
+			       other->throttle.hash[THROTTLE_PAIR] == key->hash[THROTTLE_PAIR];
+		counts.source += key->hash[THROTTLE_SOURCE] != 0 &&
+				 other->throttle.hash[THROTTLE_SOURCE] == key->hash[THROTTLE_SOURCE];
+		counts.user += other->throttle.hash[THROTTLE_USER] == key->hash[THROTTLE_USER];
+	}
+	return counts;
+}
+
+static const char *which(struct login_book *book, const struct login_entry *entry, uint64_t now_usec)
+{
+	const struct login_flows *flows = login_book_flows(book);
+	uint32_t max = flows->sso->max_waiting;
+	const struct throttle_key *key = &entry->throttle;
+	struct flow_limits *limits = flows->limits;
+	uint64_t *pair = &limits->pairs[key->hash[THROTTLE_PAIR] & (BUCKETS - 1)];
+	uint64_t *source = &limits->sources[key->hash[THROTTLE_SOURCE] & (BUCKETS - 1)];
+	struct counts counts;
+
+	if (flows->waiting >= (max > 0 && max < LOGIN_WAITING_MAX ? max : LOGIN_WAITING_MAX))
+		return "sign-ins that wait on this host";
+	counts = count_waiting(book, key);
+	if (counts.pair >= WAITING_PER_PAIR)
+		return "sign-ins of this user that wait at this source";
+	if (counts.source >= WAITING_PER_SOURCE)
+		return "sign-ins that wait at this source";
+	if (counts.user >= WAITING_PER_USER)
+		return "sign-ins of this user that wait";
+	if (key->hash[THROTTLE_PAIR] && is_empty(&pair_rate, *pair, now_usec))
+		return "sign-ins that this user began at this source";
+	if (key->hash[THROTTLE_SOURCE] && is_empty(&source_rate, *source, now_usec))
+		return "sign-ins that began at this source";
+	if (is_empty(&host_rate, limits->host, now_usec))
+		return "sign-ins that began on this host";
+	if (key->hash[THROTTLE_PAIR])
+		take(&pair_rate, pair, now_usec);
+	if (key->hash[THROTTLE_SOURCE])
+		take(&source_rate, source, now_usec);
+	take(&host_rate, &limits->host, now_usec);
+	return NULL;
+}
+
+const char *flow_limits_ask(struct login_book *book, const struct login_entry *entry, uint64_t now_usec, bool *ret_told)
+{
+	struct flow_limits *limits = login_book_flows(book)->limits;
+	const char *limit = which(book, entry, now_usec);
+
+	if (!limit)
+		return NULL;
+	*ret_told = limits->tell_again > now_usec;
+	if (!*ret_told)
+		limits->tell_again = now_usec + TELL_EVERY_USEC;
+	return limit;
+}
