@@ -37,7 +37,8 @@ struct tenant_origin {
 };
 
 enum tenant_login_step {
-	TENANT_LOGIN_PROMPT = 1,  /* show `text`, take one line (hidden unless `echo`), tenant_login_answer */
+	TENANT_LOGIN_PROMPT = 1,  /* show `text` (up to 8 KiB, many lines), take one line (hidden unless `echo`), which
+				   * may be empty, tenant_login_answer */
 	TENANT_LOGIN_ALLOWED = 2, /* signed in: keep `login` for the later stages */
 	TENANT_LOGIN_DENIED = 3,
 	TENANT_LOGIN_BROKEN = 4, /* the agent could not decide */
@@ -54,8 +55,13 @@ struct tenant_login {
 void tenant_login_free(struct tenant_login *login);
 
 int tenant_login_start(struct tenant *tenant, const struct tenant_origin *origin, struct tenant_login **ret);
-/* Failed attempts are answered late, and later each time (half a minute and more): set the timeout to a
- * minute before. -ENOTCONN: the connection of tenant_login_start is gone, start anew. */
+/* How the pictures of addresses in the prompts of single sign-on are drawn in the sign-ins that this handle starts from
+ * now on: "utf8" (half blocks), "ascii", "off"; NULL: as the agent is configured. -EINVAL: another word. */
+int tenant_set_qr(struct tenant *tenant, const char *form);
+/* Failed attempts are answered late, and later each time (half a minute and more), and an answer to a prompt of
+ * single sign-on is held for up to 25 seconds while nobody has approved: set the timeout to a minute before. A thread
+ * or process that gives up closes the connection (tenant_free), which ends the sign-in. -ENOTCONN: the connection of
+ * tenant_login_start is gone, start anew. */
 int tenant_login_answer(struct tenant *tenant, const char *login, const char *text, struct tenant_login **ret);
 
 /* The answer to a later stage. */

@@ -22,6 +22,7 @@ struct tenant {
 	uint64_t serial;      /* tells handles apart, also after one's memory was reused */
 	char *path;
 	unsigned timeout_msec; /* atomic */
+	char qr[8];            /* tenant_set_qr; "": the agent's own way */
 	struct varlink_client *connection;
 	pid_t owner;  /* the process that made the connection */
 	dev_t device; /* of the connection's descriptor, so that a stolen one is noticed */

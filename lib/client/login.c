@@ -88,6 +88,22 @@ static bool origin_is_complete(const struct tenant_origin *o)
 	return o && o->user && o->user[0] && o->service && o->service[0];
 }
 
+_public_ int tenant_set_qr(struct tenant *tenant, const char *form)
+{
+	static const char *const forms[] = {"", "utf8", "ascii", "off"};
+
+	if (!tenant)
+		return -EINVAL;
+	if (!form)
+		form = "";
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (strcmp(forms[i], form) == 0) {
+			memcpy(tenant->qr, forms[i], strlen(forms[i]) + 1);
+			return 0;
+		}
+	return client_fail(tenant, -EINVAL, "no way to draw a QR picture");
+}
+
 static void compose_origin(struct json_writer *w, const void *arguments)
 {
 	const struct tenant_origin *o = arguments;
@@ -103,8 +119,22 @@ static void compose_origin(struct json_writer *w, const void *arguments)
 		json_put_u64(w, "requesting_uid", o->requesting_uid);
 }
 
+struct start_arguments {
+	const struct tenant_origin *origin;
+	const char *qr;
+};
+
+static void compose_start(struct json_writer *w, const void *arguments)
+{
+	const struct start_arguments *a = arguments;
+
+	compose_origin(w, a->origin);
+	json_put_string_if(w, "qr", a->qr);
+}
+
 _public_ int tenant_login_start(struct tenant *tenant, const struct tenant_origin *origin, struct tenant_login **ret)
 {
+	struct start_arguments arguments = {.origin = origin};
 	struct varlink_reply reply;
 	int r;
 
@@ -112,7 +142,8 @@ _public_ int tenant_login_start(struct tenant *tenant, const struct tenant_origi
 		return -EINVAL;
 	if (!origin_is_complete(origin))
 		return client_fail(tenant, -EINVAL, "a user and a service are needed");
-	r = ask_agent(tenant, AGENT_INTERFACE "Login", 0, compose_origin, origin, &reply);
+	arguments.qr = tenant->qr;
+	r = ask_agent(tenant, AGENT_INTERFACE "Login", 0, compose_start, &arguments, &reply);
 	return r < 0 ? r : make_login(tenant, "Login", &reply, ret);
 }
 
