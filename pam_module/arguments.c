@@ -55,6 +55,14 @@ static const char *set_prompt(const char *value, struct arguments *a)
 	return NULL;
 }
 
+static const char *set_qr(const char *value, struct arguments *a)
+{
+	if (strcmp(value, "utf8") != 0 && strcmp(value, "ascii") != 0 && strcmp(value, "off") != 0)
+		return "is none of utf8, ascii and off";
+	a->qr = value;
+	return NULL;
+}
+
 static const char *set_leader(const char *value, struct arguments *a)
 {
 	if (strcmp(value, "caller") == 0)
@@ -73,10 +81,8 @@ static const char *take(const char *argument, struct arguments *a)
 		const char *name;
 		const char *(*set)(const char *value, struct arguments *a);
 	} settings[] = {
-		{"socket", set_socket},
-		{"timeout", set_timeout},
-		{"prompt", set_prompt},
-		{"leader", set_leader},
+		{"socket", set_socket}, {"timeout", set_timeout}, {"prompt", set_prompt},
+		{"leader", set_leader}, {"qr", set_qr},
 	};
 	static const struct {
 		const char *name;

@@ -32,17 +32,25 @@ static void copy_printable(const char *from, char *out, size_t size)
 
 static int converse(pam_handle_t *pamh, int style, const char *text, struct pam_response **ret)
 {
-	char shown[PAM_MAX_MSG_SIZE];
+	/* Programs may count on PAM_MAX_MSG_SIZE. None known does at a visible prompt, and who has one with a picture
+	 * has asked for it. */
+	size_t size = style == PAM_PROMPT_ECHO_ON ? CONVERSATION_PICTURE_MAX : PAM_MAX_MSG_SIZE;
+	char *shown = malloc(size);
 	struct pam_message message = {.msg_style = style, .msg = shown};
 	const struct pam_message *messages = &message;
 	const struct pam_conv *conversation = NULL;
 	int r;
 
-	copy_printable(text, shown, sizeof(shown));
+	if (!shown)
+		return PAM_BUF_ERR;
+	copy_printable(text, shown, size);
 	r = pam_get_item(pamh, PAM_CONV, (const void **)&conversation);
-	if (r != PAM_SUCCESS || !conversation || !conversation->conv)
-		return PAM_CONV_ERR;
-	return conversation->conv(1, &messages, ret, conversation->appdata_ptr);
+	if (r == PAM_SUCCESS && conversation && conversation->conv)
+		r = conversation->conv(1, &messages, ret, conversation->appdata_ptr);
+	else
+		r = PAM_CONV_ERR;
+	free(shown);
+	return r;
 }
 
 void conversation_wipe(char *answer)

@@ -212,21 +212,26 @@ static bool root_is_asking(const struct stage *stage)
 	return false;
 }
 
-/* What the person reads. A breakage never sounds like a denial. */
-static const char *words(const struct stage *stage, enum outcome outcome)
+/* What the person reads. A breakage never sounds like a denial. `text` is where it is put together. */
+#define WORDS_SIZE (sizeof(((struct stage *)NULL)->said) + 32)
+static const char *words(const struct stage *stage, enum outcome outcome, char text[WORDS_SIZE])
 {
 	switch (outcome) {
 	case OUTCOME_DENIED:
 	case OUTCOME_DENIED_FOR_GOOD:
 		return stage->said[0] ? stage->said : "Access was denied.";
 	case OUTCOME_BROKEN:
+		snprintf(text, WORDS_SIZE, "You were not denied: %s", stage->said);
+		if (stage->said[0])
+			return text;
 		return "You were not denied: sign-in is broken on this host, because its tenantd agent cannot decide. "
 		       "Please tell the host's operators.";
 	case OUTCOME_MISCONFIGURED:
 		return "You were not denied: sign-in is misconfigured on this host. Please tell the host's operators.";
+	case OUTCOME_NO_ANSWER:
+		return stage->said;
 	case OUTCOME_DONE:
 	case OUTCOME_NOT_OURS:
-	case OUTCOME_NO_ANSWER:
 	case OUTCOME_COUNT:
 		break;
 	}
@@ -266,7 +271,8 @@ static void note(const struct stage *stage, enum outcome outcome)
 		pam_syslog(stage->pamh, LOG_NOTICE, "%s: denied %s: %s", stage_text, user, stage->cause);
 		break;
 	case OUTCOME_NO_ANSWER:
-		pam_syslog(stage->pamh, LOG_NOTICE, "%s: the program gave no answer for %s", stage_text, user);
+		pam_syslog(stage->pamh, LOG_NOTICE, "%s: the program gave no answer for %s%s%s", stage_text, user,
+			   stage->cause[0] ? ": " : "", stage->cause);
 		break;
 	case OUTCOME_DONE:
 		if (stage->arguments.debug)
@@ -280,6 +286,8 @@ static void note(const struct stage *stage, enum outcome outcome)
 
 int stage_end(struct stage *stage, enum outcome outcome)
 {
+	char text[WORDS_SIZE];
+
 	clean(stage->cause);
 	if (stage->name == STAGE_CLOSE_SESSION && outcome == OUTCOME_BROKEN)
 		pam_syslog(stage->pamh, LOG_INFO, "the agent was not told that a session ended: %s", stage->cause);
@@ -291,6 +299,6 @@ int stage_end(struct stage *stage, enum outcome outcome)
 		return PAM_SUCCESS;
 	}
 	if (!stage->silent && stage->name != STAGE_CLOSE_SESSION)
-		conversation_tell(stage->pamh, PAM_ERROR_MSG, words(stage, outcome));
+		conversation_tell(stage->pamh, PAM_ERROR_MSG, words(stage, outcome, text));
 	return codes[stage->name][outcome];
 }

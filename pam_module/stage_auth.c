@@ -6,15 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conversation.h"
 #include "stage.h"
 
-/* The agent ends a sign-in long before; this bounds one that does not. */
+/* The agent ends a sign-in long before; this bounds one that does not. Visible prompts come again and again while
+ * somebody has not approved yet, so they are bounded by time; their number only against a program and an agent that
+ * answer one another in no time. */
 #define PROMPTS_MAX 8U
+#define VISIBLE_PROMPTS_MAX 512U
+#define SIGN_IN_SECONDS 3600
 #define ANSWER_BYTES_MAX 512U
-/* The agent delays its answer after failed attempts, each time for longer. */
+/* The agent delays its answer after failed attempts, each time for longer, and holds one that waits for an approval. */
 #define ANSWER_TIMEOUT_SECONDS 30U
+#define CANNOT_ASK                                                                                             \
+	"This program does not show the prompt of single sign-on. Give an API key, or a one-time code, which " \
+	"\"tenantctl code\" gives where you are signed in already."
 /* An answer that never reaches the agent costs this much time. */
 #define REFUSAL_DELAY_USEC 2000000U
 #define LOGIN_USER_BYTES_MAX 256U
@@ -29,16 +37,16 @@ static void wipe_answer(char **answer)
 	conversation_wipe(*answer);
 }
 
-/* Empty, too long, or with control characters, as in "\b\n\r\177INCORRECT", which sshd gives for somebody
- * whom it has refused already: not a credential, and nobody's failed attempt. */
-static bool is_no_credential(const char *answer)
+/* Too long, or with control characters, as in "\b\n\r\177INCORRECT", which sshd gives for somebody whom it has
+ * refused already: not a credential, and nobody's failed attempt. What an empty one means the agent says. */
+static bool is_no_answer(const char *answer)
 {
 	size_t i;
 
 	for (i = 0; answer[i]; i++)
 		if (i >= ANSWER_BYTES_MAX || (unsigned char)answer[i] < 0x20 || answer[i] == 0x7f)
 			return true;
-	return i == 0;
+	return false;
 }
 
 /* What an earlier module has asked for, if this is the first prompt and the arguments say so. */
@@ -48,7 +56,10 @@ static const char *earlier_answer(const struct stage *stage, const struct tenant
 
 	if (prompts > 0 || login->echo || !(stage->arguments.use_first_pass || stage->arguments.try_first_pass))
 		return NULL;
-	return pam_get_item(stage->pamh, PAM_AUTHTOK, &earlier) == PAM_SUCCESS ? earlier : NULL;
+	if (pam_get_item(stage->pamh, PAM_AUTHTOK, &earlier) != PAM_SUCCESS || !earlier)
+		return NULL;
+	/* Enter at another module's prompt asked for nothing of ours. */
+	return *(const char *)earlier ? earlier : NULL;
 }
 
 static enum outcome take_answer(struct stage *stage, const struct tenant_login *login, unsigned prompts, char **ret)
@@ -70,7 +81,21 @@ static enum outcome take_answer(struct stage *stage, const struct tenant_login *
 	if (stage->arguments.prompt && prompts == 0 && !login->echo)
 		text = stage->arguments.prompt;
 	r = conversation_ask(stage->pamh, text, login->echo, ret);
-	return r == PAM_SUCCESS ? OUTCOME_DONE : OUTCOME_NO_ANSWER;
+	if (r == PAM_SUCCESS)
+		return OUTCOME_DONE;
+	if (login->echo) /* sshd's PasswordAuthentication and JupyterHub have one hidden answer and no more */
+		stage_refused(stage, "the program does not show the prompt of single sign-on", CANNOT_ASK);
+	return OUTCOME_NO_ANSWER;
+}
+
+/* How long the agent may take for the next answer. One that waits for an approval is held, whatever pam.d says. */
+static void set_patience(struct stage *stage, bool may_be_held)
+{
+	unsigned seconds = stage->arguments.timeout_seconds;
+
+	if (seconds == 0 || (may_be_held && seconds < ANSWER_TIMEOUT_SECONDS))
+		seconds = ANSWER_TIMEOUT_SECONDS;
+	tenant_set_timeout(stage->tenant, seconds * 1000U);
 }
 
 static enum outcome answer_prompt(struct stage *stage, struct tenant_login **login, unsigned prompts)
@@ -83,11 +108,12 @@ static enum outcome answer_prompt(struct stage *stage, struct tenant_login **log
 	outcome = take_answer(stage, *login, prompts, &answer);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (is_no_credential(answer)) {
+	if (is_no_answer(answer)) {
 		(void)pam_fail_delay(stage->pamh, REFUSAL_DELAY_USEC);
-		stage_refused(stage, "the answer is empty or not a credential", "That is not a credential.");
+		stage_refused(stage, "the answer is not a credential", "That is not a credential.");
 		return OUTCOME_DENIED;
 	}
+	set_patience(stage, (*login)->echo || !answer[0]);
 	r = tenant_login_answer(stage->tenant, (*login)->login, answer, &next);
 	if (r < 0)
 		return stage_failed(stage, r);
@@ -110,23 +136,34 @@ static enum outcome keep_login(struct stage *stage, const struct tenant_login *l
 	return OUTCOME_DONE;
 }
 
+static time_t seconds_now(void)
+{
+	struct timespec now;
+
+	return clock_gettime(CLOCK_BOOTTIME, &now) == 0 ? now.tv_sec : 0;
+}
+
 static enum outcome sign_in(struct stage *stage)
 {
 	_cleanup_(free_login) struct tenant_login *login = NULL;
+	unsigned hidden = 0, visible = 0;
 	enum outcome outcome;
-	unsigned prompts;
+	time_t deadline;
 	int r;
 
 	outcome = stage_agent(stage);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
+	(void)tenant_set_qr(stage->tenant, stage->arguments.qr);
 	r = tenant_login_start(stage->tenant, &stage->origin, &login);
 	if (r < 0)
 		return stage_failed(stage, r);
-	if (!stage->arguments.timeout_seconds)
-		tenant_set_timeout(stage->tenant, ANSWER_TIMEOUT_SECONDS * 1000U);
-	for (prompts = 0; login->step == TENANT_LOGIN_PROMPT; prompts++) {
-		if (prompts == PROMPTS_MAX) {
+	deadline = seconds_now() + SIGN_IN_SECONDS;
+	while (login->step == TENANT_LOGIN_PROMPT) {
+		unsigned prompts = hidden + visible;
+		bool more = login->echo ? visible++ < VISIBLE_PROMPTS_MAX : hidden++ < PROMPTS_MAX;
+
+		if (!more || seconds_now() > deadline) {
 			stage_refused(stage, "too many prompts", "Too many attempts.");
 			return OUTCOME_DENIED_FOR_GOOD;
 		}

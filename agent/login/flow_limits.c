@@ -84,14 +84,14 @@ static struct counts count_waiting(struct login_book *book, const struct throttl
 static const char *which(struct login_book *book, const struct login_entry *entry, uint64_t now_usec)
 {
 	const struct login_flows *flows = login_book_flows(book);
-	uint32_t max = flows->sso->max_waiting;
+	uint32_t max = flows->sso->max_waiting ? flows->sso->max_waiting : LOGIN_WAITING_DEFAULT;
 	const struct throttle_key *key = &entry->throttle;
 	struct flow_limits *limits = flows->limits;
 	uint64_t *pair = &limits->pairs[key->hash[THROTTLE_PAIR] & (BUCKETS - 1)];
 	uint64_t *source = &limits->sources[key->hash[THROTTLE_SOURCE] & (BUCKETS - 1)];
 	struct counts counts;
 
-	if (flows->waiting >= (max > 0 && max < LOGIN_WAITING_MAX ? max : LOGIN_WAITING_MAX))
+	if (flows->waiting >= MIN_OF(max, LOGIN_WAITING_MAX))
 		return "sign-ins that wait on this host";
 	counts = count_waiting(book, key);
 	if (counts.pair >= WAITING_PER_PAIR)

@@ -27,10 +27,11 @@ struct login_sso {
 	void *context;
 	/* agent.yaml; may change at any time. */
 	uint32_t timeout_sec; /* a sign-in waits no longer for its approval, whatever the provider grants; 0: 300 */
-	uint32_t max_waiting; /* sign-ins that wait at the same time; 0: LOGIN_WAITING_MAX, and never more */
+	uint32_t max_waiting; /* sign-ins that wait at the same time; 0: LOGIN_WAITING_DEFAULT; never more than _MAX */
 	enum qr_form qr;      /* where the PAM module does not say */
 };
-#define LOGIN_WAITING_MAX 1000U
+#define LOGIN_WAITING_DEFAULT 1000U
+#define LOGIN_WAITING_MAX 2048U
 /* Borrowed. NULL: there is no single sign-on. */
 void login_book_set_sso(struct login_book *book, const struct login_sso *sso);
 

@@ -174,7 +174,7 @@ static void prompts_are_bounded(void **state)
 static void what_is_no_credential_stays_here(void **state)
 {
 	static char too_long[600];
-	static const char *const answers[] = {"", "\b\n\r\177INCORRECT", "key\n", "\x1b[A", "\x7f", too_long};
+	static const char *const answers[] = {"\b\n\r\177INCORRECT", "key\n", "\x1b[A", "\x7f", too_long};
 
 	memset(too_long, 'k', sizeof(too_long) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
