@@ -22,7 +22,8 @@
 
 static const char services[] = "services:\n"
 			       "  - {name: hub, uid: 990, may: [verify, check, sessions, subscribe, emit, metrics]}\n"
-			       "  - {name: mute, uid: 991, may: [metrics]}\n";
+			       "  - {name: mute, uid: 991, may: [metrics]}\n"
+			       "  - {name: portal, uid: 993, may: [code]}\n";
 
 static struct server *running; /* in the child */
 

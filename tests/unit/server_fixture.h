@@ -11,6 +11,7 @@
 
 #define SERVER_SERVICE_UID 990U /* service "hub": verify, check, sessions, subscribe, emit, metrics */
 #define SERVER_MUTE_UID 991U    /* service "mute": metrics alone */
+#define SERVER_PORTAL_UID 993U  /* service "portal": code alone */
 #define SERVER_KEYS_UID 992U    /* tenantd-keys, by the fixture's own passwd file */
 
 struct server_fixture {

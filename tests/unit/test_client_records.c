@@ -16,6 +16,8 @@
 #define PERSON                                                                                                 \
 	"\"principal\":{\"user\":\"alice\",\"user_id\":\"usr_alice\",\"uid\":1879048200,\"kind\":\"service\"," \
 	"\"tenant\":\"acme\",\"tenant_id\":\"ten_acme\"}"
+#define YES "{\"decision\":\"allowed\",\"reason\":\"allowed\",\"message\":\"\"}"
+#define NO "{\"decision\":\"denied\",\"reason\":\"not-permitted\",\"message\":\"no\"}"
 #define SESSION(id)                                                                                               \
 	"{\"session\":\"" id "\",\"user\":\"alice\",\"uid\":1879048200,\"tenant\":\"acme\",\"service\":\"sshd\"," \
 	"\"leader\":42,\"opened\":7}"
@@ -65,6 +67,48 @@ static void whoami(void **state)
 	assert_null(identity->memberships[1].project);
 	assert_string_equal(identity->memberships[1].role, "admin");
 	tenant_identity_free(identity);
+}
+
+static void one_time_codes(void **state)
+{
+	static const char *const bad[] = {
+		"{\"parameters\":{}}",
+		"{\"parameters\":{\"decision\":" YES "}}", /* a yes without a code */
+		"{\"parameters\":{\"decision\":" YES
+		",\"code\":\"\",\"user\":\"a\",\"expires_in\":9}}",                        /* or an empty one */
+		"{\"parameters\":{\"decision\":" YES ",\"code\":\"X\",\"expires_in\":9}}", /* for nobody */
+		"{\"parameters\":{\"decision\":" YES ",\"code\":\"X\",\"user\":\"a\"}}",   /* for ever */
+		"{\"parameters\":{\"decision\":" YES ",\"code\":7,\"user\":\"a\",\"expires_in\":9}}",
+		"{\"parameters\":{\"decision\":" NO
+		",\"code\":\"X\",\"user\":\"a\",\"expires_in\":9}}", /* a no with one */
+	};
+	struct tenant_code *code = NULL;
+
+	fake_agent_say(agent, "Code", FAKE_REPLY,
+		       "{\"parameters\":{\"decision\":" YES ",\"code\":\"7K3M-Q2XW-9TBD\",\"user\":\"alice\","
+		       "\"service\":\"hub\",\"expires_in\":120}}");
+	assert_result(tenant_code(tenant, NULL, "hub", &code), 0);
+	assert_int_equal(code->decision, TENANT_ALLOWED);
+	assert_string_equal(code->code, "7K3M-Q2XW-9TBD");
+	assert_string_equal(code->user, "alice");
+	assert_string_equal(code->service, "hub");
+	assert_int_equal(code->expires_in, 120);
+	tenant_code_free(code);
+	fake_agent_reset(agent);
+	fake_agent_say(agent, "Code", FAKE_REPLY, "{\"parameters\":{\"decision\":" NO "}}");
+	assert_result(tenant_code(tenant, "edith", NULL, &code), 0);
+	assert_int_equal(code->decision, TENANT_DENIED);
+	assert_null(code->code);
+	tenant_code_free(code);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		code = NULL;
+		fake_agent_reset(agent);
+		fake_agent_say(agent, "Code", FAKE_REPLY, bad[i]);
+		assert_result(tenant_code(tenant, NULL, NULL, &code), -EPROTO);
+		assert_null(code);
+	}
+	tenant_code_free(NULL);
+	assert_result(tenant_code(NULL, NULL, NULL, &code), -EINVAL);
 }
 
 static void malformed_people_are_refused(void **state)
@@ -278,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(whoami, set_up),
+		cmocka_unit_test_setup(one_time_codes, set_up),
 		cmocka_unit_test_setup(malformed_people_are_refused, set_up),
 		cmocka_unit_test_setup(sessions_in_one_and_in_several_replies, set_up),
 		cmocka_unit_test_setup(half_a_list_is_no_list, set_up),
