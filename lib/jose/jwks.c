@@ -84,7 +84,7 @@ static int read_rsa(const json_t *jwk, struct jwks_key *ret, struct problem *pro
 		return r;
 	ret->algorithms = JWS_RS256 | JWS_PS256;
 	return refuse(public_key_rsa(modulus, modulus_length, exponent, exponent_length, &ret->key),
-		      "an RSA key has a modulus under 2048 or over 8192 bits, or numbers that no such key has",
+		      "an RSA key has a modulus under 2048 or over 4096 bits, or numbers that no such key has",
 		      problem);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sets of other people's public keys (RFC 7517), ready to verify with. Strict where it matters (duplicate members, an
- * RSA modulus under 2048 or over 8192 bits, a point off its curve, a private key, a `kid` that two keys have: the set
+ * RSA modulus under 2048 or over 4096 bits, a point off its curve, a private key, a `kid` that two keys have: the set
  * is refused) and deaf where RFC 7517 asks for it (kinds of keys, curves and uses that we do not know are left out).
  */
 #pragma once
@@ -14,7 +14,7 @@
 #include "base/problem.h"
 
 #define JWKS_BYTES_MAX 262144U
-#define JWKS_KEYS_MAX 64U
+#define JWKS_KEYS_MAX 32U
 #define JWKS_KID_MAX 256U /* with NUL; a longer one makes the set bad */
 
 /* Immutable once parsed, counted by reference (atomically): several threads may verify with one set at once. */

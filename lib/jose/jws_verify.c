@@ -23,10 +23,9 @@ static const struct {
 	const char *name;
 	unsigned algorithm;
 } algorithms[] = {
-	{"RS256", JWS_RS256},
-	{"PS256", JWS_PS256},
-	{"ES256", JWS_ES256},
-	{"EdDSA", JWS_EDDSA},
+	{"RS256", JWS_RS256},   {"PS256", JWS_PS256},
+	{"ES256", JWS_ES256},   {"EdDSA", JWS_EDDSA}, /* RFC 8037: its other curve's keys do not fit */
+	{"Ed25519", JWS_EDDSA},                       /* RFC 9864: the same by its newer name */
 };
 
 unsigned jws_algorithm(const char *name)

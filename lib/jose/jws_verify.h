@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Compact signed tokens (RFC 7515, 7519) of other issuers: RS256, PS256, ES256, EdDSA (Ed25519). The algorithm must be
- * allowed by the caller and fit the key, whatever the token says; "none" and HMACs do not exist here. Our own access
- * tokens are jwt.h's, which is stricter.
+ * Compact signed tokens (RFC 7515, 7519) of other issuers: RS256, PS256, ES256, EdDSA (Ed25519 alone). The algorithm
+ * must be allowed by the caller and fit the key, whatever the token says; "none" and HMACs do not exist here. Our own
+ * access tokens are jwt.h's, which is stricter.
  */
 #pragma once
 
