@@ -13,6 +13,7 @@
 #include "control_plane/feed/publisher.h"
 #include "control_plane/http/limiter.h"
 #include "control_plane/http/metrics.h"
+#include "control_plane/provider/counts.h"
 #include "control_plane/sweeper.h"
 
 #define CREDENTIAL_SEAL_KEY "tenant-control.seal-key"
@@ -91,6 +92,8 @@ static int open_parts(struct app *app, bool serving, struct problem *problem)
 	result = publisher_create(app, serving, &app->publisher, problem);
 	if (result == 0)
 		result = token_keys_create(app, serving, &app->token_keys, problem);
+	if (result == 0)
+		result = provider_metrics(app->metrics);
 	if (result == 0 && serving)
 		result = sweeper_start(app, &app->sweeper);
 	return result;

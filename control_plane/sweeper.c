@@ -13,6 +13,7 @@
 #include "control_plane/api/refusals.h"
 #include "control_plane/app.h"
 #include "control_plane/http/idempotency.h"
+#include "control_plane/provider/grants.h"
 
 /* The platform's own rows that have ended by themselves. A tenant's revocations go with its feed (auth/token_feed.c).
  */
@@ -38,6 +39,7 @@ static const struct task {
 	int (*run)(struct app *app);
 } tasks[] = {
 	{"idempotency", 60, 3600, idempotency_sweep},
+	{"device grants", 90, 3600, grants_sweep},
 	{"platform", 4, 600, sweep_platform},
 	{"refusals", 30, 30, refusals_write},
 };

@@ -82,23 +82,21 @@ union any_record {
 	struct host_record host;
 	struct token_key_record token_key;
 	struct revocation_record revocation;
+	struct idp_record idp;
 };
 
-int record_put(struct request *request, struct change *change, enum record_kind kind, const char *id,
-	       const struct db_rows *rows, uint32_t row)
+int record_put_body(struct request *request, struct change *change, enum record_kind kind, const char *id,
+		    uint64_t version, json_t *taken)
 {
 	const struct record_store store = {.text = store_text, .room = store_room, .context = &request->arena};
-	_cleanup_(json_decrefp) json_t *body = NULL;
+	_cleanup_(json_decrefp) json_t *body = taken;
 	struct problem problem = {0};
 	union any_record record;
 	const char *field;
 	int r;
 
-	if (!change)
+	if (!change || !body)
 		return -ENOMEM;
-	r = record_json(rows, row, 1, &body);
-	if (r < 0)
-		return r;
 	r = record_read_json(kind, request->tenant_id ? request->tenant_id : id, id, body, &store, &record, &problem);
 	if (r == -EINVAL) {
 		field = field_of(request, problem.text);
@@ -108,8 +106,17 @@ int record_put(struct request *request, struct change *change, enum record_kind 
 	}
 	if (r < 0)
 		return r;
-	change_put(change, kind, id, (uint64_t)db_i64(rows, row, 0), TAKE_PTR(body));
+	change_put(change, kind, id, version, TAKE_PTR(body));
 	return 0;
+}
+
+int record_put(struct request *request, struct change *change, enum record_kind kind, const char *id,
+	       const struct db_rows *rows, uint32_t row)
+{
+	json_t *body = NULL;
+	int r = record_json(rows, row, 1, &body);
+
+	return r < 0 ? r : record_put_body(request, change, kind, id, (uint64_t)db_i64(rows, row, 0), body);
 }
 
 int record_publish(struct request *request, enum record_kind kind, const char *id, const struct db_rows *rows)

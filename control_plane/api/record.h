@@ -40,6 +40,9 @@ struct change *record_change(struct request *request);
  * would refuse it: the field is named); -errno. */
 int record_put(struct request *request, struct change *change, enum record_kind kind, const char *id,
 	       const struct db_rows *rows, uint32_t row);
+/* A body that is no column as it stands; its reference is taken. */
+int record_put_body(struct request *request, struct change *change, enum record_kind kind, const char *id,
+		    uint64_t version, json_t *body);
 /* The same for the request's own tenant. */
 int record_publish(struct request *request, enum record_kind kind, const char *id, const struct db_rows *rows);
 /* Answers with a view. Columns of row 0: version, body, view. */

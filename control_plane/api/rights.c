@@ -186,6 +186,15 @@ int rights_as_user(struct request *request, const char *user_id)
 	return covers_projects(request, user_id);
 }
 
+int rights_as_anybody(struct request *request)
+{
+	int r = rights_unlimited(request);
+
+	if (r != 0 || request->standing->all || text_equal(request->standing->tenant_role, "owner"))
+		return r;
+	return refuse(request, request->tenant_id, "who says who somebody is can be anybody: this is for owners");
+}
+
 int rights_to_give_in_tenant(struct request *request, const char *role)
 {
 	struct tenant_record roles;

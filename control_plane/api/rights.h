@@ -14,6 +14,8 @@ int rights_over_user(struct request *request, const char *user_id);
 int rights_as_user(struct request *request, const char *user_id);
 /* The caller does not come with an API key that is limited: what they ask for would give whoever has the key more. */
 int rights_unlimited(struct request *request);
+/* What they ask for lets them act as anybody in the tenant: for its owners, and operators. Not with a limited key. */
+int rights_as_anybody(struct request *request);
 /* A role of the tenant that gives nothing that the caller does not hold. */
 int rights_to_give_in_tenant(struct request *request, const char *role);
 /* A project role for a user: nobody raises their own, and who manages only this project gives nothing beyond their own.

@@ -11,11 +11,13 @@
 #include "control_plane/api/names.h"
 #include "control_plane/api/passwords.h"
 #include "control_plane/api/rights.h"
+#include "control_plane/api/user_identities.h"
 #include "control_plane/feed/change.h"
 
 static const struct record_unique unique[] = {
 	{"users_tenant_id_login_key", "login"},
 	{"users_email", "email"},
+	{"user_identities_pkey", "identity"},
 };
 
 static int fault(struct request *request, int result)
@@ -101,7 +103,7 @@ static int get(struct request *request)
 
 struct fields {
 	const char *login, *kind, *name, *email, *home, *shell, *password;
-	json_t *ssh_keys;
+	json_t *ssh_keys, *identities;
 };
 static const struct json_field create_fields[] = {
 	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
@@ -112,10 +114,24 @@ static const struct json_field create_fields[] = {
 	{"home", JSON_FIELD_STRING, offsetof(struct fields, home), 0},
 	{"shell", JSON_FIELD_STRING, offsetof(struct fields, shell), 0},
 	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
+	{"identities", JSON_FIELD_ARRAY, offsetof(struct fields, identities), 0},
 };
 /* The login name and the kind are for ever: files, logs and other people's habits hang on them. */
 #define PATCH_FIELDS (&create_fields[3])
 #define PATCH_FIELD_COUNT (ARRAY_LEN(create_fields) - 3)
+
+/* They come after the user, and the user is read again with them. */
+static int identities_of_new_user(struct request *request, const char *id, json_t *identities, struct db_rows **rows)
+{
+	int r = user_identities_put(request, id, identities);
+
+	if (r != 0 || !identities)
+		return r;
+	db_rows_free(TAKE_PTR(*rows));
+	return db_run(request->tx, rows,
+		      "SELECT " USER_COLUMNS_SQL " FROM control.users WHERE tenant_id = $1 AND id = $2",
+		      request->tenant_id, id);
+}
 
 static int create(struct request *request)
 {
@@ -155,7 +171,10 @@ static int create(struct request *request)
 	r = passwords_of_new_user(request, id, fields.password,
 				  &(struct password_owner){fields.login, fields.email, fields.name});
 	if (r == 0)
-		r = record_publish(request, RECORD_USER, id, rows);
+		r = identities_of_new_user(request, id, fields.identities, &rows);
+	if (r != 0)
+		return r < 0 ? fault(request, r) : 0;
+	r = record_publish(request, RECORD_USER, id, rows);
 	if (r == 0)
 		r = event_write(request, "user.create", id,
 				json_pack("{s:s,s:s}", "login", fields.login, "kind", fields.kind));
@@ -201,6 +220,9 @@ static int patch(struct request *request)
 		r = rights_as_user(request, id);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	r = user_identities_put(request, id, fields.identities);
+	if (r != 0)
+		return r < 0 ? fault(request, r) : 0;
 	r = db_run(request->tx, &rows,
 		   "UPDATE control.users SET version = version + 1, " SQL_SET("name", "$3") ", " SQL_SET(
 			   "email",

@@ -7,13 +7,13 @@
 #include "control_plane/api/record.h"
 
 /* Of control.users. */
-#define USER_BODY_SQL                                                                                                                                                                                       \
-	"jsonb_strip_nulls(jsonb_build_object('login', login, 'uid', uid, 'name', " SQL_TEXT(                                                                                                               \
-		"name") ", 'email', " SQL_TEXT("email") ", 'home', " SQL_TEXT("home") ", 'shell', " SQL_TEXT("shell") ", 'kind', kind, 'status', status, "                                                  \
-														      "'status_reason', " SQL_TEXT("status_reason") ", 'sessions_valid_from', " SQL_NUMBER( \
-															      "sessions_valid_from") ", "                                                   \
-																		     "'ssh_keys', " SQL_LIST(                               \
-																			     "ssh_keys") "))"
+#define USER_BODY_SQL                                                                                                                                                                                                                                                                                   \
+	"jsonb_strip_nulls(jsonb_build_object('login', login, 'uid', uid, 'name', " SQL_TEXT(                                                                                                                                                                                                           \
+		"name") ", 'email', " SQL_TEXT("email") ", 'home', " SQL_TEXT("home") ", 'shell', " SQL_TEXT("shell") ", 'kind', kind, 'status', "                                                                                                                                                      \
+														      "status, 'status_reason', " SQL_TEXT("status_reason") ", 'sessions_valid_from', " SQL_NUMBER(                                                                                     \
+															      "sessions_valid_from") ", 'ssh_keys', " SQL_LIST("ssh_keys") ", 'identities', (SELECT "                                                                                   \
+																							   "jsonb_agg(jsonb_build_object('issuer', i.issuer, 'subject', i.subject) ORDER BY i.issuer, i.subject) FROM " \
+																							   "control.user_identities i WHERE i.tenant_id = users.tenant_id AND i.user_id = users.id)))"
 #define USER_VIEW_SQL                                                     \
 	"jsonb_build_object('id', id, 'version', version, 'created_at', " \
 	"extract(epoch FROM created_at)::bigint) || " USER_BODY_SQL

@@ -37,7 +37,7 @@ int access_token_issue(struct request *request, enum access_kind kind, const cha
 			   "exp", (json_int_t)expires);
 	if (!claims)
 		return -ENOMEM;
-	r = token_keys_sign(request->app->token_keys, request->now, claims, &text);
+	r = token_keys_sign(request->app->token_keys, request->now, "at+jwt", claims, &text);
 	if (r < 0)
 		return r;
 	*ret_text = request_copy(request, buffer_text(&text));
@@ -99,7 +99,8 @@ static bool fill(char out[TOKEN_CACHE_TEXT], const char *text)
 static enum jwt_fault verify(struct request *request, const char *text, size_t length, struct access_token *ret)
 {
 	_cleanup_(json_decrefp) json_t *claims = NULL;
-	enum jwt_fault fault = token_keys_verify(request->app->token_keys, request->now, text, length, &claims);
+	enum jwt_fault fault = token_keys_verify(request->app->token_keys, request->now, request->app->config->url,
+						 text, length, &claims);
 	const char *word;
 	unsigned kind = 0;
 

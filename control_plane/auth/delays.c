@@ -11,6 +11,7 @@
 
 #define ACCOUNT_FREE "3"
 #define SOURCE_FREE "20"
+#define CODES_FREE "10"
 #define SUBJECT_SIZE (2 * SHA256_BYTES + 3)
 
 /* $1: the subject, $2: failures without a delay. A row comes back when the attempt was taken: the statement changes
@@ -28,6 +29,10 @@
 #define WAIT_SQL                                                                                  \
 	"SELECT greatest(1, ceil(extract(epoch FROM max(not_before) - clock_timestamp())))::int " \
 	"FROM control.sign_in_delays WHERE subject IN ($1, $2)"
+
+#define GIVE_BACK_SQL                                                                         \
+	"UPDATE control.sign_in_delays SET failures = greatest(failures - 1, 0), not_before " \
+	"= clock_timestamp() WHERE subject = $1"
 
 /* A hash under the platform's key: the table says neither who exists nor who tried. */
 static int subject_of(struct request *request, const char *kind, const char *name, char out[SUBJECT_SIZE])
@@ -56,7 +61,8 @@ static int subjects_of(struct request *request, const char *account, char ret_ac
 	return r < 0 ? r : subject_of(request, "source", limiter_source_key(&request->source, source), ret_source);
 }
 
-static int tell_to_wait(struct request *request, struct db_tx *tx, const char *account, const char *source)
+static int tell_to_wait(struct request *request, struct db_tx *tx, const char *account, const char *source,
+			const char *what)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	uint32_t seconds;
@@ -65,7 +71,7 @@ static int tell_to_wait(struct request *request, struct db_tx *tx, const char *a
 	if (r < 0)
 		return r;
 	seconds = (uint32_t)db_i64(rows, 0, 0);
-	respond_retry(request, PROBLEM_TOO_MANY, seconds, "too many wrong passwords; wait %u s", seconds);
+	respond_retry(request, PROBLEM_TOO_MANY, seconds, "too many wrong %s; wait %u s", what, seconds);
 	return 1;
 }
 
@@ -86,13 +92,9 @@ int delays_take(struct request *request, const char *account)
 	if (r < 0)
 		return r;
 	if (db_row_count(of_account) == 0 || (of_source && db_row_count(of_source) == 0))
-		return tell_to_wait(request, tx, subject, source); /* rolled back: it did not count */
+		return tell_to_wait(request, tx, subject, source, "passwords"); /* rolled back: it did not count */
 	return db_commit(TAKE_PTR(tx));
 }
-
-#define GIVE_BACK_SQL                                                                         \
-	"UPDATE control.sign_in_delays SET failures = greatest(failures - 1, 0), not_before " \
-	"= clock_timestamp() WHERE subject = $1"
 
 /* $1 for the account, and the source's last attempt. */
 static void settle(struct request *request, const char *account, const char *account_sql)
@@ -113,6 +115,55 @@ static void settle(struct request *request, const char *account, const char *acc
 	if (r < 0)
 		log_warning("sign-in delays could not be cleared: %s", strerror(-r));
 }
+
+/* ---- codes ----------------------------------------------------------------------------------------------------------
+ */
+
+static int code_subject(struct request *request, char ret[SUBJECT_SIZE])
+{
+	char source[INET6_ADDRSTRLEN];
+
+	return subject_of(request, "codes", limiter_source_key(&request->source, source), ret);
+}
+
+int delays_take_code(struct request *request)
+{
+	const struct db_scope scope = {.platform = true};
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	char subject[SUBJECT_SIZE];
+	int r = code_subject(request, subject);
+
+	if (r == 0)
+		r = db_begin(request->app->db, &scope, &tx);
+	if (r == 0)
+		r = db_run(tx, &rows, TAKE_SQL, subject, CODES_FREE);
+	if (r < 0)
+		return r;
+	if (db_row_count(rows) == 0)
+		return tell_to_wait(request, tx, subject, subject, "codes");
+	return db_commit(TAKE_PTR(tx));
+}
+
+void delays_code_right(struct request *request)
+{
+	const struct db_scope scope = {.platform = true};
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	char subject[SUBJECT_SIZE];
+	int r = code_subject(request, subject);
+
+	if (r == 0)
+		r = db_begin(request->app->db, &scope, &tx);
+	if (r == 0)
+		r = db_later(tx, GIVE_BACK_SQL, subject);
+	if (r == 0)
+		r = db_commit(TAKE_PTR(tx));
+	if (r < 0)
+		log_warning("sign-in delays could not be cleared: %s", strerror(-r));
+}
+
+/* ---- passwords ------------------------------------------------------------------------------------------------------
+ */
 
 void delays_give_back(struct request *request, const char *account)
 {

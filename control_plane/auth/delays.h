@@ -18,3 +18,8 @@ int delays_take(struct request *request, const char *account);
 void delays_give_back(struct request *request, const char *account);
 /* It was right: the account's failures are forgotten, and the source's last one. Never fails the request. */
 void delays_clear(struct request *request, const char *account);
+
+/* The same for codes that people type (provider/user_code.h), which name no account: after 10 wrong ones from a source
+ * the next has to wait. */
+int delays_take_code(struct request *request);
+void delays_code_right(struct request *request);

@@ -230,7 +230,7 @@ static bool signing_key(struct token_keys *keys, int64_t now, struct jwt_private
 	return found;
 }
 
-int token_keys_sign(struct token_keys *keys, int64_t now, json_t *claims, struct buffer *ret)
+int token_keys_sign(struct token_keys *keys, int64_t now, const char *type, json_t *claims, struct buffer *ret)
 {
 	struct jwt_private key;
 	int r = refresh(keys, REFRESH_USEC);
@@ -244,13 +244,13 @@ int token_keys_sign(struct token_keys *keys, int64_t now, json_t *claims, struct
 		if (!signing_key(keys, now, &key))
 			return -ENOKEY;
 	}
-	r = jwt_sign(&key, "at+jwt", claims, ret);
+	r = jwt_sign(&key, type, claims, ret);
 	secret_wipe(&key, sizeof(key));
 	return r;
 }
 
-static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *token, size_t length,
-			     json_t **ret_claims)
+static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *audience, const char *token,
+			     size_t length, json_t **ret_claims)
 {
 	struct token_key_public known[TOKEN_KEYS_MAX];
 	struct jwt_public halves[TOKEN_KEYS_MAX];
@@ -259,7 +259,7 @@ static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *t
 		.key_count = token_keys_copy(keys, now, known),
 		.type = "at+jwt",
 		.issuer = keys->app->config->url,
-		.audience = keys->app->config->url,
+		.audience = audience,
 		.now = now,
 		.lifetime_max = TOKEN_LIFETIME_MOST,
 	};
@@ -269,16 +269,16 @@ static enum jwt_fault verify(struct token_keys *keys, int64_t now, const char *t
 	return jwt_verify(token, length, &rules, ret_claims);
 }
 
-enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const char *token, size_t length,
-				 json_t **ret_claims)
+enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const char *audience, const char *token,
+				 size_t length, json_t **ret_claims)
 {
 	enum jwt_fault fault;
 
 	(void)refresh(keys, REFRESH_USEC);
-	fault = verify(keys, now, token, length, ret_claims);
+	fault = verify(keys, now, audience, token, length, ret_claims);
 	/* Another replica may have made the key a moment ago. */
 	if (fault == JWT_UNKNOWN_KEY && refresh(keys, LOOK_AGAIN_USEC) == 0)
-		fault = verify(keys, now, token, length, ret_claims);
+		fault = verify(keys, now, audience, token, length, ret_claims);
 	return fault;
 }
 

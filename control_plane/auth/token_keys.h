@@ -30,11 +30,13 @@ int token_keys_create(struct app *app, bool serving, struct token_keys **ret, st
 void token_keys_destroy(struct token_keys *keys); /* takes NULL */
 DEFINE_CLEANUP(struct token_keys, token_keys_destroy)
 
-/* Appends a token of type "at+jwt" by the key whose time it is. 0; -EAGAIN, -errno: no key could be had. */
-int token_keys_sign(struct token_keys *keys, int64_t now, json_t *claims, struct buffer *ret);
-/* By any key that verifies at `now`. A key that is not known here is looked for in the database first. */
-enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const char *token, size_t length,
-				 json_t **ret_claims);
+/* Appends a token by the key whose time it is. `type`: "at+jwt", which token_keys_verify takes, or another, which it
+ * does not. 0; -EAGAIN, -errno: no key could be had. */
+int token_keys_sign(struct token_keys *keys, int64_t now, const char *type, json_t *claims, struct buffer *ret);
+/* By any key that verifies at `now`, of type "at+jwt" for this audience. A key that is not known here is looked for in
+ * the database first. */
+enum jwt_fault token_keys_verify(struct token_keys *keys, int64_t now, const char *audience, const char *token,
+				 size_t length, json_t **ret_claims);
 /* Of tokens that these keys have verified; emptied whenever they are read anew. Lives as long as they do. */
 struct token_cache *token_keys_cache(struct token_keys *keys);
 /* {"keys": […]} (RFC 7517): those that verify now, and the one that will sign next. NULL: out of memory or no keys. */

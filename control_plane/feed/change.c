@@ -202,6 +202,7 @@ union any_record {
 	struct host_record host;
 	struct token_key_record token_key;
 	struct revocation_record revocation;
+	struct idp_record idp;
 };
 
 /* No host may ever be sent what it would refuse. */

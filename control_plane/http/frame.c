@@ -148,7 +148,7 @@ static void forget_attempt(struct request *request)
 	response->stream = NULL;
 	response->header_count = 0;
 	response->status = 0;
-	response->secret = false;
+	response->secret = response->no_fault = false;
 	buffer_clear(&response->body);
 	change_free(request->change);
 	request->change = NULL;
@@ -236,7 +236,8 @@ void request_run(struct request *request)
 	if (result < 0)
 		explain(request, result);
 	if ((request->route->flags & ROUTE_LIMIT_FAILURES) && request->response.status >= 400 &&
-	    request->response.status < 500 && request->principal.kind != PRINCIPAL_LOCAL) {
+	    request->response.status < 500 && !request->response.no_fault &&
+	    request->principal.kind != PRINCIPAL_LOCAL) {
 		char source[INET6_ADDRSTRLEN];
 
 		limiter_source_key(&request->source, source);

@@ -14,6 +14,7 @@
 #define WAYS 4U
 #define LOCKS 64U
 #define SECONDS_PER_MINUTE 60U
+#define CODES_PER_MINUTE 600U
 
 /* Tokens are counted in microseconds of refill, so that nothing is rounded: a full bucket holds a minute. */
 #define FULL_USEC (SECONDS_PER_MINUTE * USEC_PER_SEC)
@@ -38,6 +39,7 @@ int limiter_create(uint32_t per_source, uint32_t per_principal, struct limiter *
 		return -ENOMEM;
 	limiter->cost_usec[LIMIT_SOURCE] = per_source ? FULL_USEC / per_source : 0;
 	limiter->cost_usec[LIMIT_FAILURES] = limiter->cost_usec[LIMIT_SOURCE];
+	limiter->cost_usec[LIMIT_CODES] = FULL_USEC / CODES_PER_MINUTE;
 	limiter->cost_usec[LIMIT_PRINCIPAL] = per_principal ? FULL_USEC / per_principal : 0;
 	for (size_t i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&limiter->locks[i], NULL);

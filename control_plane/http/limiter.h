@@ -19,6 +19,7 @@ enum limit_kind {
 	LIMIT_SOURCE,    /* an address (IPv6: its /64) that is not signed in */
 	LIMIT_FAILURES,  /* the same, for credentials that were refused */
 	LIMIT_PRINCIPAL, /* who is signed in */
+	LIMIT_CODES,     /* wrong codes that people typed on the page for devices, from everywhere */
 	LIMIT_KIND_COUNT,
 };
 /* Requests a minute; as many may come at once. 0: without limit. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "control_plane/http/request.h"
+#include "control_plane/http/router.h"
 #include "json/json_write.h"
 
 static const struct problem_kind kinds[PROBLEM_TYPE_COUNT] = {
@@ -48,9 +48,17 @@ static _printf_(5, 0) void respond(struct request *request, enum problem_type ty
 
 	/* What a handler had made so far must not show through. */
 	response->header_count = 0;
-	response->secret = false;
+	response->secret = response->no_fault = false;
 	buffer_clear(&response->body);
 	response->status = kind->status;
+	if (seconds)
+		respond_header(request, "Retry-After", request_text(request, "%u", seconds));
+	if (request->route && request->route->problem) {
+		if (format)
+			vsnprintf(detail, sizeof(detail), format, arguments);
+		request->route->problem(request, kind, format ? detail : NULL, seconds);
+		return;
+	}
 	response->content_type = "application/problem+json";
 	w = json_writer(&response->body);
 	json_begin(&w, NULL, '{');
@@ -65,8 +73,6 @@ static _printf_(5, 0) void respond(struct request *request, enum problem_type ty
 	json_put_string_if(&w, "field", field);
 	json_put_string_if(&w, "request_id", request->id);
 	json_end(&w, '}');
-	if (seconds)
-		respond_header(request, "Retry-After", request_text(request, "%u", seconds));
 	if (type == PROBLEM_UNAUTHENTICATED)
 		respond_header(request, "WWW-Authenticate", "Bearer");
 }

@@ -37,6 +37,7 @@ struct response {
 	} headers[REQUEST_HEADERS_MAX];
 	uint32_t header_count;
 	bool secret;           /* wipe the body, and never keep it for Idempotency-Key in the clear */
+	bool no_fault;         /* an error status that is an answer like any other: nobody is held back for it */
 	struct stream *stream; /* takes over (http/stream.h): no body */
 };
 
@@ -128,6 +129,10 @@ struct problem_kind {
 	unsigned status;
 };
 const struct problem_kind *problem_kind(enum problem_type type);
+/* Writes a problem in another form (routes of OAuth, of pages): sets content type and body, may add headers and change
+ * the status. `detail`: NULL or one sentence; `seconds`: of Retry-After, which is set already, or 0. */
+typedef void problem_writer(struct request *request, const struct problem_kind *kind, const char *detail,
+			    uint32_t seconds);
 /* `detail` NULL: none. A handler that responds with a problem has its transaction rolled back. */
 int respond_problem(struct request *request, enum problem_type type, const char *format, ...) _printf_(3, 4);
 int respond_invalid(struct request *request, const char *field, const char *format, ...) _printf_(3, 4);

@@ -19,7 +19,7 @@
  */
 static const char *const known_params[] = {
 	"tenant", "project", "user",      "key",   "host",    "operator", "grant",
-	"role",   "rule",    "connector", "token", "version", "sha256",
+	"role",   "rule",    "connector", "token", "version", "sha256",   "provider",
 };
 
 static const char *const method_names[HTTP_METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};

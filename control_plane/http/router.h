@@ -39,12 +39,16 @@ struct route {
 	unsigned flags;
 	/* 0: request->response is set; -EAGAIN: run the whole request again; other negatives: 500, logged. */
 	int (*handle)(struct request *request);
+	/* How problems look to those who come here. NULL: as problem documents. */
+	problem_writer *problem;
 };
-#define ROUTE(method_, pattern_, access_, action_, flags_, handle_)                                                  \
+#define ROUTE(method_, pattern_, access_, action_, flags_, handle_) \
+	ROUTE_SAYING(method_, pattern_, access_, action_, flags_, handle_, NULL)
+#define ROUTE_SAYING(method_, pattern_, access_, action_, flags_, handle_, problem_)                                 \
 	{                                                                                                            \
 		.method = (method_), .pattern = "" pattern_ "", .access = (access_),                                 \
 		.action = &("" action_ "")[0 * sizeof(char[sizeof("" action_ "") > 1 ? 1 : -1])], .flags = (flags_), \
-		.handle = (handle_)                                                                                  \
+		.handle = (handle_), .problem = (problem_)                                                           \
 	}
 struct route_table {
 	const struct route *routes;

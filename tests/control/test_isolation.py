@@ -15,7 +15,7 @@ A, B = "ten_AAAAAAAAAAAAAAAA", "ten_BBBBBBBBBBBBBBBB"
 TENANTS = {A: 1879048192, B: 1880096768}
 # Not of tenants: everybody who may connect may know which migrations were applied.
 OPEN_TABLES = {"migrations"}
-LOOKUPS = {"tenant_of_key", "tenant_of_slug", "feed_revisions", "names_elsewhere", "names_twice"}
+LOOKUPS = {"tenant_of_key", "tenant_of_slug", "tenant_of_user_code", "feed_revisions", "names_elsewhere", "names_twice"}
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,8 @@ def test_only_the_known_functions_run_as_somebody_else(database):
     ) <= {("api_keys", "id"), ("api_keys", "tenant_id"), ("tenants", "id"), ("tenants", "slug"), ("feeds", "tenant_id"),
           ("feeds", "epoch"), ("feeds", "revision"), ("feeds", "head_issued"), ("feeds", "trust_version"),
           ("users", "tenant_id"), ("users", "login"), ("projects", "tenant_id"), ("projects", "slug"),
-          ("host_tenants", "host_id"), ("host_tenants", "tenant_id"), ("host_tenants", "shared")}  # fmt: skip
+          ("host_tenants", "host_id"), ("host_tenants", "tenant_id"), ("host_tenants", "shared"),
+          ("device_grants", "tenant_id"), ("device_grants", "user_code")}  # fmt: skip
 
 
 def hostile(database, table, mine, other):
