@@ -97,6 +97,15 @@ static int insert_outer(struct edit *edit, const struct edit_node *map, const st
 	return member.failed ? -ENOMEM : insert_member(edit, map, buffer_text(&member), problem);
 }
 
+/* Is there a pair of the same outer key ("sudo.") among the first `count`? `dot` is in `key`. */
+static bool has_outer(const struct edit_pairs *pairs, uint32_t count, const char *key, const char *dot)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (strncmp(pairs->pairs[i].key, key, (size_t)(dot - key) + 1) == 0)
+			return true;
+	return false;
+}
+
 static int update_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, uint32_t i,
 		       struct problem *problem)
 {
@@ -111,15 +120,16 @@ static int update_pair(struct edit *edit, const struct edit_node *map, const str
 	if (inner)
 		return set_value(edit, inner, dot + 1, now->pairs[i].value, problem);
 	/* Once for all of them, with the first. */
-	for (uint32_t j = 0; j < i; j++)
-		if (strncmp(now->pairs[j].key, key, (size_t)(dot - key) + 1) == 0)
-			return 0;
+	if (has_outer(now, i, key, dot))
+		return 0;
 	return insert_outer(edit, map, now, key, (size_t)(dot - key), problem);
 }
 
-static int remove_pair(struct edit *edit, const struct edit_node *map, const char *key, struct problem *problem)
+/* The i-th of the old pairs, which is no more. */
+static int remove_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *old, uint32_t i,
+		       const struct edit_pairs *now, struct problem *problem)
 {
-	const char *dot = strchr(key, '.');
+	const char *key = old->pairs[i].key, *dot = strchr(key, '.');
 	const struct edit_node *inner;
 	char outer[32];
 
@@ -128,6 +138,8 @@ static int remove_pair(struct edit *edit, const struct edit_node *map, const cha
 	if (!dot)
 		return unset_value(edit, map, key, problem);
 	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
+	if (!has_outer(now, now->count, key, dot)) /* all of it goes, once */
+		return has_outer(old, i, key, dot) ? 0 : unset_value(edit, map, outer, problem);
 	inner = edit_map_get(map, outer, NULL, NULL);
 	return inner ? unset_value(edit, inner, dot + 1, problem) : -EINVAL;
 }
@@ -141,7 +153,7 @@ int edit_map_update(struct edit *edit, const struct edit_node *map, const struct
 		return -EINVAL;
 	for (uint32_t i = 0; r == 0 && i < old->count; i++)
 		if (!edit_pairs_get(now, old->pairs[i].key))
-			r = remove_pair(edit, map, old->pairs[i].key, problem);
+			r = remove_pair(edit, map, old, i, now, problem);
 	for (uint32_t i = 0; r == 0 && i < now->count; i++) {
 		const struct edit_pair *was = edit_pairs_get(old, now->pairs[i].key);
 
