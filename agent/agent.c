@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -18,17 +17,19 @@
 #include "base/text.h"
 #include "changes.h"
 #include "config.h"
+#include "configure.h"
 #include "directory/source_file.h"
 #include "helper_client.h"
 #include "map_writer/map_writer.h"
 #include "policy/policy.h"
 #include "seal_source.h"
 #include "server/server.h"
+#include "single_sign_on.h"
+#include "sockets.h"
 #include "sources.h"
 #include "trim.h"
 
 #define PUBLISH_AGAIN_USEC (10 * USEC_PER_SEC) /* after a map that could not be written */
-#define DESCRIPTORS_SPARE 128U                 /* beside connections: files, pidfds, epoll instances */
 #define PATH_SIZE 512
 
 struct agent {
@@ -46,6 +47,7 @@ struct agent {
 	struct session_table *sessions;
 	struct helper_client *helper;
 	struct server *server;
+	struct single_sign_on *sso;
 	struct parts parts; /* what the server sees of all this */
 	/* What is wrong at the moment, "" where nothing is. */
 	char config_problem[PARTS_PROBLEM_MAX], directory_problem[PARTS_PROBLEM_MAX], map_problem[PARTS_PROBLEM_MAX],
@@ -78,7 +80,8 @@ static void update_state(struct agent *agent)
 	problem = agent->directory_problem[0] ? agent->directory_problem
 		  : agent->config_problem[0]  ? agent->config_problem
 		  : agent->map_problem[0]     ? agent->map_problem
-					      : agent->feed_problem;
+		  : agent->feed_problem[0]    ? agent->feed_problem
+					      : single_sign_on_problem(agent->sso);
 	snprintf(parts->problem, sizeof(parts->problem), "%s", problem);
 	if (!parts->directory)
 		parts->state = AGENT_BROKEN;
@@ -147,6 +150,7 @@ static void take_picture(struct agent *agent, struct directory *picture)
 	agent->parts.directory = directory_ref(picture);
 	agent->parts.loaded_at = clock_realtime_sec();
 	publish_map(agent);
+	single_sign_on_take_picture(agent->sso, picture);
 	changes_report(agent->audit, agent->server, before, picture);
 	directory_unref(before);
 	trim_soon(agent->trim_source);
@@ -234,69 +238,11 @@ static void on_directory(void *context, struct directory *picture, const struct 
 
 /* ---- configuration ------------------------------------------------------------------------------- */
 
-static int load_config(const struct agent *agent, struct config **ret, struct problem *problem)
-{
-	struct rlimit files;
-	int result = config_load(agent->config_path ? agent->config_path : CONFIG_PATH, agent->config_path != NULL, ret,
-				 problem);
-
-	if (result < 0)
-		return result;
-	for (uint32_t i = 0; i < (*ret)->service_count; i++) {
-		const struct config_service *service = &(*ret)->services[i];
-
-		if (service->uid == CONFIG_UID_NONE)
-			log_warning("service '%s': there is no account '%s' in %s, so it gets no rights", service->name,
-				    service->user, (*ret)->passwd_path);
-	}
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
-	    files.rlim_cur < (rlim_t)(*ret)->connections + DESCRIPTORS_SPARE) {
-		(*ret)->connections = files.rlim_cur > 2 * DESCRIPTORS_SPARE
-					      ? (uint32_t)files.rlim_cur - DESCRIPTORS_SPARE
-					      : DESCRIPTORS_SPARE;
-		log_warning("only %u connections: the limit of open files is %llu", (*ret)->connections,
-			    (unsigned long long)files.rlim_cur);
-	}
-	return 0;
-}
-
-/* What was built from these stays as it is until a restart. */
-static void keep_fixed(const struct config *old, struct config *new)
-{
-	const struct {
-		const char *name;
-		const char *old;
-		const char **new;
-	} fixed[] = {
-		{"host_name", old->host_name, &new->host_name},
-		{"directory.path", old->directory_path, &new->directory_path},
-		{"paths.state", old->state_dir, &new->state_dir},
-		{"paths.run", old->run_dir, &new->run_dir},
-		{"paths.map", old->map_path, &new->map_path},
-		{"paths.seal_key", old->seal_key_path, &new->seal_key_path},
-		{"control_plane.ca_file", old->ca_file, &new->ca_file},
-		{"control_plane.pin", old->pin, &new->pin},
-		{"control_plane.proxy", old->proxy, &new->proxy},
-		{"feeds.import", old->import_dir, &new->import_dir},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-		const char *copy;
-
-		if (text_equal(fixed[i].old, *fixed[i].new))
-			continue;
-		log_notice("a changed %s takes effect when the agent is restarted", fixed[i].name);
-		copy = fixed[i].old ? arena_strndup(&new->arena, fixed[i].old, strlen(fixed[i].old)) : NULL;
-		if (copy || !fixed[i].old)
-			*fixed[i].new = copy;
-	}
-}
-
 static void reload_config(struct agent *agent)
 {
 	struct problem problem = {0};
 	struct config *config = NULL, *old = agent->config;
-	int result = load_config(agent, &config, &problem);
+	int result = configure_load(agent->config_path, &config, &problem);
 
 	if (result < 0) {
 		if (!problem.text[0])
@@ -312,11 +258,12 @@ static void reload_config(struct agent *agent)
 		return;
 	}
 	agent->config_problem[0] = '\0';
-	keep_fixed(old, config);
+	configure_keep_fixed(old, config);
 	agent->config = config;
 	agent->parts.config = config;
 	agent->config_changed = old->fingerprint != config->fingerprint;
 	log_set_level(config->log_level);
+	single_sign_on_configure(agent->sso, config);
 	if (agent->parts.directory && (old->enumerate != config->enumerate || old->subids != config->subids))
 		publish_map(agent);
 	config_free(old);
@@ -383,6 +330,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t now = clock_boottime_usec();
 
 	agent->tick_armed = 0;
+	single_sign_on_tick(agent->sso, now);
 	login_tick(agent->logins, now);
 	audit_tick(agent->audit, now);
 	arm_tick(agent);
@@ -445,44 +393,6 @@ static void on_session_warning(void *context, const struct problem *problem)
 }
 
 /* ---- making and ending -------------------------------------------------------------------------- */
-
-/* `server` may be stopped and started by systemd with sockets that stay: use what it hands over. */
-static int open_sockets(struct agent *agent, struct problem *problem)
-{
-	char **names = NULL;
-	int count = sd_listen_fds_with_names(1, &names);
-	int result = count;
-
-	for (int i = 0; i < count; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-
-		if (result < 0) {
-			close(fd);
-		} else if (text_equal(names[i], "agent")) {
-			result = server_listen_fd(agent->server, fd, SERVER_AGENT);
-		} else if (text_equal(names[i], "userdb")) {
-			result = server_listen_fd(agent->server, fd, SERVER_USERDB);
-		} else {
-			log_warning("systemd handed over a socket named '%s', which is not one of ours", names[i]);
-			close(fd);
-		}
-		free(names[i]);
-	}
-	free(names);
-	if (result < 0)
-		return problem_set(problem, -result, "cannot use the sockets from systemd: %s", strerror(-result));
-	if (count > 0)
-		return 0;
-	result = server_listen_path(agent->server, agent->config->agent_socket, SERVER_AGENT);
-	if (result < 0) {
-		problem_at(problem, agent->config->agent_socket, 0, 0);
-		return problem_set(problem, -result, "cannot listen: %s", strerror(-result));
-	}
-	result = server_listen_path(agent->server, agent->config->userdb_socket, SERVER_USERDB);
-	if (result < 0) /* nobody's sign-in depends on it */
-		log_warning("cannot listen on %s: %s", agent->config->userdb_socket, strerror(-result));
-	return 0;
-}
 
 static int open_source(struct agent *agent, struct problem *problem)
 {
@@ -617,8 +527,8 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		if (!agent->config_path)
 			return -ENOMEM;
 	}
-	result = load_config(agent, &agent->config, problem);
-	if (result < 0 || !agent->config) /* the second half is for those who cannot see into load_config */
+	result = configure_load(agent->config_path, &agent->config, problem);
+	if (result < 0 || !agent->config) /* the second half is for those who cannot see into it */
 		return result < 0 ? result : -EINVAL;
 	log_set_level(agent->config->log_level);
 	result = sd_event_new(&agent->event);
@@ -632,6 +542,10 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		result = make_parts(agent, problem);
 	if (result >= 0)
 		result = open_source(agent, problem);
+	if (result >= 0)
+		result = single_sign_on_create(agent->event, agent->config,
+					       agent->has_seal_key ? &agent->seal_key : NULL, &agent->parts,
+					       agent->server, &agent->sso);
 	if (result < 0)
 		return result;
 
@@ -641,7 +555,7 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		log_warning("cannot find the sessions of before: %s", strerror(-result));
 	else if (restored > 0)
 		log_info("%u sessions of before go on", restored);
-	result = open_sockets(agent, problem);
+	result = sockets_open(agent->server, agent->config, problem);
 	if (result < 0)
 		return result;
 	update_state(agent);
@@ -675,6 +589,7 @@ void agent_destroy(struct agent *agent)
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
 	sources_destroy(agent->sources);
+	single_sign_on_destroy(agent->sso);
 	session_table_destroy(agent->sessions);
 	login_book_destroy(agent->logins);
 	directory_unref(agent->parts.directory);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "feed/feeds.h"
 #include "pictures.h"
+#include "proxy.h"
 
 struct remembered {
 	char tenant_id[FEED_TENANT_ID_MAX];
@@ -324,17 +325,6 @@ void sources_unenroll(struct sources *sources)
 	if (sources->parts->host.state != FEED_UNENROLLED)
 		write_host_event(sources, AUDIT_HOST_ENROLLED, sources->parts->host.host_id, "left", NULL, false);
 	feeds_forget(sources->feeds);
-}
-
-/* As curl looks for it with an https URL. Read here, since a library does not look at its process's environment. */
-static const char *proxy_of_environment(void)
-{
-	static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-	const char *proxy = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(names) && !proxy; i++)
-		proxy = getenv(names[i]);
-	return proxy;
 }
 
 int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct parts *parts,

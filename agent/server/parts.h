@@ -23,6 +23,9 @@ enum agent_state {
 	AGENT_BROKEN,   /* no picture at all */
 };
 
+struct bindings;
+struct sso;
+
 struct parts {
 	const struct config *config;
 	struct directory *directory; /* NULL: none yet */
@@ -37,6 +40,8 @@ struct parts {
 	struct host_view host;         /* of the control plane, and what comes from it */
 	const struct feed_view *feeds; /* borrowed */
 	uint32_t feed_count;
+	struct sso *sso;           /* NULL: turned off */
+	struct bindings *bindings; /* identities that first sign-ins bound; NULL while the agent comes and goes */
 
 	/* Reads configuration and directory again; server_reload_done follows. */
 	void (*reload)(void *context);

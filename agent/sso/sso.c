@@ -39,6 +39,7 @@ struct sso {
 	struct seat *seats; /* SSO_FLOWS_MAX */
 	uint32_t count;
 	uint64_t serial;
+	struct sso_counts counts;
 	struct oidc_client **clients; /* of the directory in force */
 	uint32_t client_count;
 	struct issuer_keys *keys;
@@ -92,6 +93,7 @@ static void deliver(struct sso *sso, struct sso_note *note)
 			break;
 		flow = seat->flow;
 		leave(sso, seat); /* first: the hook may start another */
+		sso->counts.ended[note->result->end]++;
 		sso->hooks.done(sso->hooks.context, flow, note->result);
 		break;
 	case SSO_KEYS:
@@ -154,6 +156,7 @@ int sso_start(struct sso *sso, uint64_t flow, const struct idp_record *idp)
 	}
 	*seat = (struct seat){.taken = true, .flow = flow, .serial = ++sso->serial};
 	sso->count++;
+	sso->counts.started++;
 	note->seat = (uint32_t)(seat - sso->seats);
 	note->serial = seat->serial;
 	sso_work_wish(sso->work, note);
@@ -177,6 +180,7 @@ void sso_cancel(struct sso *sso, uint64_t flow)
 			log_error("out of memory: a sign-in that nobody waits for goes on until its code expires");
 		}
 		leave(sso, seat);
+		sso->counts.cancelled++;
 		return;
 	}
 }
@@ -184,6 +188,11 @@ void sso_cancel(struct sso *sso, uint64_t flow)
 uint32_t sso_flow_count(const struct sso *sso)
 {
 	return sso->count;
+}
+
+const struct sso_counts *sso_counts(const struct sso *sso)
+{
+	return &sso->counts;
 }
 
 /* ---- clients and keys -------------------------------------------------------------------------------------------- */

@@ -41,3 +41,9 @@ void sso_cancel(struct sso *sso, uint64_t flow);
 const struct jwks *sso_keys(struct sso *sso, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
 			    bool *ret_fresh);
 uint32_t sso_flow_count(const struct sso *sso);
+
+/* Since the start. */
+struct sso_counts {
+	uint64_t started, cancelled, ended[FLOW_END_COUNT];
+};
+const struct sso_counts *sso_counts(const struct sso *sso);
