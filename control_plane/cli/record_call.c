@@ -15,7 +15,7 @@
 #include "control_plane/cli/records.h"
 #include "json/json_read.h"
 
-#define WORDS_MAX 16U
+#define WORDS_MAX 24U
 #define SECRET_FILE_MAX 65536U
 
 void record_call_finish(struct record_call *call)
@@ -100,16 +100,63 @@ static int read_time(const char *value, int64_t *ret)
 	return 0;
 }
 
-/* NAME=FILE: the file's first line. Secrets never stand on a command line, where everybody sees them. */
+/* Secrets never stand on a command line, where everybody sees them, but in files: `stop` is '\n' for the first line of
+ * one, '\0' for all of it. */
+static int add_from_file(json_t *holder, const char *field, const char *path, int stop,
+			 json_t *(*make)(const char *text, size_t length))
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int r = 0;
+
+	if (!file)
+		return -errno;
+	length = getdelim(&text, &room, stop, file);
+	if (file != stdin)
+		fclose(file);
+	if (length > 0 && text[length - 1] == '\n')
+		text[--length] = '\0';
+	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX ||
+	    json_object_set_new(holder, field, make(text, (size_t)length)) < 0)
+		r = -EINVAL;
+	if (text)
+		secret_wipe(text, room);
+	free(text);
+	return r;
+}
+
+static json_t *line_of(const char *text, size_t length)
+{
+	return json_stringn(text, length);
+}
+
+/* A key as files have it, in many lines, as the one line that it is here. NULL: no JSON object. */
+static json_t *key_of(const char *text, size_t length)
+{
+	struct problem problem = {0};
+	json_t *key = NULL, *made = NULL;
+	char *line;
+
+	if (json_read(text, length, &key, &problem) < 0)
+		return NULL;
+	line = json_is_object(key) ? json_dumps(key, JSON_COMPACT) : NULL;
+	if (line) {
+		made = json_string(line);
+		secret_wipe(line, strlen(line));
+	}
+	free(line);
+	json_decref(key);
+	return made;
+}
+
+/* NAME=FILE: the file's first line. */
 static int add_pair(json_t *body, const char *field, const char *given)
 {
 	const char *equals = strchr(given, '=');
 	json_t *pairs = json_object_get(body, field);
-	char name[64], *line = NULL;
-	size_t room = 0;
-	ssize_t length;
-	FILE *file;
-	int r = 0;
+	char name[64];
 
 	if (!equals || equals == given || (size_t)(equals - given) >= sizeof(name))
 		return -EINVAL;
@@ -119,20 +166,23 @@ static int add_pair(json_t *body, const char *field, const char *given)
 		if (json_object_set_new(body, field, pairs) < 0)
 			return -ENOMEM;
 	}
-	file = strcmp(equals + 1, "-") == 0 ? stdin : fopen(equals + 1, "re");
-	if (!file)
-		return -errno;
-	length = getline(&line, &room, file);
-	if (file != stdin)
-		fclose(file);
-	if (length > 0 && line[length - 1] == '\n')
-		line[--length] = '\0';
-	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX || json_object_set_new(pairs, name, json_string(line)) < 0)
-		r = -EINVAL;
-	if (line)
-		secret_wipe(line, room);
-	free(line);
-	return r;
+	return add_from_file(pairs, name, equals + 1, '\n', line_of);
+}
+
+/* ISSUER=SUBJECT. Nothing empties the list. */
+static int add_own(json_t *body, const char *field, const char *given)
+{
+	const char *equals = strchr(given, '=');
+	json_t *list = list_of(body, field);
+
+	if (!list)
+		return -ENOMEM;
+	if (!*given)
+		return 0;
+	if (!equals || equals == given || !equals[1])
+		return -EINVAL;
+	return json_array_append_new(
+		list, json_pack("{s:s%, s:s}", "issuer", given, (size_t)(equals - given), "subject", equals + 1));
 }
 
 /* Where a field goes: "list.field" is a member of the list's first object. NULL: out of memory. */
@@ -189,6 +239,12 @@ static int add_option(struct reading *in, const struct record_option *option, co
 		return r < 0 ? r : json_object_set_new(in->body, option->field, json);
 	case OPTION_PAIR:
 		return add_pair(in->body, option->field, value);
+	case OPTION_FILE:
+		return add_from_file(in->body, option->field, value, '\n', line_of);
+	case OPTION_KEY:
+		return add_from_file(in->body, option->field, value, '\0', key_of);
+	case OPTION_OWN:
+		return add_own(in->body, option->field, value);
 	case OPTION_QUERY:
 		buffer_printf(&in->query, "%c%s=", in->query.length == 0 ? '?' : '&', option->field);
 		add_encoded(&in->query, value);

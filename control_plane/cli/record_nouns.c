@@ -32,7 +32,8 @@ static const struct record_option tenant_change[] = {
 	{"--name", "name", OPTION_TEXT, "what people call it"},
 	{"--allow-from", "allow_from", OPTION_LIST,
 	 "address blocks that keys and sign-ins may come from; \"\": anywhere"},
-	{"--policy", "policy", OPTION_JSON, "{\"ssh_keys\": …, \"login_hours\": […], …}, as in the feed's tenant"},
+	{"--policy", "policy", OPTION_JSON,
+	 "{\"ssh_keys\": …, \"login_hours\": […], \"sudo\": {…}, …}, as in the feed's tenant"},
 };
 static const struct record_action tenant_actions[] = {
 	{"list", "", "GET", "/v1/tenants", "all tenants", NO_OPTIONS, COLUMNS("id", "slug", "name", "suspended")},
@@ -57,6 +58,7 @@ static const struct record_option user_add[] = {
 	{"--home", "home", OPTION_TEXT, "/home/LOGIN"},
 	{"--shell", "shell", OPTION_TEXT, "/bin/bash"},
 	{"--ssh-key", "ssh_keys", OPTION_ITEM, "a line of a .pub file"},
+	{"--identity", "identities", OPTION_OWN, "ISSUER=SUBJECT: who they are at an identity provider"},
 };
 static const struct record_option user_set[] = {
 	TENANT,
@@ -65,6 +67,7 @@ static const struct record_option user_set[] = {
 	{"--home", "home", OPTION_TEXT, "home directory"},
 	{"--shell", "shell", OPTION_TEXT, "login shell"},
 	{"--ssh-key", "ssh_keys", OPTION_ITEM, "these keys and no others"},
+	{"--identity", "identities", OPTION_OWN, "ISSUER=SUBJECT: these and no others"},
 };
 static const struct record_action user_actions[] = {
 	{"list", "", "GET", T "/users", "people and service accounts",
@@ -195,6 +198,45 @@ static const struct record_action connector_actions[] = {
 	{"remove", "CONNECTOR", "DELETE", T "/connectors/{CONNECTOR}", "with its secrets", WITH(TENANT)},
 };
 
+#define PROVIDER_FIELDS                                                                                               \
+	{"--client-id", "client_id", OPTION_TEXT, "as what the tenant is known there"},                               \
+		{"--client-auth", "client_auth", OPTION_TEXT,                                                         \
+		 "none, client_secret_basic, client_secret_post or private_key_jwt"},                                 \
+		{"--client-secret-file", "client_secret", OPTION_FILE, "its first line; - is standard input"},        \
+		{"--client-key-file", "client_key", OPTION_KEY, "a private JWK, for private_key_jwt"},                \
+		{"--scope", "scopes", OPTION_LIST, "in place of the kind's"},                                         \
+		{"--acr", "acr", OPTION_LIST, "ID tokens must say one of these"},                                     \
+		{"--amr", "amr", OPTION_LIST, "ID tokens must say all of these"},                                     \
+		{"--domain", "domains", OPTION_LIST, "of e-mail addresses that are the tenant's own"},                \
+		{"--hosted-domain", "hosted_domain", OPTION_TEXT, "Google: the workspace"},                           \
+		{"--token-audience", "token_audience", OPTION_TEXT, "its access tokens for it are credentials, too"}, \
+		{"--bind", "bind", OPTION_TEXT, "listed (default) or verified_email"},                                \
+	{                                                                                                             \
+		"--max-age", "max_age", OPTION_SPAN, "people proved themselves there no longer ago"                   \
+	}
+static const struct record_option provider_add[] = {
+	TENANT,
+	{"--issuer", "issuer", OPTION_TEXT, "exactly as its tokens have it in \"iss\""},
+	{"--name", "name", OPTION_TEXT, "what people call it"},
+	PROVIDER_FIELDS,
+};
+static const struct record_option provider_set[] = {
+	TENANT,
+	{"--name", "name", OPTION_TEXT, "what people call it"},
+	PROVIDER_FIELDS,
+};
+#define PROVIDER T "/identity-providers/{PROVIDER}"
+static const struct record_action provider_actions[] = {
+	{"list", "", "GET", T "/identity-providers", "where the tenant's people may sign in", WITH(TENANT),
+	 COLUMNS("id", "name", "kind", "issuer", "preferred")},
+	{"add", "KIND=kind", "POST", T "/identity-providers",
+	 "oidc, google, microsoft, github, or tenantd: this control plane itself", OPTIONS(provider_add)},
+	{"show", "PROVIDER", "GET", PROVIDER, "one, without its secrets", WITH(TENANT)},
+	{"set", "PROVIDER", "PATCH", PROVIDER, "changes it; kind and issuer are for ever", OPTIONS(provider_set)},
+	{"prefer", "PROVIDER +preferred", "PATCH", PROVIDER, "it is taken where nobody chooses", WITH(TENANT)},
+	{"remove", "PROVIDER", "DELETE", PROVIDER, "nobody signs in by it any more", WITH(TENANT)},
+};
+
 static const struct record_action host_actions[] = {
 	{"list", "", "GET", "[" T "]{/v1}/hosts", "enrolled hosts",
 	 WITH({"--tenant", "TENANT", OPTION_TEXT, "that serve this tenant"}),
@@ -264,6 +306,10 @@ const struct record_noun record_nouns[] = {
 	     rule_actions),
 	NOUN("connector", "A tenant's credentials of third parties. Secrets go in from files and never come out.",
 	     connector_actions),
+	NOUN("provider",
+	     "Identity providers: where a tenant's people sign in with a browser. Kind tenantd is this\n"
+	     "control plane, with e-mail address and password; it needs nothing else.",
+	     provider_actions),
 	NOUN("host", "Enrolled hosts. `host add-token`, then `tenantctl enroll URL TOKEN` on the host.", host_actions),
 	NOUN("operator", "People who run the platform. They belong to no tenant; grants say what they may do.",
 	     operator_actions),

@@ -191,6 +191,7 @@ static const struct verb verbs[] = {
 	{"role", "ACTION …", "roles of a tenant's own", run},
 	{"host-rule", "ACTION …", "which hosts serve which projects", run},
 	{"connector", "ACTION …", "credentials of third parties", run},
+	{"provider", "ACTION …", "identity providers: single sign-on", run},
 	{"host", "ACTION …", "enrolled hosts and enrolment tokens", run},
 	{"operator", "ACTION …", "operators and their grants", run},
 	{"event", "list", "what happened", run},

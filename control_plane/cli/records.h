@@ -19,6 +19,9 @@ enum record_option_type {
 	OPTION_SPAN,  /* 7d: seconds */
 	OPTION_JSON,  /* as it is */
 	OPTION_PAIR,  /* NAME=FILE: a member of an object, its value the file's first line ("-": standard input) */
+	OPTION_FILE,  /* a text: the file's first line ("-": standard input) */
+	OPTION_KEY,   /* a text: the JSON object that the file holds */
+	OPTION_OWN,   /* ISSUER=SUBJECT: an object in a list; may be given several times */
 	OPTION_QUERY, /* not in the body, but behind the path */
 };
 struct record_option {
