@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "credential/token.h"
 #include "login/flow.h"
+#include "login/question.h"
 #include "login/ssh_proof.h"
 
 /* Everything one decision needs, gathered once. */
@@ -111,22 +112,12 @@ static void decide(struct login_book *book, struct stage *s, uint64_t now_usec, 
 	const struct login_origin *origin = &s->request->origin;
 	/* A key typed for sudo by somebody else's name (targetpw) limits only its owner's rights. */
 	bool own_key = s->key && s->subject && text_equal(s->key->user_id, s->subject->id);
-	struct policy_request request = {
-		.user = s->subject ? s->subject : s->user,
-		.key = own_key ? s->key : NULL,
-		.action = s->rule->action,
-		.service = origin->service,
-		.local = s->rule->place == SERVICE_LOCAL || (s->rule->place == SERVICE_CONSOLE && !*origin->source),
-		.implied = s->rule->implied,
-		.now = s->now,
-		.sign_in_ended = s->ended,
-		.freshness = login_book_freshness(book),
-		.boot_now = now_usec,
-	};
+	struct policy_request request = login_question(book, s->rule, origin, now_usec, s->now);
 	struct policy_decision decision;
 
-	if (s->rule->place != SERVICE_LOCAL && *origin->source)
-		request.has_source = parse_address(origin->source, &request.source) == 0;
+	request.user = s->subject ? s->subject : s->user;
+	request.key = own_key ? s->key : NULL;
+	request.sign_in_ended = s->ended;
 	policy_decide(s->d, &request, &decision);
 	verdict->reason = decision.reason;
 	verdict->tenant = decision.tenant;

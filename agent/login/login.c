@@ -15,6 +15,7 @@
 #include "login/book.h"
 #include "login/codes.h"
 #include "login/flow.h"
+#include "login/question.h"
 
 #define UNFINISHED_MAX (120 * USEC_PER_SEC) /* sshd's LoginGraceTime */
 #define FINISHED_MAX (600 * USEC_PER_SEC)   /* from the right answer to the opened session */
@@ -32,7 +33,7 @@ struct throttle_key login_throttle_key(const struct login_origin *origin, const 
 	if (*origin->source && rule->place != SERVICE_LOCAL)
 		return throttle_key_login(origin->user, origin->source);
 	/* A web service that tells no address (JupyterHub) stands for all of its visitors. */
-	if (rule->place == SERVICE_NETWORK)
+	if (service_place(rule, origin->source, origin->terminal) == SERVICE_NETWORK)
 		return throttle_key_login(origin->user, NULL);
 	/* Nobody at this host's own su, sudo or console uses up the chances of those at another place. */
 	snprintf(place, sizeof(place), "local/%.127s",
@@ -254,6 +255,16 @@ static void answer_wrong(struct login_book *book, struct login_entry *entry, con
 	login_book_remove(book, entry);
 }
 
+/* A good key, and not for this. Said where the key is shown, since a program that takes a handle of its own for each
+ * stage (JupyterHub) has the account stage decide without it. */
+static void answer_out_of_scope(enum reason reason, struct login_reply *reply)
+{
+	reply->step = LOGIN_DENIED;
+	reply->reason = reason;
+	reply->final = true;
+	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(reason));
+}
+
 static void answer_expired(struct login_reply *reply)
 {
 	*reply = (struct login_reply){.step = LOGIN_DENIED, .reason = REASON_LOGIN_EXPIRED, .final = true};
@@ -295,6 +306,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	struct audit_event event;
 	uint64_t answer_hash;
 	const char *own_text = NULL, *own_detail = NULL;
+	enum reason scope;
 	char detail[96];
 
 	if (!d) {
@@ -344,6 +356,16 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		return;
 	}
 	reply.delay_usec = state.delay_usec;
+	if (result.reason == REASON_ALLOWED && result.key && !rule->needs_proof && !rule->privilege) {
+		scope = login_key_scope(book, d, rule, &origin, user, result.key, now_usec, realtime);
+		if (scope != REASON_ALLOWED) {
+			login_write_refusal(book, d, &origin, user, rule, scope, result.name, NULL);
+			login_book_remove(book, entry);
+			answer_out_of_scope(scope, &reply);
+			*ret = reply;
+			return;
+		}
+	}
 	if (result.reason == REASON_ALLOWED) {
 		event = login_event(d, &origin, user);
 		answer_right(book, entry, &event, &result, now_usec, &reply);

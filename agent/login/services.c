@@ -53,6 +53,13 @@ enum place_rule service_place_rule(const struct session *session)
 	return rule->privilege ? PLACE_BARS : PLACE_COUNTS;
 }
 
+enum service_place service_place(const struct service_rule *rule, const char *source, const char *terminal)
+{
+	if (rule->place == SERVICE_CONSOLE && (*source || !*terminal))
+		return SERVICE_NETWORK;
+	return rule->place;
+}
+
 const struct service_rule *service_rule(const char *service)
 {
 	for (size_t i = 0; service && i < ARRAY_LEN(services); i++)

@@ -10,7 +10,7 @@
 
 enum service_place {
 	SERVICE_NETWORK, /* by rhost; without a usable one, allowlists refuse */
-	SERVICE_CONSOLE, /* local where no rhost is given */
+	SERVICE_CONSOLE, /* local where a terminal is given and no rhost */
 	SERVICE_LOCAL,   /* always local: an rhost (sudo gives the host's own name) says nothing */
 };
 
@@ -28,5 +28,8 @@ struct service_rule {
 /* What a session of this service is for a process in it (session/place.h): one that somebody signed in to counts; what
  * su and sudo open stands in front of it, and the person's service manager does not. */
 enum place_rule service_place_rule(const struct session *session);
+/* Where somebody sits who comes by it. "login" without a terminal is no console: JupyterHub calls itself so, for
+ * visitors from anywhere. */
+enum service_place service_place(const struct service_rule *rule, const char *source, const char *terminal);
 /* Never NULL: an unknown service signs people in from the network. */
 const struct service_rule *service_rule(const char *service);
