@@ -43,6 +43,7 @@ enum audit_kind {
 	AUDIT_CODE_REFUSED,     /* it was asked for, and not made */
 	AUDIT_CODE_USED,        /* it signed somebody in; a wrong one is a denied sign-in */
 	AUDIT_IDENTITY_BOUND,   /* a first sign-in at an identity provider bound who signed in to the user */
+	AUDIT_IDENTITY_UNBOUND, /* root took such a binding away */
 	AUDIT_KIND_COUNT,
 };
 

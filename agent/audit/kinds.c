@@ -63,6 +63,8 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 		LOG_INFO, OCSF_API_ACTIVITY, 2, 1, false},
 	[AUDIT_IDENTITY_BOUND] = {"identity-bound", "cbdfd1b50b2e428586e55de587f1efe0", "Identity bound at its first sign-in",
 		LOG_NOTICE, OCSF_ACCOUNT_CHANGE, 99, 2, false},
+	[AUDIT_IDENTITY_UNBOUND] = {"identity-unbound", "5e2ba9617fa94ce9a2de07c56fe82fd6", "Identity unbound",
+		LOG_NOTICE, OCSF_ACCOUNT_CHANGE, 99, 2, false},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");

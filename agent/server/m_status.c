@@ -8,6 +8,7 @@
 
 #include "server/call.h"
 #include "server/internal.h"
+#include "server/m_bindings.h"
 #include "server/m_feeds.h"
 
 static const char *const state_words[] = {
@@ -90,6 +91,7 @@ int m_metrics(struct call *call)
 	gauge(&out, "keys", "API keys in the directory.", records.keys);
 	gauge(&out, "sessions", "Sessions that are open.", session_count(parts->sessions));
 	gauge_feeds(&out, parts, call->now_usec);
+	gauge_sso(&out, parts);
 	gauge(&out, "connections", "Connections to the agent's sockets.", counts->connections);
 	gauge(&out, "subscribers", "Connections that wait for events.", counts->subscribers);
 	counter(&out, "connections_accepted", "Connections that were served.", counts->accepted);

@@ -32,6 +32,8 @@ static const struct method methods[] = {
 	{"io.tenantd.Agent.Reload", m_reload, CALLER_ROOT, 0, AGENT, true},
 	{"io.tenantd.Agent.Enroll", m_enroll, CALLER_ROOT, 0, AGENT, true},
 	{"io.tenantd.Agent.Unenroll", m_unenroll, CALLER_ROOT, 0, AGENT, true},
+	{"io.tenantd.Agent.Bindings", m_bindings, CALLER_ROOT, 0, AGENT, false},
+	{"io.tenantd.Agent.Unbind", m_unbind, CALLER_ROOT, 0, AGENT, false},
 	{"io.systemd.UserDatabase.GetUserRecord", m_user_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetGroupRecord", m_group_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetMemberships", m_memberships, CALLER_ANYBODY, 0, USERDB, false},

@@ -60,6 +60,9 @@ int m_reload(struct call *call);
 /* m_feeds.c */
 int m_enroll(struct call *call);
 int m_unenroll(struct call *call);
+/* m_bindings.c */
+int m_bindings(struct call *call);
+int m_unbind(struct call *call);
 /* m_userdb.c */
 int m_user_record(struct call *call);
 int m_group_record(struct call *call);
