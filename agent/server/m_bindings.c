@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "server/call.h"
+#include "server/methods.h"
 #include "sso/bindings.h"
 #include "sso/sso.h"
 
