@@ -32,7 +32,8 @@ static const char style[] =
 	"button{width:100%;font:inherit;font-weight:600;padding:.6875rem 1rem;margin:0 0 .625rem;border-radius:.5rem;"
 	"border:1px solid var(--main);background:var(--main);color:var(--on);cursor:pointer}"
 	"button:hover{background:var(--over)}"
-	".no{background:none;color:var(--text);border-color:var(--soft);margin:0}.no:hover{background:var(--back)}"
+	"button:last-child{margin:0}"
+	".no{background:none;color:var(--text);border-color:var(--soft)}.no:hover{background:var(--back)}"
 	":focus-visible{outline:3px solid var(--main);outline-offset:2px}"
 	".alert{padding:.75rem 1rem;border-radius:.5rem;border:1px solid var(--bad);background:var(--badback);"
 	"color:var(--bad)}a{color:var(--main)}";
