@@ -31,7 +31,7 @@ static const char *cache_name(const uint8_t hash[SHA256_BYTES], char out[NAME_SI
 
 int compiled_store(const char *directory, const struct seal_key *key, const struct unit *unit)
 {
-	_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer form = {.wipe = unit->secrets != NULL};
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[NAME_SIZE];
 	int r;
@@ -52,7 +52,7 @@ typedef int (*read_fn)(const char *name, const uint8_t source_hash[SHA256_BYTES]
 static int load(const char *directory, const struct seal_key *key, const char *name,
 		const uint8_t source_hash[SHA256_BYTES], read_fn read_form, struct unit **ret)
 {
-	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT, sealed = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true}, sealed = BUFFER_INIT;
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char file[NAME_SIZE];
 	int r;

@@ -65,6 +65,7 @@ static int new_edit(const char *path, struct unit *unit, struct edit **ret)
 	if (!edit->path)
 		return -ENOMEM;
 	edit->unit = unit_ref(unit);
+	edit->old.wipe = edit->new.wipe = true; /* a provider's secret may stand there */
 	*ret = TAKE_PTR(edit);
 	return 0;
 }

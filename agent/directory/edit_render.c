@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/parse.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "records/rules.h"
 #include "records/values.h"
@@ -326,7 +327,7 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 void edit_pairs_finish(struct edit_pairs *pairs)
 {
 	for (uint32_t i = 0; i < pairs->count; i++)
-		free(pairs->pairs[i].value);
+		secret_free_heap(pairs->pairs[i].value);
 	*pairs = (struct edit_pairs){0};
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "crypto/digest_stream.h"
 #include "directory/compiled.h"
@@ -183,12 +184,11 @@ static int hash_file(int fd, uint8_t out[SHA256_BYTES])
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
+		r = n < 0 ? -errno : n > 0 ? sha256_stream_add(stream, block, (size_t)n) : sha256_stream_end(stream, out);
 		if (n == 0)
-			return sha256_stream_end(stream, out);
-		r = sha256_stream_add(stream, block, (size_t)n);
+			break;
 	}
+	secret_wipe(block, sizeof(block)); /* a provider's secret may stand in the file */
 	return r;
 }
 

@@ -75,7 +75,7 @@ static void put_head(struct buffer *out, const uint8_t digest[SHA256_BYTES])
 
 static int put_file(struct buffer *out, const struct last_good_file *file)
 {
-	_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer form = {.wipe = true};
 	int r = file->apart ? 0 : compiled_write(file->unit, &form);
 
 	if (r < 0)
@@ -93,7 +93,7 @@ static int put_file(struct buffer *out, const struct last_good_file *file)
 int last_good_store(const char *directory, const struct seal_key *key, const struct last_good_file *files,
 		    uint32_t count, const uint8_t digest[SHA256_BYTES])
 {
-	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT, sealed = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true}, sealed = BUFFER_INIT;
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
 
@@ -179,7 +179,7 @@ static int take_files(struct reader *reader, const char *directory, const struct
 int last_good_load(const char *directory, const struct seal_key *key, const char *path, struct last_good_file **ret,
 		   uint32_t *ret_count)
 {
-	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT, sealed = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true}, sealed = BUFFER_INIT;
 	_cleanup_(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct last_good_file *files;
 	struct reader reader;

@@ -41,7 +41,7 @@ static enum feed_fault no_memory(struct problem *problem)
 
 enum feed_fault feed_run_add(struct feed_run *run, const char *delta, size_t length, struct problem *problem)
 {
-	struct buffer copy = BUFFER_INIT;
+	struct buffer copy = {.wipe = true}; /* a provider's secret may stand in it */
 
 	if (length > FEED_DELTA_BYTES_MAX || run->bytes + length > RUN_BYTES_MAX || run->count == RUN_COUNT_MAX) {
 		(void)problem_set(problem, EMSGSIZE, "more deltas came than may wait for their head");

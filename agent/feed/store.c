@@ -401,7 +401,7 @@ static int read_exactly(int fd, struct buffer *ret, size_t length)
 static int read_pieces(struct feed_store *store, const char *what, const char *purpose, uint64_t generation,
 		       feed_store_piece_fn piece, void *context)
 {
-	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true};
 	_cleanup_(closep) int fd = -1;
 	struct buffer *sealed = &store->sealed;
 	uint64_t end = 0;

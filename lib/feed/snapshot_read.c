@@ -8,6 +8,7 @@
 #include <zstd_errors.h>
 
 #include "base/macros.h"
+#include "base/secret.h"
 #include "crypto/digest_stream.h"
 #include "feed/internal.h"
 #include "feed/snapshot.h"
@@ -76,6 +77,8 @@ void snapshot_reader_free(struct snapshot_reader *reader)
 	(void)ZSTD_freeDStream(reader->stream);
 	sha256_stream_free(reader->digest);
 	buffer_finish(&reader->line);
+	if (reader->plain)
+		secret_wipe(reader->plain, ZSTD_DStreamOutSize());
 	free(reader->plain);
 	free(reader);
 }
@@ -94,6 +97,7 @@ int snapshot_reader_new(const struct feed_snapshot *note, snapshot_record_fn rec
 	reader->context = context;
 	reader->kind = -1;
 	reader->line.limit = SNAPSHOT_LINE_MAX;
+	reader->line.wipe = true; /* a provider's secret may stand in it, as in what is inflated */
 	reader->stream = ZSTD_createDStream();
 	reader->plain = malloc(ZSTD_DStreamOutSize());
 	if (!reader->stream || !reader->plain)
@@ -235,7 +239,8 @@ static enum feed_fault add_plain(struct snapshot_reader *reader, char *data, siz
 						: read_line(reader, data, part, problem);
 		if (fault != FEED_FINE)
 			return fault;
-		buffer_clear(&reader->line);
+		if (reader->line.length > 0)
+			buffer_clear(&reader->line);
 		data = stop + 1;
 	}
 	return FEED_FINE;

@@ -13,6 +13,7 @@ void sse_reader_init(struct sse_reader *reader, int (*event)(void *, const struc
 
 void sse_reader_finish(struct sse_reader *reader)
 {
+	reader->line.wipe = reader->data.wipe = true; /* whatever came last */
 	buffer_finish(&reader->line);
 	buffer_finish(&reader->data);
 	buffer_finish(&reader->id);

@@ -202,6 +202,57 @@ static void test_others(void **state)
 #define RULE(fields) "{\"name\":\"gpu1\",\"serves\":[{" fields "}]}"
 #define TOKEN_KEY(x, y) "{\"issuer\":\"https://c.example\",\"x\":\"" x "\",\"y\":\"" y "\"}"
 
+#define IDP_WITH(more) "{\"kind\":\"oidc\",\"issuer\":\"https://i.example\",\"client_id\":\"c\"" more "}"
+#define ONE "{\"issuer\":\"https://i.example\",\"subject\":\"1\"}"
+
+static void test_single_sign_on(void **state)
+{
+	union any_record record;
+	struct problem problem = {0};
+	struct arena arena;
+
+	arena_init(&arena);
+	assert_result(read_record(&arena, RECORD_IDP, "idp_a", IDP_WITH(""), &record, &problem), 0);
+	assert_string_equal(record.idp.tenant_id, TENANT);
+	assert_string_equal(record.idp.name, "i.example");
+	assert_string_equal(record.idp.client_secret, "");
+	assert_string_equal(record.idp.token_audience, "");
+	assert_int_equal(record.idp.client_auth, IDP_CLIENT_NONE);
+	assert_int_equal(record.idp.bind, IDP_BIND_LISTED);
+	assert_false(record.idp.preferred);
+	assert_result(
+		read_record(&arena, RECORD_IDP, "idp_a",
+			    IDP_WITH(",\"client_auth\":\"client_secret_basic\",\"client_secret\":\"s e\",\"scopes\":["
+				     "\"openid\",\"email\"],\"acr\":[\"phr\"],\"amr\":[\"mfa\",\"pwd\"],\"domains\":["
+				     "\"a.example\"],\"hosted_domain\":\"a.example\",\"token_audience\":\"x\",\"bind\":"
+				     "\"verified_email\",\"max_age\":60,\"preferred\":true,\"name\":\"Ours\""),
+			    &record, &problem),
+		0);
+	assert_string_equal(record.idp.client_secret, "s e");
+	assert_int_equal(record.idp.amr.count, 2);
+	assert_int_equal(record.idp.bind, IDP_BIND_VERIFIED_EMAIL);
+	assert_int_equal(record.idp.max_age_sec, 60);
+	assert_string_equal(record.idp.name, "Ours");
+	assert_true(record.idp.preferred);
+	assert_result(read_record(&arena, RECORD_IDP, "idp_a",
+				  "{\"kind\":\"tenantd\",\"issuer\":\"https://c.example:8443\",\"client_id\":\"" TENANT
+				  "\"}",
+				  &record, &problem),
+		      0);
+	assert_string_equal(record.idp.name, "c.example:8443");
+	assert_result(read_record(&arena, RECORD_USER, "usr_a",
+				  "{\"login\":\"al\",\"uid\":1879048200,\"identities\":[" ONE "]}", &record, &problem),
+		      0);
+	assert_int_equal(record.user.identity_count, 1);
+	assert_string_equal(record.user.identities[0].subject, "1");
+	assert_result(read_record(&arena, RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"recent\"}"),
+				  &record, &problem),
+		      0);
+	assert_int_equal(record.tenant.sudo_proof, SUDO_PROOF_RECENT);
+	assert_int_equal(record.tenant.sudo_within_sec, 900);
+	arena_finish(&arena);
+}
+
 static const struct refusal {
 	enum record_kind kind;
 	const char *id, *body, *text; /* a part of the problem's text */
@@ -243,6 +294,14 @@ static const struct refusal {
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"suspended\":\"no\""), "true or false"},
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"stale\":{\"offline\":31622401,\"roles\":[]}"), "longer than a year"},
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"stale\":{\"roles\":[]}"), "'offline' is missing"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{}"), "'proof' is missing"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":\"none\""), "must be an object"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"never\"}"), "none of the words"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"recent\",\"within\":0}"), "\"within\" is no time"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"recent\",\"within\":86401}"), "longer than a day"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"recent\",\"within\":\"5m\"}"), "whole number"},
+	{RECORD_TENANT, TENANT, TENANT_WITH("\"sudo\":{\"proof\":\"none\",\"within\":60}"),
+	 "with \"proof\" recent only"},
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"stale\":{\"offline\":60,\"roles\":[\"a b\"]}"), "not a name of a role"},
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"stale\":{\"offline\":60,\"roles\":[],\"x\":1}"), "'x' is not known"},
 	{RECORD_TENANT, TENANT, TENANT_WITH("\"roles\":[1]"), "not an object"},
@@ -359,6 +418,54 @@ static const struct refusal {
 	{RECORD_REVOCATION, "t1", "{\"of\":\"token\",\"at\":0}", "not after 1970"},
 	{RECORD_REVOCATION, "t1", "{\"of\":\"token\",\"at\":1,\"until\":-1}", "not after 1970"},
 	{RECORD_REVOCATION, "t1", "{\"of\":\"token\",\"at\":1,\"reason\":\"\\u0000\"}", NULL},
+
+	{RECORD_IDP, "idp-a", IDP_WITH(""), "\"id\" is not of the form"},
+	{RECORD_IDP, "idp_a", "{\"issuer\":\"https://i.example\",\"client_id\":\"c\"}", "'kind' is missing"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"oidc\",\"client_id\":\"c\"}", "'issuer' is missing"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"oidc\",\"issuer\":\"https://i.example\"}", "'client_id' is missing"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"saml\",\"issuer\":\"https://i.example\",\"client_id\":\"c\"}",
+	 "none of the words"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"oidc\",\"issuer\":\"http://i.example\",\"client_id\":\"c\"}",
+	 "not an https URL"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"oidc\",\"issuer\":\"https://i.example\",\"client_id\":\"\"}",
+	 "not a client id"},
+	{RECORD_IDP, "idp_a", "{\"kind\":\"tenantd\",\"issuer\":\"https://i.example\",\"client_id\":\"ten_other\"}",
+	 "write the tenant's id"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"tenant\":\"x\""), "'tenant' is not known"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_auth\":\"basic\""), "none of the words"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_secret\":\"tnt_pk_secret\""), "does not say how it is sent"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_secret\":\"\""), "not a client secret"},
+	{RECORD_IDP, "idp_a",
+	 IDP_WITH(",\"client_auth\":\"client_secret_post\",\"client_secret\":\"tnt_pk_secret\\n\""),
+	 "\"client_secret\" is not a client secret"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_auth\":\"private_key_jwt\",\"client_key\":\"tnt_pk_secret\""),
+	 "\"client_key\" is not a private key"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_auth\":\"private_key_jwt\",\"client_key\":{\"kty\":\"EC\"}"),
+	 "'client_key' must be a string"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"client_auth\":\"client_secret_post\""), "needs a client_secret"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"scopes\":[\"a b\"]"), "not a scope"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"scopes\":\"openid\""), "a list of strings"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"acr\":[\"\"]"), "not a value that a token may have"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"domains\":[\"a.example\",\"B.example\"]"), "not a domain"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"bind\":\"verified_email\""), "needs \"domains\""},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"token_audience\":\"c\""), "is the client id"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"max_age\":31622401"), "longer than a year"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"preferred\":\"yes\""), "true or false"},
+	{RECORD_IDP, "idp_a", IDP_WITH(",\"name\":\"a\\u0007b\""), "invisible characters"},
+
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":{}"), "must be a list"},
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":[\"1\"]"), "not an object"},
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":[{\"subject\":\"1\"}]"), "'issuer' is missing"},
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":[{\"issuer\":\"https://i.example\"}]"),
+	 "'subject' is missing"},
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":[{\"issuer\":\"i\",\"subject\":\"1\"}]"),
+	 "not an https URL"},
+	{RECORD_USER, "usr_alice",
+	 USER_WITH("\"identities\":[{\"issuer\":\"https://i.example\",\"subject\":\"a\\u001bb\"}]"), "not a subject"},
+	{RECORD_USER, "usr_alice", USER_WITH("\"identities\":[" ONE "," ONE "]"), "listed twice"},
+	{RECORD_USER, "usr_alice",
+	 USER_WITH("\"identities\":[{\"issuer\":\"https://i.example\",\"subject\":\"1\",\"email\":\"a@b.c\"}]"),
+	 "'email' is not known"},
 };
 
 static void test_refusals(void **state)
@@ -424,8 +531,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tenant),   cmocka_unit_test(test_people),    cmocka_unit_test(test_others),
-		cmocka_unit_test(test_refusals), cmocka_unit_test(test_long_list), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_tenant),    cmocka_unit_test(test_people),
+		cmocka_unit_test(test_others),    cmocka_unit_test(test_single_sign_on),
+		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_long_list),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
