@@ -147,6 +147,11 @@ static enum reason first_time(const struct login_turn *turn, char detail[DETAIL_
 	}
 	r = sso->remember(sso->context, turn->user->tenant_id, turn->user->id, flow->identity->issuer,
 			  flow->identity->subject);
+	if (r == -EEXIST) { /* of somebody who is not in the directory any more, or not yet */
+		snprintf(detail, DETAIL_SIZE, "bound to somebody else already: issuer %s subject %s",
+			 flow->identity->issuer, flow->identity->subject);
+		return REASON_SSO_NOT_BOUND;
+	}
 	if (r < 0) {
 		snprintf(detail, DETAIL_SIZE, "the identity cannot be kept: %s", strerrordesc_np(-r));
 		return REASON_BROKEN;
