@@ -49,6 +49,23 @@ def test_every_verb_is_listed():
         assert [verb for verb in verbs if not re.search(rf"\b{verb}\b", manual)] == []
 
 
+def test_every_key_of_the_directory_is_explained():
+    manual = page("directory.yaml.5")
+    for name in ("yaml_load.c", "yaml_load_sso.c"):
+        source = (ROOT / "agent/directory" / name).read_text()
+        keys = re.findall(r'\.name = "(\w+)"', source)
+        assert len(keys) > 20
+        assert [key for key in keys if not re.search(rf"\b{key}\b", manual)] == []
+
+
+def test_the_feed_page_has_every_field():
+    rows = (ROOT / "docs/feed.md").read_text()
+    for name in ("record_json.c", "record_json_sso.c", "record_json_tokens.c"):
+        fields = re.findall(r"\bFIELD\(\w+_body, (\w+),", (ROOT / "lib/records" / name).read_text())
+        assert len(fields) >= 8
+        assert [field for field in fields if f"`{field}`" not in rows] == []
+
+
 def test_every_key_of_the_control_plane_is_explained_and_shipped():
     source = (ROOT / "control_plane/config.c").read_text()
     keys = re.findall(r'^\tSETTING(?:_RANGE|_GROUP)?\("(\w+)"', source, re.M)
