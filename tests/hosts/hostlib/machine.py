@@ -88,16 +88,16 @@ def end_kept(folder, holders):
 
 
 class Machine:
-    def __init__(self, name="worker-1", survive=False, network=None, number=2):
+    def __init__(self, name="worker-1", survive=False, network=None, number=2, layers=()):
         """`survive`: the host goes on when this process ends (make demo KEEP=1). `network`: one that it shares with
-        others, as their host `number`; else it has one of its own."""
+        others, as their host `number`; else it has one of its own. `layers`: what it has over the base (rootfs.layer)."""
         self.name = name
         self.survive = survive
         self.folder = rootfs.HOSTS / "run" / f"{os.getpid()}-{next(_numbers)}-{name}"
         self.folder.mkdir(parents=True)
         (self.folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
         self.root = self.folder / "root"
-        rootfs.overlay([rootfs.base()], self.folder / "upper", self.folder / "work", self.root)
+        rootfs.overlay([*layers, rootfs.base()], self.folder / "upper", self.folder / "work", self.root)
         (self.root / "etc/hostname").write_text(name + "\n")
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n")
         self._process = None
