@@ -136,7 +136,7 @@ static enum jws_fault find_key(const struct header *header, const struct jws_rul
 		const struct jwks_key *key = &set->keys[i];
 
 		if (header->kid) {
-			if (!text_equal(key->kid, header->kid))
+			if (!key->kid[0] || !text_equal(key->kid, header->kid))
 				continue;
 			if ((key->algorithms & algorithm) == 0)
 				return JWS_OTHER_KEY;

@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/rsa.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -181,4 +182,35 @@ void make_token(char *out, EVP_PKEY *key, unsigned algorithm, const char *header
 	strcat(out, ".");
 	put_part(out, claims, strlen(claims));
 	sign_as(out, key, algorithm);
+}
+
+/* ---- checks ------------------------------------------------------------------------------------ */
+const struct jws_kind jws_kinds[JWS_KINDS] = {
+	{"RS256", "rsa", JWS_RS256, RSA_A}, {"PS256", "rsa", JWS_PS256, RSA_A}, {"ES256", "ec", JWS_ES256, EC_A},
+	{"EdDSA", "ed", JWS_EDDSA, ED_A},   {"Ed25519", "ed", JWS_EDDSA, ED_A},
+};
+
+void jws_header(char *out, size_t size, const char *algorithm, const char *kid, const char *more)
+{
+	snprintf(out, size, "{\"alg\":\"%s\",\"kid\":\"%s\"%s}", algorithm, kid, more);
+}
+
+enum jws_fault jws_check(const struct jws_rules *by, const char *token, size_t length)
+{
+	json_t *claims = NULL;
+	unsigned algorithm = 77;
+	enum jws_fault fault = jws_verify(token, length, by, &claims, &algorithm);
+
+	assert_true((fault == JWS_FINE) == (claims != NULL));
+	assert_true((fault == JWS_FINE) == (algorithm != 77));
+	json_decref(claims);
+	return fault;
+}
+
+void jws_expect(const struct jws_rules *by, const char *what, const char *token, enum jws_fault wanted)
+{
+	enum jws_fault fault = jws_check(by, token, strlen(token));
+
+	if (fault != wanted)
+		fail_msg("%s: %s, not %s", what, jws_fault_word(fault), jws_fault_word(wanted));
 }

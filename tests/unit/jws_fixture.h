@@ -39,3 +39,17 @@ void sign_as(char *out, EVP_PKEY *key, unsigned algorithm);
 void make_token(char *out, EVP_PKEY *key, unsigned algorithm, const char *header, const char *claims);
 /* The plain signature bytes, as they stand in a token. Their length. */
 size_t signature_of(EVP_PKEY *key, unsigned algorithm, const char *data, uint8_t *out, size_t size);
+
+/* Every algorithm by each of its names, with the name of its key in the whole set. */
+#define JWS_KINDS 5U
+extern const struct jws_kind {
+	const char *name, *kid;
+	unsigned algorithm;
+	int key;
+} jws_kinds[JWS_KINDS];
+/* {"alg":…,"kid":… more} */
+void jws_header(char *out, size_t size, const char *algorithm, const char *kid, const char *more);
+
+/* Fails when a refused token gives anything, or a good one nothing. */
+enum jws_fault jws_check(const struct jws_rules *by, const char *token, size_t length);
+void jws_expect(const struct jws_rules *by, const char *what, const char *token, enum jws_fault wanted);

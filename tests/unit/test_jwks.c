@@ -113,6 +113,7 @@ static void sizes_at_the_bounds(void **state)
 	assert_result(parse_set(jwks_of(keys, JWKS_KEYS_MAX), &set, &problem), 0);
 	assert_int_equal(jwks_count(set), JWKS_KEYS_MAX);
 	jwks_unref(set);
+	json_decref(keys[JWKS_KEYS_MAX]);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		keys[i] = json_pack("{s:s}", "kty", "unknown");
 	refused("one key more", jwks_of(keys, ARRAY_LEN(keys)), "more than 32 keys");
