@@ -15,6 +15,7 @@
 #include "control_plane/api/refusals.h"
 #include "control_plane/app.h"
 #include "control_plane/auth/access_token.h"
+#include "control_plane/feed/assignment.h"
 #include "crypto/api_key.h"
 #include "jose/jwt.h"
 #include "json/json_read.h"
@@ -349,6 +350,19 @@ static int take_assertion(struct request *request, const char *host_id, json_t *
 	return refuse_client(request, 401, "invalid_client", "the assertion was used before");
 }
 
+/* Who proves to be a host that is disabled is told so by the platform's own key: where it was not connected when it was
+ * disabled, it learns it here. */
+static int refuse_disabled(struct request *request, const char *host_id, const char *kid)
+{
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT;
+	int r = assignment_disabled(request->app->publisher, request->tx, host_id, kid, &note);
+
+	if (r < 0)
+		return r;
+	return respond_problem_with(request, PROBLEM_FORBIDDEN, "note", r == 0 ? buffer_text(&note) : NULL,
+				    "this host is disabled");
+}
+
 static int handle_token(struct request *request)
 {
 	static const struct json_field fields[] = {
@@ -381,7 +395,8 @@ static int handle_token(struct request *request)
 			refuse_client(request, 401, "invalid_client", "the assertion was not accepted: malformed"), 0);
 	/* One that was disabled and enabled again has no key until it enrols anew (api/host_states.c). */
 	r = db_run(request->tx, &rows,
-		   "SELECT id, jwk, disabled_at, sessions_valid_from FROM control.hosts WHERE id = $1 AND kid NOT LIKE "
+		   "SELECT id, jwk, disabled_at, sessions_valid_from, kid FROM control.hosts WHERE id = $1 AND kid NOT "
+		   "LIKE "
 		   "'.%'",
 		   host_id);
 	if (r < 0)
@@ -392,7 +407,7 @@ static int handle_token(struct request *request)
 			0);
 	r = check_assertion(request, form.assertion, rows, &claims);
 	if (r == 0 && db_i64(rows, 0, 2) != 0) /* only the host itself is told */
-		return respond_problem(request, PROBLEM_FORBIDDEN, "this host is disabled");
+		return refuse_disabled(request, host_id, db_text(rows, 0, 4));
 	if (r == 0)
 		r = take_assertion(request, host_id, claims);
 	if (r == 0)

@@ -79,23 +79,13 @@ static int make_key(struct publisher *p, struct db_tx *tx, const char *authority
 	return db_later(tx, "UPDATE control.platform SET authority_key = $1, authority_sealed = $2", vkey, hex);
 }
 
-/* Once for the platform: the row's lock says who makes it. */
-static int get_key(struct publisher *p, struct db_tx *tx, struct note_key *ret)
+/* Columns: authority, its key, the sealed half. */
+static int load_key(struct publisher *p, const struct db_rows *rows, struct note_key *ret)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	_cleanup_(freep) uint8_t *stored = NULL;
-	const char *vkey;
+	const char *vkey = db_text(rows, 0, 1);
 	size_t length = 0;
-	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform FOR UPDATE");
-
-	if (r < 0)
-		return r;
-	if (db_row_count(rows) != 1)
-		return -EINVAL;
-	vkey = db_text(rows, 0, 1);
-	if (!*vkey)
-		return make_key(p, tx, db_text(rows, 0, 0), ret);
-	r = note_key_parse(vkey, strlen(vkey), ret);
+	int r = note_key_parse(vkey, strlen(vkey), ret);
 	if (r == 0)
 		r = db_bytes(rows, 0, 2, &stored, &length);
 	if (r == 0)
@@ -105,6 +95,44 @@ static int get_key(struct publisher *p, struct db_tx *tx, struct note_key *ret)
 		return -ENOKEY;
 	}
 	return r;
+}
+
+/* Once for the platform: the row's lock says who makes it. */
+static int get_key(struct publisher *p, struct db_tx *tx, struct note_key *ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform FOR UPDATE");
+
+	if (r < 0)
+		return r;
+	if (db_row_count(rows) != 1)
+		return -EINVAL;
+	return *db_text(rows, 0, 1) ? load_key(p, rows, ret) : make_key(p, tx, db_text(rows, 0, 0), ret);
+}
+
+int assignment_disabled(struct publisher *publisher, struct db_tx *tx, const char *host_id, const char *kid,
+			struct buffer *ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct feed_disabled disabled = {.issued = clock_realtime_sec()};
+	struct note_key key;
+	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform");
+
+	if (r < 0)
+		return r;
+	if (db_row_count(rows) != 1 || !*db_text(rows, 0, 1))
+		return 1;
+	r = load_key(publisher, rows, &key);
+	if (r < 0)
+		return r;
+	if (strlen(key.name) >= sizeof(disabled.authority) || strlen(host_id) >= sizeof(disabled.host_id) ||
+	    strlen(kid) >= sizeof(disabled.key))
+		return -EINVAL;
+	memcpy(disabled.authority, key.name, strlen(key.name) + 1);
+	memcpy(disabled.host_id, host_id, strlen(host_id) + 1);
+	memcpy(disabled.key, kid, strlen(kid) + 1);
+	r = feed_disabled_write(&disabled, ret);
+	return r == 0 ? signer_sign_note(publisher->signer, &key, ret) : r;
 }
 
 int assignment_renew(struct publisher *publisher, struct db_tx *tx, const struct feed_assignment *wanted,

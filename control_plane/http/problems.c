@@ -38,7 +38,11 @@ const struct problem_kind *problem_kind(enum problem_type type)
 	return &kinds[type];
 }
 
-static _printf_(5, 0) void respond(struct request *request, enum problem_type type, const char *field, uint32_t seconds,
+struct more {
+	const char *name, *value; /* NULL: nothing */
+};
+
+static _printf_(5, 0) void respond(struct request *request, enum problem_type type, struct more more, uint32_t seconds,
 				   const char *format, va_list arguments)
 {
 	const struct problem_kind *kind = &kinds[type];
@@ -70,7 +74,8 @@ static _printf_(5, 0) void respond(struct request *request, enum problem_type ty
 		vsnprintf(detail, sizeof(detail), format, arguments);
 		json_put_string(&w, "detail", detail);
 	}
-	json_put_string_if(&w, "field", field);
+	if (more.name)
+		json_put_string_if(&w, more.name, more.value);
 	json_put_string_if(&w, "request_id", request->id);
 	json_end(&w, '}');
 	if (type == PROBLEM_UNAUTHENTICATED)
@@ -82,7 +87,18 @@ int respond_problem(struct request *request, enum problem_type type, const char 
 	va_list arguments;
 
 	va_start(arguments, format);
-	respond(request, type, NULL, 0, format, arguments);
+	respond(request, type, (struct more){0}, 0, format, arguments);
+	va_end(arguments);
+	return 0;
+}
+
+int respond_problem_with(struct request *request, enum problem_type type, const char *name, const char *value,
+			 const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	respond(request, type, (struct more){name, value}, 0, format, arguments);
 	va_end(arguments);
 	return 0;
 }
@@ -92,7 +108,7 @@ int respond_invalid(struct request *request, const char *field, const char *form
 	va_list arguments;
 
 	va_start(arguments, format);
-	respond(request, PROBLEM_INVALID_FIELD, field, 0, format, arguments);
+	respond(request, PROBLEM_INVALID_FIELD, (struct more){"field", field}, 0, format, arguments);
 	va_end(arguments);
 	return 0;
 }
@@ -102,7 +118,7 @@ int respond_retry(struct request *request, enum problem_type type, uint32_t seco
 	va_list arguments;
 
 	va_start(arguments, format);
-	respond(request, type, NULL, seconds, format, arguments);
+	respond(request, type, (struct more){0}, seconds, format, arguments);
 	va_end(arguments);
 	return 0;
 }

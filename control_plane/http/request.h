@@ -135,6 +135,9 @@ typedef void problem_writer(struct request *request, const struct problem_kind *
 			    uint32_t seconds);
 /* `detail` NULL: none. A handler that responds with a problem has its transaction rolled back. */
 int respond_problem(struct request *request, enum problem_type type, const char *format, ...) _printf_(3, 4);
+/* With one member more, which its reader knows. */
+int respond_problem_with(struct request *request, enum problem_type type, const char *name, const char *value,
+			 const char *format, ...) _printf_(5, 6);
 int respond_invalid(struct request *request, const char *field, const char *format, ...) _printf_(3, 4);
 int respond_retry(struct request *request, enum problem_type type, uint32_t seconds, const char *format, ...)
 	_printf_(4, 5);

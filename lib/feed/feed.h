@@ -75,11 +75,22 @@ struct feed_assignment {
 	uint8_t digest[SHA256_BYTES]; /* of the text, as it was read */
 };
 
+/* That a host is out of service, by the platform's authority key: for one that was not there to hear it. A plain
+ * value. */
+#define FEED_HOST_KEY_MAX 64U /* with NUL */
+struct feed_disabled {
+	char authority[FEED_ORIGIN_MAX], host_id[64];
+	char key[FEED_HOST_KEY_MAX]; /* the thumbprint of the key that it enrolled with: it says nothing of a later one
+				      */
+	int64_t issued;
+};
+
 /* The texts, without signatures: append. 0 or -ENOMEM. Sign with note_sign. */
 int feed_trust_write(const struct feed_trust *trust, struct buffer *ret);
 int feed_head_write(const struct feed_head *head, struct buffer *ret);
 int feed_snapshot_write(const struct feed_snapshot *snapshot, struct buffer *ret);
 int feed_assignment_write(const struct feed_assignment *assignment, struct buffer *ret);
+int feed_disabled_write(const struct feed_disabled *disabled, struct buffer *ret);
 
 /* Reads and verifies; FEED_FINE, or why not with the problem. `before` NULL: the first trust document, which only has
  * to be signed by all of its own keys; else it must be before's version + 1 (FEED_GAP, FEED_ROLLBACK). */
@@ -94,6 +105,9 @@ enum feed_fault feed_snapshot_read(const char *note, size_t length, const struct
 /* By that key alone, whose name is the authority. For whom it is and how new is for the caller. */
 enum feed_fault feed_assignment_read(const char *note, size_t length, const struct note_key *key,
 				     struct feed_assignment *ret, struct problem *problem);
+/* The same: that host and key are one's own, and the time, are for the caller. */
+enum feed_fault feed_disabled_read(const char *note, size_t length, const struct note_key *key,
+				   struct feed_disabled *ret, struct problem *problem);
 /* May `next` come after `have`? FEED_ROLLBACK, FEED_FORK, FEED_OTHER_EPOCH, or FEED_FINE (also for a renewal). */
 enum feed_fault feed_head_follows(const struct feed_head *have, const struct feed_head *next, struct problem *problem);
 

@@ -399,6 +399,25 @@ static void next_assigned(struct lines *lines, struct feed_assignment *assignmen
 	lines->wrong = NULL;
 }
 
+/* Opens a note of the authority, up to and without its host. `ret_text`: how long its text is. */
+static enum feed_fault open_authoritys(const char *note, size_t length, const struct note_key *key, const char *title,
+				       struct lines *ret, char authority[VALUE_MAX], size_t *ret_text,
+				       struct problem *problem)
+{
+	uint32_t signers;
+	int r;
+
+	if (length > NOTE_BYTES_MAX)
+		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
+	r = note_verify(note, length, key, 1, ret_text, &signers, problem);
+	if (r < 0)
+		return r == -EKEYREJECTED ? FEED_BAD_SIGNATURE : r == -ENOKEY ? FEED_UNSIGNED : FEED_MALFORMED;
+	*ret = lines_of(note, *ret_text);
+	next_literal(ret, title);
+	next_value(ret, NULL, "authority", authority);
+	return FEED_FINE;
+}
+
 enum feed_fault feed_assignment_read(const char *note, size_t length, const struct note_key *key,
 				     struct feed_assignment *ret, struct problem *problem)
 {
@@ -406,18 +425,11 @@ enum feed_fault feed_assignment_read(const char *note, size_t length, const stru
 	char authority[VALUE_MAX];
 	enum feed_fault fault;
 	struct lines lines;
-	uint32_t signers;
 	size_t text;
-	int r;
 
-	if (length > NOTE_BYTES_MAX)
-		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
-	r = note_verify(note, length, key, 1, &text, &signers, problem);
-	if (r < 0)
-		return r == -EKEYREJECTED ? FEED_BAD_SIGNATURE : r == -ENOKEY ? FEED_UNSIGNED : FEED_MALFORMED;
-	lines = lines_of(note, text);
-	next_literal(&lines, "tenantd-host-assignment/v1");
-	next_value(&lines, NULL, "authority", authority);
+	fault = open_authoritys(note, length, key, "tenantd-host-assignment/v1", &lines, authority, &text, problem);
+	if (fault != FEED_FINE)
+		return fault;
 	next_id(&lines, "host", assignment.host_id);
 	assignment.version = next_number(&lines, "version", 1);
 	assignment.issued = next_time(&lines, "issued");
@@ -432,5 +444,44 @@ enum feed_fault feed_assignment_read(const char *note, size_t length, const stru
 	if (sha256(note, text, assignment.digest) < 0)
 		return refuse(FEED_MALFORMED, problem, "the note cannot be hashed");
 	*ret = assignment;
+	return FEED_FINE;
+}
+
+static void next_key(struct lines *lines, char out[FEED_HOST_KEY_MAX])
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	char value[VALUE_MAX];
+	size_t length;
+
+	next_value(lines, "key", "key", value);
+	length = lines->wrong ? 0 : strlen(value);
+	if (!lines->wrong && (length == 0 || length >= FEED_HOST_KEY_MAX || strspn(value, digits) != length))
+		lines->wrong = "key";
+	if (!lines->wrong)
+		memcpy(out, value, length + 1);
+}
+
+enum feed_fault feed_disabled_read(const char *note, size_t length, const struct note_key *key,
+				   struct feed_disabled *ret, struct problem *problem)
+{
+	struct feed_disabled disabled = {0};
+	char authority[VALUE_MAX];
+	enum feed_fault fault;
+	struct lines lines;
+	size_t text;
+
+	fault = open_authoritys(note, length, key, "tenantd-host-disabled/v1", &lines, authority, &text, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	next_id(&lines, "host", disabled.host_id);
+	next_key(&lines, disabled.key);
+	disabled.issued = next_time(&lines, "issued");
+	fault = judge_lines(&lines, problem);
+	if (fault != FEED_FINE)
+		return fault;
+	if (strcmp(authority, key->name) != 0 || strlen(authority) >= sizeof(disabled.authority))
+		return refuse(FEED_OTHER_ORIGIN, problem, "the note is of another authority");
+	memcpy(disabled.authority, authority, strlen(authority) + 1);
+	*ret = disabled;
 	return FEED_FINE;
 }

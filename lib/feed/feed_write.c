@@ -85,3 +85,11 @@ int feed_assignment_write(const struct feed_assignment *assignment, struct buffe
 	}
 	return ret->failed ? -ENOMEM : 0;
 }
+
+int feed_disabled_write(const struct feed_disabled *disabled, struct buffer *ret)
+{
+	(void)buffer_printf(ret, "tenantd-host-disabled/v1\n%s\nhost %s\nkey %s\n", disabled->authority,
+			    disabled->host_id, disabled->key);
+	add_time(ret, "issued", disabled->issued);
+	return ret->failed ? -ENOMEM : 0;
+}

@@ -7,7 +7,7 @@ import urllib.parse
 import pytest
 
 from controllib.client import claims
-from controllib.host import check_assignment
+from controllib.host import Note, check_assignment
 from controllib.jose import Key, assertion
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -274,9 +274,14 @@ def test_a_disabled_host(host, operator, tenant):
     operator.must("POST", f"/v1/hosts/{host.id}/disable", {"reason": "stolen"})
     answer = host.ask()
     assert answer.status == 403 and answer.headers["Content-Type"] == "application/problem+json"
+    # The platform's key says so, of this host and the key that it has: nobody can say it again of the next one.
+    note = Note(answer.json["note"], [host.authority])
+    assert note.lines[:4] == ["tenantd-host-disabled/v1", host.authority.split("+")[0], f"host {host.id}", f"key {host.key.kid}"]
+    assert len(note.lines) == 5 and note["issued"].endswith("Z")
     assert client.get("/v1/hosts/self").status == 403
     # Only whoever has its key is told.
-    assert host.ask(host.assertion(key=Key())).status == 401
+    other = host.ask(host.assertion(key=Key()))
+    assert other.status == 401 and "note" not in other.json
     token = new_token(operator, tenant)["token"]
     assert enrol(host.server, token, host.name, host.key).status == 403
     # Enabled again it is the same host, but the key that it had is good for nothing: it has to enrol anew.

@@ -467,13 +467,69 @@ static void assignment_notes(void **state)
 	assert_int_equal(read_assignment(ASSIGNED("hst_1", "1", ONE), &other, &other), FEED_OTHER_ORIGIN);
 }
 
+/* ---- notes about hosts that are out of service ------------------------------------------------------------- */
+
+#define KEY "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+#define DISABLED(host, key) \
+	"tenantd-host-disabled/v1\ncontrol.example.org\nhost " host "\nkey " key "\nissued 2026-09-21T14:13:20Z\n"
+
+static enum feed_fault read_disabled(const char *text, const struct signer *by, const struct signer *trusted)
+{
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT;
+	struct feed_disabled disabled = {.issued = 4242};
+	struct problem problem = {0};
+	enum feed_fault fault;
+
+	assert_result(buffer_add_text(&note, text), 0);
+	feed_sign(&note, by, NULL);
+	fault = feed_disabled_read(note.data, note.length, &trusted->key, &disabled, &problem);
+	if (fault != FEED_FINE) {
+		assert_string_not_equal(problem.text, "");
+		assert_int_equal(disabled.issued, 4242);
+	} else {
+		_cleanup_(buffer_finish) struct buffer again = BUFFER_INIT;
+
+		assert_result(feed_disabled_write(&disabled, &again), 0);
+		assert_string_equal(buffer_text(&again), text);
+	}
+	return fault;
+}
+
+static void disabled_notes(void **state)
+{
+	static const char *const bad[] = {
+		DISABLED("", KEY),
+		DISABLED("a b", KEY),
+		DISABLED("hst_1", ""),
+		DISABLED("hst_1", "a b"),
+		DISABLED("hst_1", "a+b"),
+		DISABLED("hst_1", KEY KEY),
+		DISABLED("hst_1", KEY) "more\n",
+		"tenantd-host-disabled/v2\ncontrol.example.org\nhost hst_1\nkey " KEY "\nissued 2026-09-21T14:13:20Z\n",
+		"tenantd-host-disabled/v1\ncontrol.example.org\nhost hst_1\nissued 2026-09-21T14:13:20Z\n",
+		"tenantd-host-disabled/v1\ncontrol.example.org\nhost hst_1\nkey " KEY "\n",
+		/* Another note of the same authority is none of these. */
+		ASSIGNED("hst_1", "1", ONE),
+	};
+	struct signer key = signer_of("control.example.org", 1), stranger = signer_of("control.example.org", 2);
+	struct signer other = signer_of("other.example.org", 1);
+
+	assert_int_equal(read_disabled(DISABLED("hst_1", KEY), &key, &key), FEED_FINE);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(read_disabled(bad[i], &key, &key), FEED_MALFORMED);
+	assert_int_equal(read_assignment(DISABLED("hst_1", KEY), &key, &key), FEED_MALFORMED);
+	assert_int_equal(read_disabled(DISABLED("hst_1", KEY), &stranger, &key), FEED_UNSIGNED);
+	assert_int_equal(read_disabled(DISABLED("hst_1", KEY), &other, &other), FEED_OTHER_ORIGIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(head_is_read), cmocka_unit_test(head_faults),    cmocka_unit_test(head_bytes),
-		cmocka_unit_test(head_forms),   cmocka_unit_test(heads_follow),   cmocka_unit_test(trust_rotates),
-		cmocka_unit_test(trust_forms),  cmocka_unit_test(snapshot_notes), cmocka_unit_test(chain),
-		cmocka_unit_test(origins),      cmocka_unit_test(fault_words),    cmocka_unit_test(assignment_notes),
+		cmocka_unit_test(head_is_read),   cmocka_unit_test(head_faults),    cmocka_unit_test(head_bytes),
+		cmocka_unit_test(head_forms),     cmocka_unit_test(heads_follow),   cmocka_unit_test(trust_rotates),
+		cmocka_unit_test(trust_forms),    cmocka_unit_test(snapshot_notes), cmocka_unit_test(chain),
+		cmocka_unit_test(origins),        cmocka_unit_test(fault_words),    cmocka_unit_test(assignment_notes),
+		cmocka_unit_test(disabled_notes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
