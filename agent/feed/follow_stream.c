@@ -15,6 +15,7 @@
 #define NO_TIMEOUT UINT32_MAX
 #define NO_LIMIT UINT64_MAX
 #define POLL_SEC 25U
+#define POLL_FOR_HEAD_SEC 1U /* while we are not live: a head is wanted, whether or not there is news */
 #define FRUITLESS_MAX 3U
 #define POLLS_MAX 50U                      /* then a stream is tried again */
 #define POLL_LEAST_USEC (5 * USEC_PER_SEC) /* an answer without news before that: not what was asked for */
@@ -126,6 +127,12 @@ static void end_poll(struct follow *follow)
 		follow_connect_in(follow, 0);
 }
 
+/* Somebody was there: what did not get through to anybody says nothing of what streams come through. */
+static bool was_answered(enum http_fault fault)
+{
+	return fault == HTTP_FINE || fault == HTTP_CUT || fault == HTTP_OTHER;
+}
+
 /* The stream ended, by the control plane or on the way. */
 static void end_stream(struct follow *follow, const struct http_answer *answer)
 {
@@ -141,7 +148,7 @@ static void end_stream(struct follow *follow, const struct http_answer *answer)
 		follow_changed(follow);
 		return;
 	}
-	follow->fruitless = follow->heard ? 0 : follow->fruitless + 1;
+	follow->fruitless = follow->heard ? 0 : follow->fruitless + was_answered(answer->fault);
 	if (follow->fruitless >= FRUITLESS_MAX) {
 		follow->polling = true;
 		follow->polls = 0;
@@ -197,7 +204,8 @@ void follow_stream(struct follow *follow)
 	r = follow_url(follow, url, "events?epoch=%" PRIu64 "&after=%" PRIu64, line->snapshot.epoch, line->revision);
 	if (r == 0 && follow->polling)
 		r = follow_url(follow, url, "events?epoch=%" PRIu64 "&after=%" PRIu64 "&once=%u", line->snapshot.epoch,
-			       line->revision, POLL_SEC);
+			       line->revision,
+			       follow->state == FEED_LIVE && !follow->next ? POLL_SEC : POLL_FOR_HEAD_SEC);
 	if (r < 0)
 		return;
 	sse_reader_init(&follow->sse, on_event, follow);

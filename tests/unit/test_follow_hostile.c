@@ -124,7 +124,7 @@ static void polls_without_news(void **state)
 	}
 	end_status(stream(w), 200);
 	await_request();
-	expect("events?epoch=1&after=1&once=25");
+	expect("events?epoch=1&after=1&once=1");
 	issued = wall_now;
 	send_head(w, issued);
 	end_status(stream(w), 200);
