@@ -85,6 +85,10 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(AGENT_LIBS) -lmicrohttpd $(UNIT_LIBS) -ldl
 # It brings the feeds' thread and HTTP, of which test_follow*.c have their own.
 $(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(O)/tests/unit/feeds_rig.o
+# These move the clock on, and have requests time out sooner.
+FLOW_TESTS := $(filter $(O)/tests/unit/test_oidc_flow%,$(UNIT_BIN))
+$(FLOW_TESTS): $(O)/tests/unit/flow_rig.o
+$(FLOW_TESTS): UNIT_LDFLAGS += -Wl,--wrap=clock_boottime_usec,--wrap=http_start
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # These load the built module into the real libpam, with a getpwnam_r and getuid of their own.
