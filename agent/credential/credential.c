@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "credential/bearer.h"
 #include "credential/code.h"
 #include "credential/token.h"
 #include "crypto/api_key.h"
@@ -35,9 +36,10 @@ static bool is_anything(const char *text, size_t length)
 
 _Static_assert(8 + 4 + API_KEY_ID_CHARS < CREDENTIAL_NAME_SIZE && 4 + API_KEY_ID_CHARS <= ID_MAX_BYTES, "names fit");
 
-static void check_api_key(const struct directory *d, const char *text, size_t length, int64_t now,
+static void check_api_key(const struct credential_context *context, const char *text, size_t length,
 			  struct credential_result *ret)
 {
+	const struct directory *d = context->d;
 	static const uint8_t nobodys[SHA256_BYTES]; /* a digest of zeros: nothing known hashes to it */
 	uint8_t shown[SHA256_BYTES];
 	struct api_key_parts parts;
@@ -75,19 +77,27 @@ static void check_api_key(const struct directory *d, const char *text, size_t le
 		return;
 	}
 	ret->user = user;
-	ret->reason = policy_key_in_force(ret->key, now);
+	ret->reason = policy_key_in_force(ret->key, context->now);
+}
+
+/* The control plane's, by keys of the feed; else an identity provider's. */
+static void check_token(const struct credential_context *context, const char *text, size_t length,
+			struct credential_result *ret)
+{
+	if (!token_check(context->d, text, length, context->now, ret))
+		(void)bearer_check(context, text, length, ret);
 }
 
 static const struct credential_kind {
 	const char *word;
 	bool (*has_shape)(const char *text, size_t length); /* asked in the order of the table */
 	/* NULL: recognised, not taken on this host */
-	void (*check)(const struct directory *d, const char *text, size_t length, int64_t now,
+	void (*check)(const struct credential_context *context, const char *text, size_t length,
 		      struct credential_result *ret);
 	const char *hint;
 } kinds[CREDENTIAL_TYPE_COUNT] = {
 	[CREDENTIAL_API_KEY] = {"api-key", is_api_key, check_api_key, NULL},
-	[CREDENTIAL_TOKEN] = {"token", jwt_has_shape, token_check, NULL},
+	[CREDENTIAL_TOKEN] = {"token", jwt_has_shape, check_token, NULL},
 	[CREDENTIAL_CODE] = {"code", code_has_shape, NULL, NULL},
 	[CREDENTIAL_SSO] = {"sso", is_empty, NULL,
 			    "this host does not offer single sign-on; give an API key (it begins with tnt_)"},
@@ -100,7 +110,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-void credential_check(const struct directory *d, const char *text, size_t length, int64_t now,
+void credential_check(const struct credential_context *context, const char *text, size_t length,
 		      struct credential_result *ret)
 {
 	unsigned type = 0;
@@ -119,7 +129,7 @@ void credential_check(const struct directory *d, const char *text, size_t length
 	ret->type = type;
 	memcpy(ret->name, kinds[type].word, strlen(kinds[type].word)); /* the rest is zero */
 	if (kinds[type].check)
-		kinds[type].check(d, text, length, now, ret);
+		kinds[type].check(context, text, length, ret);
 }
 
 const char *credential_hint(enum credential_type type)

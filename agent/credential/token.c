@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "jose/jwt.h"
 
-_Static_assert(CREDENTIAL_TOKEN_ID_SIZE == JWT_ID_MAX, "any jti fits");
+_Static_assert(CREDENTIAL_TOKEN_ID_SIZE >= JWT_ID_MAX, "any jti fits");
 _Static_assert(sizeof("token:") + JWT_ID_MAX <= CREDENTIAL_NAME_SIZE, "names fit");
 
 #define LIFETIME_MOST 86400 /* what a control plane may give; a longer one is a mistake or a forgery */
@@ -57,7 +57,7 @@ static bool says(const json_t *claims, const char *name, const char *wanted)
 	return text_equal(json_string_value(json_object_get(claims, name)), wanted);
 }
 
-void token_check(const struct directory *d, const char *text, size_t length, int64_t now, struct credential_result *ret)
+bool token_check(const struct directory *d, const char *text, size_t length, int64_t now, struct credential_result *ret)
 {
 	_cleanup_(json_decrefp) json_t *claims = NULL;
 	const struct token_key_record *record = NULL;
@@ -70,11 +70,13 @@ void token_check(const struct directory *d, const char *text, size_t length, int
 
 	ret->reason = REASON_TOKEN_WRONG;
 	if (jwt_peek(text, length, &claimed) < 0)
-		return;
+		return false;
 	user = directory_user(d, claimed.subject);
 	record = user ? directory_token_key(d, user->tenant_id, claimed.kid) : NULL;
-	if (!record || (record->not_after && now >= record->not_after))
-		return;
+	if (!record)
+		return false;
+	if (record->not_after && now >= record->not_after)
+		return true;
 	(void)snprintf(key.kid, sizeof(key.kid), "%s", record->id);
 	memcpy(key.x, record->x, sizeof(key.x));
 	memcpy(key.y, record->y, sizeof(key.y));
@@ -82,14 +84,16 @@ void token_check(const struct directory *d, const char *text, size_t length, int
 	fault = jwt_verify(text, length, &rules, &claims);
 	if (fault != JWT_FINE) {
 		ret->reason = reason_of(fault);
-		return;
+		ret->detail = jwt_fault_word(fault);
+		return true;
 	}
 	if (!says(claims, "sub", user->id) || !says(claims, "tenant", user->tenant_id) || !says(claims, "kind", "user"))
-		return;
+		return true;
 	(void)snprintf(ret->token.id, sizeof(ret->token.id), "%s", json_string_value(json_object_get(claims, "jti")));
 	ret->token.issued = json_integer_value(json_object_get(claims, "iat"));
 	ret->token.expires = json_integer_value(json_object_get(claims, "exp"));
-	(void)snprintf(ret->name, sizeof(ret->name), "token:%s", ret->token.id);
+	(void)snprintf(ret->name, sizeof(ret->name), "token:%.*s", (int)JWT_ID_MAX, ret->token.id);
 	ret->user = user;
 	ret->reason = token_in_force(d, user, &ret->token, now);
+	return true;
 }

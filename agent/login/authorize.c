@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "credential/bearer.h"
 #include "credential/token.h"
 #include "login/flow.h"
 #include "login/question.h"
@@ -58,6 +59,18 @@ static void find_mistake(struct stage *s)
 					s->mistaken, sizeof(s->mistaken));
 }
 
+static enum reason token_stands(const struct login_book *book, const struct stage *s,
+				const struct credential_token *token)
+{
+	struct credential_providers providers;
+	struct credential_context context = login_credentials(book, s->d, s->now, &providers);
+	enum reason reason = token_in_force(s->d, s->user, token, s->now);
+
+	if (reason == REASON_ALLOWED && *token->idp_id)
+		reason = bearer_stands(&context, s->user, token);
+	return reason;
+}
+
 /* The login that the token names: whose it is, and that its key, or access token, still stands. */
 static enum reason check_token(struct login_book *book, struct stage *s, uint64_t now_usec,
 			       struct login_verdict *verdict)
@@ -75,7 +88,7 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	if (entry->identity)
 		return login_identity_stands(book, s->d, s->user, entry->identity);
 	if (*entry->access.id)
-		return token_in_force(s->d, s->user, &entry->access, s->now);
+		return token_stands(book, s, &entry->access);
 	s->key = directory_key(s->d, entry->key_id);
 	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0 ||
 	    !text_equal(s->key->user_id, entry->user_id)) {

@@ -43,6 +43,9 @@ struct login_entry {
 	int64_t valid_from;
 };
 
+/* What credentials are checked with; valid as long as `room`. */
+struct credential_context login_credentials(const struct login_book *book, const struct directory *d, int64_t realtime,
+					    struct credential_providers *room);
 struct codes;
 struct codes *login_book_codes(struct login_book *book);
 struct throttle *login_book_throttle(struct login_book *book);

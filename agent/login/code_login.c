@@ -39,7 +39,7 @@ const char *login_code_check(struct login_book *book, const struct directory *d,
 		(void)snprintf(result->name, sizeof(result->name), "%s", used.name);
 	/* It goes on as what it came from: the account stage asks that key's scope about this place. */
 	if (outcome == CODE_RIGHT && *used.origin &&
-	    credential_stands(d, user, used.origin, realtime, &result->key) != REASON_ALLOWED)
+	    credential_stands(book, d, user, used.origin, realtime, &result->key) != REASON_ALLOWED)
 		outcome = CODE_ENDED;
 	*ret_detail = code_outcome_text(outcome);
 	result->reason = outcome == CODE_RIGHT    ? REASON_ALLOWED
@@ -58,8 +58,8 @@ static void refuse(struct code_verdict *verdict, enum reason reason, const char 
 
 /* Of whom nobody trusts with others' codes: they must be here by something that is worth more than a code. A process
  * that is in no session (cron, a lingering service, a tmux that outlived its session) may be anything. */
-static bool may_from_here(const struct directory *d, const struct code_request *request, int64_t realtime,
-			  struct code_verdict *verdict)
+static bool may_from_here(const struct login_book *book, const struct directory *d, const struct code_request *request,
+			  int64_t realtime, struct code_verdict *verdict)
 {
 	const char *credential = request->session_credential;
 	const struct key_record *key;
@@ -72,7 +72,7 @@ static bool may_from_here(const struct directory *d, const struct code_request *
 		       "this session itself began with a one-time code; sign in otherwise to make another");
 		return false;
 	}
-	reason = credential ? credential_stands(d, request->user, credential, realtime, &key)
+	reason = credential ? credential_stands(book, d, request->user, credential, realtime, &key)
 			    : REASON_CREDENTIAL_UNSUPPORTED;
 	if (reason == REASON_CREDENTIAL_UNSUPPORTED)
 		refuse(verdict, REASON_NOT_PERMITTED,
@@ -121,7 +121,7 @@ void login_make_code(struct login_book *book, const struct directory *d, const s
 		refuse(&verdict, REASON_CREDENTIAL_UNSUPPORTED, NOT_FOR_SUDO);
 	else if (decision.reason != REASON_ALLOWED)
 		refuse(&verdict, decision.reason, NULL);
-	else if (may_from_here(d, request, realtime, &verdict)) {
+	else if (may_from_here(book, d, request, realtime, &verdict)) {
 		r = codes_make(login_book_codes(book), request->user, request->service,
 			       request->trusted ? "" : request->session_credential, now_usec + request->lifetime_usec,
 			       now_usec, &verdict.made);

@@ -100,6 +100,7 @@ static enum reason shown_reason(enum reason reason)
 	case REASON_TOKEN_NOT_YET:
 	case REASON_TOKEN_EXPIRED:
 	case REASON_TOKEN_REVOKED:
+	case REASON_SSO_NOT_BOUND:
 		return REASON_TOKEN_WRONG;
 	default:
 		return reason;
@@ -306,6 +307,8 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	struct audit_event event;
 	uint64_t answer_hash;
 	const char *own_text = NULL, *own_detail = NULL;
+	struct credential_providers providers;
+	struct credential_context context;
 	enum reason scope;
 	char detail[96];
 
@@ -343,16 +346,20 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		*ret = reply;
 		return;
 	}
-	credential_check(d, secret, length, realtime, &result);
+	context = login_credentials(book, d, realtime, &providers);
+	credential_check(&context, secret, length, &result);
+	own_detail = result.detail;
 	if (result.type == CREDENTIAL_CODE)
 		own_text = login_code_check(book, d, user, entry->service, secret, length, now_usec, realtime, &result,
 					    &own_detail);
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
 		result.reason = result.key ? REASON_KEY_OTHER_USER : REASON_TOKEN_WRONG;
-	if (result.reason == REASON_BROKEN) {
-		login_write_refusal(book, d, &origin, user, rule, REASON_BROKEN, result.name, NULL);
+	if (reason_is_broken(result.reason)) {
+		login_write_refusal(book, d, &origin, user, rule, result.reason, result.name, own_detail);
 		login_book_remove(book, entry);
 		login_reply_broken(ret);
+		ret->reason = result.reason;
+		snprintf(ret->text, sizeof(ret->text), "%s", reason_text(result.reason));
 		return;
 	}
 	reply.delay_usec = state.delay_usec;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "login/flow.h"
 #include "login/ssh_proof.h"
 
 static enum reason key_stands(const struct directory *d, const struct user_record *user, const char *id, int64_t now,
@@ -28,8 +29,29 @@ static enum reason token_stands(const struct directory *d, const struct user_rec
 	return revocation && revocation->of == REVOCATION_TOKEN ? REASON_TOKEN_REVOKED : REASON_ALLOWED;
 }
 
-enum reason credential_stands(const struct directory *d, const struct user_record *user, const char *name, int64_t now,
-			      const struct key_record **ret_key)
+/* The provider is there, and the person known to it, though by what is not kept with the session. */
+static enum reason identity_stands(const struct login_book *book, const struct directory *d,
+				   const struct user_record *user, const char *idp_id)
+{
+	const struct login_sso *sso = login_book_sso(book);
+	const struct idp_record *idp;
+	uint32_t cursor = 0;
+
+	do
+		idp = directory_idps(d, user->tenant_id, &cursor);
+	while (idp && !text_equal(idp->id, idp_id));
+	if (!sso || !idp)
+		return REASON_SSO_NOT_OFFERED;
+	if (idp->kind == IDP_TENANTD)
+		return REASON_ALLOWED;
+	for (uint32_t i = 0; i < user->identity_count; i++)
+		if (text_equal(user->identities[i].issuer, idp->issuer))
+			return REASON_ALLOWED;
+	return sso->remembered(sso->context, user->id, idp->issuer) ? REASON_ALLOWED : REASON_SSO_NOT_BOUND;
+}
+
+enum reason credential_stands(const struct login_book *book, const struct directory *d, const struct user_record *user,
+			      const char *name, int64_t now, const struct key_record **ret_key)
 {
 	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
 
@@ -42,5 +64,7 @@ enum reason credential_stands(const struct directory *d, const struct user_recor
 		return token_stands(d, user, name + strlen("token:"));
 	if (text_starts(name, "ssh-key:"))
 		return ssh_proof_stands(tenant, user, name);
+	if (text_starts(name, "sso:"))
+		return identity_stands(book, d, user, name + strlen("sso:"));
 	return REASON_CREDENTIAL_UNSUPPORTED;
 }

@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 #include "directory/directory.h"
+#include "login/login.h"
 #include "policy/policy.h"
 
-/* `name` as in a session's `credential`: "api-key:key_…", "token:<jti>", "ssh-key:SHA256:…". REASON_ALLOWED, and the
- * key where it is one, whose scope goes on counting; REASON_CREDENTIAL_UNSUPPORTED: nothing that counts any further
- * (none at all, a one-time code); or why it does not stand any more. */
-enum reason credential_stands(const struct directory *d, const struct user_record *user, const char *name, int64_t now,
-			      const struct key_record **ret_key);
+/* `name` as in a session's `credential`: "api-key:key_…", "token:<jti>", "ssh-key:SHA256:…", "sso:idp_…".
+ * REASON_ALLOWED, and the key where it is one, whose scope goes on counting; REASON_CREDENTIAL_UNSUPPORTED: nothing
+ * that counts any further (none at all, a one-time code); or why it does not stand any more. */
+enum reason credential_stands(const struct login_book *book, const struct directory *d, const struct user_record *user,
+			      const char *name, int64_t now, const struct key_record **ret_key);

@@ -56,7 +56,7 @@ static void decide(struct login_book *book, const struct directory *d, const str
  * neither service nor source, which they could invent without end (each a group of its own in the audit). What
  * else they show is a refused call, which the caller of this file counts. */
 static void write_use(struct login_book *book, const struct directory *d, const struct credential_check *check,
-		      const struct credential_verdict *verdict, const char *credential)
+		      const struct credential_verdict *verdict, const char *credential, const char *detail)
 {
 	bool trusted = check->trusted;
 	struct login_origin origin = {.user = "",
@@ -72,6 +72,7 @@ static void write_use(struct login_book *book, const struct directory *d, const 
 	event.reason = verdict->reason;
 	event.action = check->action;
 	event.credential = credential;
+	event.detail = detail;
 	event.project = verdict->project ? verdict->project->slug : check->project;
 	event.role = verdict->role;
 	event.stale = verdict->stale;
@@ -90,6 +91,8 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 	struct throttle *throttle = login_book_throttle(book);
 	struct credential_result result = {.reason = REASON_BROKEN};
 	struct throttle_state state = {0};
+	struct credential_providers providers;
+	struct credential_context context;
 
 	if (!d) {
 		*ret = verdict;
@@ -97,7 +100,8 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 	}
 	/* A right key passes whatever failed before it: many clients may share one address (a proxy, NAT), or have
 	 * none, and one who guesses must not shut out the others. Only what fails is answered with the wait. */
-	credential_check(d, check->credential, check->length, realtime, &result);
+	context = login_credentials(book, d, realtime, &providers);
+	credential_check(&context, check->credential, check->length, &result);
 	verdict.reason = result.reason;
 	/* To check a one-time code is to use it up, and a service would have a yes that nobody else can repeat: where
 	 * somebody signs in by it, that is a matter between them and PAM. It was not looked at. */
@@ -109,7 +113,7 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 		verdict.key = result.key;
 		verdict.tenant = directory_tenant(d, result.user->tenant_id);
 		decide(book, d, check, now_usec, realtime, &verdict);
-	} else if (result.reason != REASON_BROKEN) {
+	} else if (!reason_is_broken(result.reason)) {
 		throttle_ask(throttle, &key, now_usec, &state);
 		if (state.wait_usec > 0)
 			verdict.reason = REASON_TOO_MANY_ATTEMPTS;
@@ -118,8 +122,8 @@ void credential_verify(struct login_book *book, const struct directory *d, const
 	}
 	/* One event for each waiting time. */
 	if (verdict.reason != REASON_TOO_MANY_ATTEMPTS)
-		write_use(book, d, check, &verdict, result.name);
+		write_use(book, d, check, &verdict, result.name, result.detail);
 	else if (state.first)
-		write_use(book, d, check, &verdict, NULL);
+		write_use(book, d, check, &verdict, NULL, NULL);
 	*ret = verdict;
 }

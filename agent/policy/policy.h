@@ -57,6 +57,7 @@ enum reason {
 	REASON_LOGIN_EXPIRED, /* the login id is too old or of somebody else */
 	REASON_NOT_PERMITTED, /* the caller may not ask this */
 	/* These are no denials: we could not decide (reason_is_broken). */
+	REASON_TOKEN_UNDECIDED, /* an identity provider's token, whose keys are on their way */
 	REASON_SSO_UNREACHABLE, /* the provider does not answer, or not so that it can be read */
 	REASON_SSO_REFUSED,     /* the provider does not know this client any more, or what it is set up for */
 	REASON_STALE, /* the control plane is out of reach, and the tenant's policy does not allow this role meanwhile

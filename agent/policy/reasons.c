@@ -80,6 +80,10 @@ static const struct reason_row {
 				      "you have as many sessions here as your organisation allows; end one first"},
 	[REASON_LOGIN_EXPIRED] = {"login-expired", "this sign-in is no longer valid; sign in again"},
 	[REASON_NOT_PERMITTED] = {"not-permitted", "you may not ask this"},
+	[REASON_TOKEN_UNDECIDED] =
+		{"token-undecided",
+		 "the keys of your identity provider are being fetched, so nothing could be decided; "
+		 "try again in a moment"},
 	[REASON_SSO_UNREACHABLE] =
 		{"sso-unreachable",
 		 "your identity provider cannot be reached, so nothing could be decided; try again, or "
@@ -109,6 +113,6 @@ const char *reason_text(enum reason reason)
 
 bool reason_is_broken(enum reason reason)
 {
-	return reason == REASON_BROKEN || reason == REASON_STALE || reason == REASON_SSO_UNREACHABLE ||
-	       reason == REASON_SSO_REFUSED || (unsigned)reason >= REASON_COUNT;
+	return reason == REASON_BROKEN || reason == REASON_STALE || reason == REASON_TOKEN_UNDECIDED ||
+	       reason == REASON_SSO_UNREACHABLE || reason == REASON_SSO_REFUSED || (unsigned)reason >= REASON_COUNT;
 }

@@ -387,7 +387,7 @@ static void ends_with_the_key_it_came_from(void **state)
 static void has_the_scope_of_its_key(void **state)
 {
 	struct fixture_key scoped = fixture_key(API_KEY_PERSON, "usr_alice", "scoped", "scopes: {services: [sshd]}");
-	struct login_origin hub = at("jupyterhub", "alice"), ssh = at("sshd", "alice");
+	struct login_origin ssh = at("sshd", "alice");
 	struct code_verdict verdict;
 	struct login_reply reply;
 
@@ -395,8 +395,8 @@ static void has_the_scope_of_its_key(void **state)
 	d = load(scoped.yaml);
 	verdict = ask("alice", "", by_key(&scoped));
 	reply = type_in("jupyterhub", "alice", verdict.made.text);
-	assert_int_equal(reply.step, LOGIN_ALLOWED); /* it is her, and that is all that was asked */
-	assert_int_equal(authorize(&hub, reply.token, "").reason, REASON_KEY_SCOPE_SERVICE);
+	assert_int_equal(reply.step, LOGIN_DENIED);
+	assert_int_equal(reply.reason, REASON_KEY_SCOPE_SERVICE);
 	verdict = ask("alice", "", by_key(&scoped));
 	reply = type_in("sshd", "alice", verdict.made.text);
 	assert_int_equal(authorize(&ssh, reply.token, "").reason, REASON_ALLOWED);

@@ -92,7 +92,7 @@ static enum reason check_at(const struct jwt_private *key, const char *type, con
 	if (name)
 		json_object_set_new(claims, name, value);
 	assert_result(jwt_sign(key, type, claims, &token), 0);
-	credential_check(d, token.data, token.length, now, ret);
+	credential_check(&(struct credential_context){.d = d, .now = now}, token.data, token.length, ret);
 	assert_int_equal(ret->type, CREDENTIAL_TOKEN);
 	assert_null(ret->key);
 	buffer_finish(&token);
@@ -152,16 +152,16 @@ static void wrong(void **state)
 
 		forge(token, good_header, claims);
 		length = strlen(token);
-		credential_check(d, token, length, NOW, &result);
+		credential_check(&(struct credential_context){.d = d, .now = NOW}, token, length, &result);
 		assert_int_equal(result.reason, REASON_ALLOWED);
 		for (size_t i = 0; i < length; i++) {
 			char before = token[i];
 
 			token[i] = before == 'A' ? 'B' : 'A';
-			credential_check(d, token, length, NOW, &result);
+			credential_check(&(struct credential_context){.d = d, .now = NOW}, token, length, &result);
 			assert_int_not_equal(result.reason, REASON_ALLOWED);
 			token[i] = before;
-			credential_check(d, token, i, NOW, &result);
+			credential_check(&(struct credential_context){.d = d, .now = NOW}, token, i, &result);
 			assert_int_not_equal(result.reason, REASON_ALLOWED);
 		}
 	}
@@ -183,7 +183,7 @@ static void tenants_apart(void **state)
 		struct buffer token = BUFFER_INIT;
 
 		assert_result(jwt_sign(&others, "at+jwt", claims, &token), 0);
-		credential_check(d, token.data, token.length, NOW, &result);
+		credential_check(&(struct credential_context){.d = d, .now = NOW}, token.data, token.length, &result);
 		assert_int_equal(result.reason, own ? REASON_ALLOWED : REASON_TOKEN_WRONG);
 		buffer_finish(&token);
 		json_decref(claims);

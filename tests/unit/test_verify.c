@@ -298,7 +298,8 @@ static void shapes(void **state)
 	struct credential_result result;
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		credential_check(d, table[i].text, strlen(table[i].text), FIXTURE_NOW, &result);
+		credential_check(&(struct credential_context){.d = d, .now = FIXTURE_NOW}, table[i].text,
+				 strlen(table[i].text), &result);
 		if (result.type != table[i].type)
 			fail_msg("\"%s\" is a %s", table[i].text, result.name);
 		assert_int_not_equal(result.reason, REASON_ALLOWED);
@@ -311,7 +312,7 @@ static void shapes(void **state)
 
 	memcpy(cut, alices.text, sizeof(alices.text));
 	memcpy(cut + sizeof(alices.text), "abc", 4);
-	credential_check(d, cut, sizeof(cut), FIXTURE_NOW, &result);
+	credential_check(&(struct credential_context){.d = d, .now = FIXTURE_NOW}, cut, sizeof(cut), &result);
 	assert_int_not_equal(result.reason, REASON_ALLOWED);
 	assert_null(credential_hint(CREDENTIAL_API_KEY));
 	assert_null(credential_hint(CREDENTIAL_TYPE_COUNT));
@@ -327,13 +328,13 @@ static void near_misses(void **state)
 	for (size_t i = 0; i < length; i++) {
 		memcpy(text, alices.text, sizeof(text));
 		text[i] = text[i] == 'x' ? 'y' : 'x';
-		credential_check(d, text, length, FIXTURE_NOW, &result);
+		credential_check(&(struct credential_context){.d = d, .now = FIXTURE_NOW}, text, length, &result);
 		assert_int_not_equal(result.reason, REASON_ALLOWED);
 		assert_null(result.user);
-		credential_check(d, alices.text, i, FIXTURE_NOW, &result);
+		credential_check(&(struct credential_context){.d = d, .now = FIXTURE_NOW}, alices.text, i, &result);
 		assert_int_not_equal(result.reason, REASON_ALLOWED);
 	}
-	credential_check(d, alices.text, length, FIXTURE_NOW, &result);
+	credential_check(&(struct credential_context){.d = d, .now = FIXTURE_NOW}, alices.text, length, &result);
 	assert_int_equal(result.reason, REASON_ALLOWED);
 	assert_string_equal(result.user->id, "usr_alice");
 	assert_null(strstr(result.name, alices.text + 24)); /* the name holds the public part only */
