@@ -16,7 +16,7 @@
 
 static const struct ctl_verb verbs[] = {
 	{"check", directory_check_verb, "is the directory in order?"},
-	{"show", directory_show_verb, "list tenants, projects, users, members, keys or hosts"},
+	{"show", directory_show_verb, "list tenants, projects, users, members, keys, hosts, providers or identities"},
 	{"init", directory_init_verb, "make an empty directory file"},
 	{"add-tenant", directory_add_tenant_verb, "a tenant, with a free block of ids"},
 	{"add-project", directory_add_project_verb, "a project of a tenant"},
@@ -31,6 +31,12 @@ static const struct ctl_verb verbs[] = {
 	{"add-host", directory_add_host_verb, "let hosts serve a project"},
 	{"add-host-rule", directory_add_host_verb, "the same as add-host"},
 	{"remove-host", directory_remove_host_verb, "let hosts serve a project no more"},
+	{"add-provider", directory_add_provider_verb, "an identity provider, for single sign-on"},
+	{"set-provider", directory_set_provider_verb, "change parts of a provider"},
+	{"remove-provider", directory_remove_provider_verb, "let nobody sign in by a provider any more"},
+	{"bind", directory_bind_verb, "list an identity at a provider as a user's"},
+	{"unbind", directory_unbind_verb, "take identities from a user"},
+	{"set-sudo", directory_set_sudo_verb, "what sudo wants to see of a tenant's people"},
 };
 
 static const char intro[] =
@@ -148,6 +154,14 @@ static bool same_file(const char *path, const char *name)
 	const char *slash = strrchr(path, '/');
 
 	return strcmp(path, name) == 0 || (slash && strcmp(slash + 1, name) == 0);
+}
+
+const char *dir_path_of(const struct dir *dir, const char *in)
+{
+	for (uint32_t file = 0; file < dir->file_count; file++)
+		if (same_file(directory_files_path(dir->files, file), in))
+			return directory_files_path(dir->files, file);
+	return "";
 }
 
 int dir_append(struct dir *dir, enum record_kind kind, const void *record, enum record_kind beside_kind,

@@ -34,6 +34,7 @@ int dir_append(struct dir *dir, enum record_kind kind, const void *record, enum 
 int dir_update(struct dir *dir, enum record_kind kind, const void *old, const void *now);
 int dir_remove(struct dir *dir, enum record_kind kind, const void *old);
 const char *dir_file_of(const struct dir *dir, enum record_kind kind, const void *record);
+const char *dir_path_of(const struct dir *dir, const char *in); /* of a file that --in names; "" */
 
 /* Look-ups by what people type: login, slug ("acme/vision") or id. NULL: told, return CTL_NO. */
 const struct tenant_record *dir_tenant(struct dir *dir, const char *name);
@@ -71,3 +72,9 @@ int directory_rotate_key_verb(struct ctl *ctl, int argc, char **argv);
 int directory_revoke_key_verb(struct ctl *ctl, int argc, char **argv);
 int directory_add_host_verb(struct ctl *ctl, int argc, char **argv);
 int directory_remove_host_verb(struct ctl *ctl, int argc, char **argv);
+int directory_add_provider_verb(struct ctl *ctl, int argc, char **argv);
+int directory_set_provider_verb(struct ctl *ctl, int argc, char **argv);
+int directory_remove_provider_verb(struct ctl *ctl, int argc, char **argv);
+int directory_bind_verb(struct ctl *ctl, int argc, char **argv);
+int directory_unbind_verb(struct ctl *ctl, int argc, char **argv);
+int directory_set_sudo_verb(struct ctl *ctl, int argc, char **argv);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "ctl/directory.h"
+#include "records/values.h"
 #include "json/json_write.h"
 
 int directory_check_verb(struct ctl *ctl, int argc, char **argv)
@@ -264,6 +265,37 @@ static void show_hosts(struct listing *list)
 	}
 }
 
+/* Nothing secret: only how the client proves itself. */
+static void show_providers(struct listing *list)
+{
+	uint32_t cursor = 0;
+
+	for (const struct idp_record *idp; (idp = directory_next_idp(list->dir->d, &cursor));) {
+		if (!of_tenant(list, idp->tenant_id))
+			continue;
+		cell(list, idp->id);
+		cell(list, slug_of(list, idp->tenant_id));
+		cell(list, idp->name);
+		cell(list, value_idp_kind_words[idp->kind]);
+		cell(list, idp->issuer);
+		cell(list, value_client_auth_words[idp->client_auth]);
+		cell(list, value_bind_words[idp->bind]);
+		cell(list, idp->preferred ? "yes" : "");
+	}
+}
+
+static void show_identities(struct listing *list)
+{
+	uint32_t cursor = 0;
+
+	for (const struct user_record *user; (user = directory_next_user(list->dir->d, &cursor));)
+		for (uint32_t i = 0; of_tenant(list, user->tenant_id) && i < user->identity_count; i++) {
+			cell(list, user->login);
+			cell(list, user->identities[i].issuer);
+			cell(list, user->identities[i].subject);
+		}
+}
+
 static const struct {
 	const char *what;
 	void (*show)(struct listing *list);
@@ -293,13 +325,19 @@ static const struct {
 	 5,
 	 {"HOSTS", "PROJECT", "LOGIN", "SUDO", "SERVICES"},
 	 {"name", "project", "login", "sudo", "services"}},
+	{"providers",
+	 show_providers,
+	 8,
+	 {"PROVIDER", "TENANT", "NAME", "KIND", "ISSUER", "CLIENT AUTH", "BIND", "PREFERRED"},
+	 {"id", "tenant", "name", "kind", "issuer", "client_auth", "bind", "preferred"}},
+	{"identities", show_identities, 3, {"LOGIN", "ISSUER", "SUBJECT"}, {"login", "issuer", "subject"}},
 };
 
 int directory_show_verb(struct ctl *ctl, int argc, char **argv)
 {
-	static const char text[] = "Lists the directory's records: tenants, projects, users (default), members, keys "
-				   "or hosts. Verifiers and\n"
-				   "SSH keys are left out.\n"
+	static const char text[] = "Lists the directory's records: tenants, projects, users (default), members, keys, "
+				   "hosts, providers or\n"
+				   "identities. Verifiers, SSH keys and providers' secrets are left out.\n"
 				   "\nExamples:\n"
 				   "  tenantctl directory show\n"
 				   "  tenantctl directory show keys --tenant acme\n"
@@ -307,7 +345,8 @@ int directory_show_verb(struct ctl *ctl, int argc, char **argv)
 	const char *tenant = NULL, *what = "users";
 	const struct ctl_option options[] = {{"tenant", "TENANT", "only this tenant's", .value = &tenant}};
 	const struct ctl_command command = {.name = "directory show",
-					    .usage = "[tenants|projects|users|members|keys|hosts] [--tenant TENANT]",
+					    .usage = "[tenants|projects|users|members|keys|hosts|providers|identities] "
+						     "[--tenant TENANT]",
 					    .text = text,
 					    .uses = CTL_USES_FILE,
 					    .options = options,
@@ -327,7 +366,9 @@ int directory_show_verb(struct ctl *ctl, int argc, char **argv)
 		which++;
 	if (which == ARRAY_LEN(listings))
 		return ctl_fail(ctl, CTL_USAGE,
-				"show what? tenants, projects, users, members, keys or hosts, not \"%s\"", what);
+				"show what? tenants, projects, users, members, keys, hosts, providers or identities, "
+				"not \"%s\"",
+				what);
 	code = dir_open(ctl, false, &dir);
 	if (code >= 0)
 		return code;

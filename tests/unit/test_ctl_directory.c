@@ -202,6 +202,51 @@ static const struct {
 	{"add-key alice --action dataset.wrote", 1, NULL},
 	{"add-key alice --project beta/main", 1, NULL},
 	{"add-key alice --from 10.0.0.0/33", 2, NULL},
+	{"show providers", 0, NULL},
+	{"show identities --tenant acme --json", 0, NULL},
+	{"add-provider acme oidc --issuer https://i.example --client-id c --amr mfa,hwk --id idp_x", 0,
+	 "  - {id: idp_x, tenant: ten_acme, kind: oidc, issuer: \"https://i.example\", client_id: c, amr: [mfa, "
+	 "hwk]}\n"},
+	{"add-provider acme oidc --issuer https://i.example --client-id c --id idp_x", 1, NULL},
+	{"add-provider acme oidc --issuer https://i.example --client-id c --id idp_x --if-absent", 0, NULL},
+	{"add-provider acme oidc --client-id c", 2, NULL},
+	{"add-provider acme oidc --issuer http://i.example --client-id c", 2, NULL},
+	{"add-provider acme google", 2, NULL},
+	{"add-provider acme gogle --client-id c", 2, NULL},
+	{"add-provider nobody google --client-id c", 1, NULL},
+	{"add-provider acme google --client-id c --client-auth client_secret_post", 1, NULL},
+	{"add-provider acme google --client-id c --secret-file /nowhere", 3, NULL},
+	{"add-provider acme microsoft --client-id c --issuer https://login.microsoftonline.com/common/v2.0", 1, NULL},
+	{"add-provider acme github --client-id c --max-age 1h", 1, NULL},
+	{"add-provider acme tenantd --issuer https://c.example:8443 --id idp_c", 0, "client_id: ten_acme}\n"},
+	{"set-provider idp_x --bind verified_email", 1, NULL},
+	{"set-provider idp_x --bind verified_email --domains a.example --clear amr", 0,
+	 "client_id: c, domains: [a.example], bind: verified_email}\n"},
+	{"set-provider idp_x --bind verified_email", 0, NULL},
+	{"set-provider idp_x --clear everything", 2, NULL},
+	{"set-provider idp_none --clear amr", 1, NULL},
+	{"set-provider idp_x --preferred --clear bind,domains", 0, "client_id: c, preferred: true}\n"},
+	{"check", 0, NULL}, /* the other one is preferred no more */
+	{"bind alice idp_x 77", 0, "identities: [{issuer: \"https://i.example\", subject: \"77\"}]\n"},
+	{"bind alice https://i.example 77", 0, NULL},
+	{"bind bob idp_x 77", 1, NULL},
+	{"bind carol idp_x 77", 1, NULL}, /* another tenant's */
+	{"bind alice i.example 77", 1, NULL},
+	{"bind nobody idp_x 77", 1, NULL},
+	{"unbind alice idp_google", 0, NULL},
+	{"unbind alice idp_x 78", 0, NULL},
+	{"unbind alice idp_x 77", 0, "    ssh_keys: "},
+	{"unbind bob https://accounts.google.com", 0,
+	 "identities: [{issuer: \"https://login.acme.example/realms/staff\", subject: a3f1}]}\n"},
+	{"unbind bob", 0, "shell: /bin/sh}\n"},
+	{"set-sudo acme recent --within 5min", 0, "    sudo: {proof: recent, within: 5min}\n"},
+	{"set-sudo acme recent --within 5min", 0, NULL},
+	{"set-sudo acme none --within 5min", 2, NULL},
+	{"set-sudo acme sometimes", 2, NULL},
+	{"set-sudo acme recent --within 2d", 2, NULL},
+	{"set-sudo acme always", 0, "[\"mon-fri 08:00-18:00\"]}\n  - {id: ten_beta"},
+	{"remove-provider idp_x", 0, "providers:\n  # with a secret\n"},
+	{"remove-provider idp_x", 0, NULL},
 };
 
 static void test_verbs(void **state)
@@ -267,6 +312,37 @@ static void test_keys(void **state)
 
 	assert_int_equal(run_out("add-key acme-ci", out, sizeof(out)), 0);
 	assert_int_equal(strncmp(out, "tnt_sk_", 7), 0);
+	assert_in_order();
+}
+
+/* A secret comes from a file or standard input, goes into the file, and to no other place. */
+static void test_provider_secrets(void **state)
+{
+	char out[4096], words[256], secret_path[128];
+
+	snprintf(secret_path, sizeof(secret_path), "%s/secret", folder);
+	write_file(secret_path, "hunter2 and more\n");
+	snprintf(words, sizeof(words), "add-provider acme google --client-id c --id idp_x --json --secret-file %s",
+		 secret_path);
+	assert_int_equal(run_out(words, out, sizeof(out)), 0);
+	assert_null(strstr(out, "hunter2"));
+	assert_has("client_auth: client_secret_post, client_secret: hunter2 and more}\n");
+	for (unsigned json = 0; json < 2; json++) {
+		assert_int_equal(run_out(json ? "show providers --json" : "show providers", out, sizeof(out)), 0);
+		assert_non_null(strstr(out, "idp_x"));
+		assert_null(strstr(out, "hunter2"));
+		assert_null(strstr(out, "GOCSPX"));
+	}
+	write_file(secret_path, "hunter3\nhunter4");
+	snprintf(words, sizeof(words), "set-provider idp_x --json --secret-file %s", secret_path);
+	assert_int_equal(run_out(words, out, sizeof(out)), 2);
+	assert_null(strstr(out, "hunter"));
+	snprintf(words, sizeof(words), "set-provider idp_x --json --key-file %s", secret_path);
+	assert_int_equal(run_out(words, out, sizeof(out)), 2);
+	assert_null(strstr(out, "hunter"));
+	assert_has("client_secret: hunter2 and more}\n");
+	assert_int_equal(run("set-provider idp_x --clear secret"), 0);
+	assert_has("client_id: c}\n");
 	assert_in_order();
 }
 
@@ -388,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_verbs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_provider_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_in_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_concurrent, setup, teardown),
