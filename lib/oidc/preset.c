@@ -9,8 +9,8 @@
 
 static const struct oidc_preset presets[] = {
 	[IDP_OIDC] = {.scope = "openid email profile", .id_tokens = true, .extras = true, .proves_at_device = true},
-	/* Its device endpoint takes a client and a list of scopes, and few scopes; the secret goes to the token
-	   endpoint. */
+	/* Its device endpoint takes a client and a list of scopes, and few of those; the secret goes to the token
+	 * endpoint. */
 	[IDP_GOOGLE] = {.scope = "openid email profile", .id_tokens = true},
 	/* One may set the address of one's own account there, so email alone says nothing: xms_edov says that the
 	 * directory's administrators own its domain. */
@@ -19,7 +19,8 @@ static const struct oidc_preset presets[] = {
 			   .audience_is_token = true,
 			   .email_claim = "xms_edov"},
 	[IDP_GITHUB] = {.scope = "user:email"},
-	[IDP_TENANTD] = {.scope = "openid", .id_tokens = true, .extras = true, .proves_at_device = true},
+	[IDP_TENANTD] =
+		{.scope = "openid", .id_tokens = true, .extras = true, .proves_at_device = true, .needs_nonce = true},
 };
 
 const struct oidc_preset *oidc_preset(enum idp_kind kind)
