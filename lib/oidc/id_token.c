@@ -302,10 +302,15 @@ static enum token_fault check_at_hash(const json_t *claims, const struct id_toke
 /* ---- who it is --------------------------------------------------------------------------------- */
 static bool is_verified(const json_t *claims, const struct idp_record *idp, const char *email)
 {
-	const struct oidc_preset *preset = oidc_preset(idp->kind);
-	bool verified = json_is_true(json_object_get(claims, "email_verified")) ||
-			(preset->email_claim && json_is_true(json_object_get(claims, preset->email_claim)));
+	bool verified = json_is_true(json_object_get(claims, "email_verified"));
 
+	/* One may set the address of one's own account at Microsoft's, so an address alone says nothing there: this
+	 * says that the domain is the directory's own. They write it as true, and sometimes as "1". */
+	if (idp->kind == IDP_MICROSOFT && !verified) {
+		const json_t *owned = json_object_get(claims, "xms_edov");
+
+		verified = json_is_true(owned) || text_equal(json_string_value(owned), "1");
+	}
 	/* Anybody may make a Google account of an address elsewhere, and keep it when the address is somebody else's:
 	 * Google answers for those of Workspace and for its own. */
 	if (idp->kind == IDP_GOOGLE && verified) {

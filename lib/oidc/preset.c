@@ -12,12 +12,7 @@ static const struct oidc_preset presets[] = {
 	/* Its device endpoint takes a client and a list of scopes, and few of those; the secret goes to the token
 	 * endpoint. */
 	[IDP_GOOGLE] = {.scope = "openid email profile", .id_tokens = true},
-	/* One may set the address of one's own account there, so email alone says nothing: xms_edov says that the
-	 * directory's administrators own its domain. */
-	[IDP_MICROSOFT] = {.scope = "openid email profile",
-			   .id_tokens = true,
-			   .audience_is_token = true,
-			   .email_claim = "xms_edov"},
+	[IDP_MICROSOFT] = {.scope = "openid email profile", .id_tokens = true, .audience_is_token = true},
 	[IDP_GITHUB] = {.scope = "user:email"},
 	[IDP_TENANTD] =
 		{.scope = "openid", .id_tokens = true, .extras = true, .proves_at_device = true, .needs_nonce = true},

@@ -16,7 +16,6 @@ struct oidc_preset {
 	bool proves_at_device;  /* the client proves itself at the device endpoint, too, and not at the token's alone */
 	bool audience_is_token; /* assertions (RFC 7523) are for the token endpoint's address; else for the issuer */
 	bool needs_nonce;       /* its ID tokens repeat the nonce that was sent; others may leave it out */
-	const char *email_claim; /* says that the address is verified, beside "email_verified"; NULL */
 };
 const struct oidc_preset *oidc_preset(enum idp_kind kind);
 /* The directory's id in an issuer of Microsoft's: https://login.microsoftonline.com/<id>/v2.0 or the same of another of

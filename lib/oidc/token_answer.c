@@ -17,13 +17,10 @@ static const struct {
 	const char *word;
 	enum token_outcome outcome;
 } words[] = {
-	{"authorization_pending", TOKEN_PENDING},
-	{"slow_down", TOKEN_SLOW_DOWN},
-	{"access_denied", TOKEN_DENIED},
-	{"authorization_declined", TOKEN_DENIED}, /* Microsoft's */
-	{"expired_token", TOKEN_EXPIRED},
-	{"temporarily_unavailable", TOKEN_AGAIN},
-	{"server_error", TOKEN_AGAIN},
+	{"authorization_pending", TOKEN_PENDING}, {"slow_down", TOKEN_SLOW_DOWN},
+	{"access_denied", TOKEN_DENIED},          {"authorization_declined", TOKEN_DENIED}, /* Microsoft's */
+	{"expired_token", TOKEN_EXPIRED},         {"token_expired", TOKEN_EXPIRED},         /* GitHub's, at times */
+	{"temporarily_unavailable", TOKEN_AGAIN}, {"server_error", TOKEN_AGAIN},
 };
 
 static enum token_outcome outcome_of(const char *word)
