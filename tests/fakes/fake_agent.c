@@ -135,6 +135,10 @@ static void act(struct peer *peer, const struct line *line)
 		return;
 	}
 	switch (line->how) {
+	case FAKE_LATE:
+		sleep(3);
+		send_lines(peer->fd, line->text);
+		break;
 	case FAKE_REPLY:
 		send_lines(peer->fd, line->text);
 		break;

@@ -10,6 +10,7 @@
 
 enum fake_how {
 	FAKE_REPLY,   /* the text, which may be several messages, one a line */
+	FAKE_LATE,    /* the same, three seconds later */
 	FAKE_STALL,   /* takes the call and says nothing */
 	FAKE_HANG_UP, /* takes the call and closes */
 	FAKE_HALF,    /* the first half of the text, then closes */

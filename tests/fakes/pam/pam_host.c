@@ -81,7 +81,12 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
 		case PAM_PROMPT_ECHO_ON:
 			(void)snprintf(host->prompt, sizeof(host->prompt), "%s", messages[i]->msg);
 			host->style = messages[i]->msg_style;
-			answer = host->prompts < PAM_HOST_ANSWERS ? host->answers[host->prompts++] : NULL;
+			answer = host->prompts < PAM_HOST_ANSWERS ? host->answers[host->prompts] : NULL;
+			host->prompts++;
+			if (!answer)
+				answer = host->always;
+			if (host->hidden_only && messages[i]->msg_style == PAM_PROMPT_ECHO_ON)
+				answer = NULL;
 			if (!answer) {
 				free(responses);
 				return PAM_CONV_ERR;
@@ -171,6 +176,8 @@ pam_handle_t *pam_host_start(struct pam_host *host, const char *service, const c
 	service_path(host, service, path, sizeof(path));
 	file = fopen(path, "we");
 	must(file != NULL, path);
+	if (host->earlier_module)
+		(void)fprintf(file, "auth optional pam_exec.so quiet expose_authtok /bin/true\n");
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++)
 		(void)fprintf(file, "%s required %s %s\n", stages[i], host->module, host->arguments);
 	must(fclose(file) == 0, path);

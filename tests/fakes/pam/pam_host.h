@@ -12,13 +12,16 @@
 #include <sys/types.h>
 
 #define PAM_HOST_ANSWERS 16
-#define PAM_HOST_SAID_MAX 4096
+#define PAM_HOST_SAID_MAX 20000
 
 struct pam_host {
 	char folder[32];
 	char module[512];
 	char arguments[512];                   /* behind the module's name, for the next pam_host_start */
 	const char *answers[PAM_HOST_ANSWERS]; /* one a prompt; NULL: the conversation fails */
+	const char *always;                    /* the answer where those have run out */
+	bool hidden_only;                      /* a program that answers hidden prompts alone */
+	bool earlier_module;                   /* one stands before ours that asks for a password and keeps it */
 	size_t prompts;                        /* asked so far */
 	char prompt[PAM_HOST_SAID_MAX];        /* the last prompt */
 	int style;                             /* of the last prompt */
