@@ -130,8 +130,10 @@ static void on_discovery(void *context, const struct http_answer *answer)
 		return;
 	}
 	/* Keys of another place are other keys. */
-	if (issuer->endpoints && strcmp(issuer->endpoints->keys, endpoints->keys) != 0)
-		issuer->key_set.due = issuer->key_set.got = 0;
+	if (issuer->endpoints && strcmp(issuer->endpoints->keys, endpoints->keys) != 0) {
+		http_cancel(issuer->key_set.transfer);
+		issuer->key_set = (struct document){.news = issuer->key_set.news + 1};
+	}
 	free(issuer->endpoints);
 	issuer->endpoints = endpoints;
 	document_came(issuer, &issuer->discovery, now);
