@@ -34,6 +34,8 @@ static const struct method methods[] = {
 	{"io.tenantd.Agent.Unenroll", m_unenroll, CALLER_ROOT, 0, AGENT, true},
 	{"io.tenantd.Agent.Bindings", m_bindings, CALLER_ROOT, 0, AGENT, false},
 	{"io.tenantd.Agent.Unbind", m_unbind, CALLER_ROOT, 0, AGENT, false},
+	{"io.tenantd.Agent.Providers", m_providers, CALLER_ROOT, 0, AGENT, false},
+	{"io.tenantd.Agent.ExplainIdentity", m_explain_identity, CALLER_ROOT, 0, AGENT, false},
 	{"io.systemd.UserDatabase.GetUserRecord", m_user_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetGroupRecord", m_group_record, CALLER_ANYBODY, 0, USERDB, false},
 	{"io.systemd.UserDatabase.GetMemberships", m_memberships, CALLER_ANYBODY, 0, USERDB, false},

@@ -63,6 +63,9 @@ int m_unenroll(struct call *call);
 /* m_bindings.c */
 int m_bindings(struct call *call);
 int m_unbind(struct call *call);
+/* m_providers.c */
+int m_providers(struct call *call);
+int m_explain_identity(struct call *call);
 /* m_userdb.c */
 int m_user_record(struct call *call);
 int m_group_record(struct call *call);

@@ -68,21 +68,24 @@ static int check_github(const struct idp_record *idp, struct problem *problem)
 	return 0;
 }
 
+static bool is_guid(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !strchr("0123456789abcdef", text[i]))
+			return false;
+	return length == 36;
+}
+
+/* Tokens name their directory by its id, whatever else it is called; "common" and its like are everybody's. */
 static int check_microsoft(const struct idp_record *idp, struct problem *problem)
 {
-	static const char *const many[] = {"common", "organizations", "consumers"};
 	const char *path = strchr(strstr(idp->issuer, "://") + 3, '/');
-	size_t length;
+	size_t length = path ? strcspn(path + 1, "/") : 0;
 
-	path = path ? path + 1 : "";
-	length = strcspn(path, "/");
-	for (size_t i = 0; i < ARRAY_LEN(many); i++)
-		if (strlen(many[i]) == length && memcmp(path, many[i], length) == 0)
-			length = 0;
-	if (length == 0)
-		return REFUSE(problem, "write https://login.microsoftonline.com/<id of the directory>/v2.0",
-			      "the issuer is not that of one directory, so people of any would be taken");
-	return 0;
+	if (path && is_guid(path + 1, length) && strcmp(path + 1 + length, "/v2.0") == 0)
+		return 0;
+	return REFUSE(problem, "write https://login.microsoftonline.com/<id of the directory>/v2.0",
+		      "the issuer is not that of one directory, by its id");
 }
 
 static int check_kind(const struct idp_record *idp, struct problem *problem)
@@ -118,8 +121,9 @@ int rules_idp(const struct idp_record *idp, struct problem *problem)
 	if (idp->kind != IDP_GITHUB && idp->scopes.count && !has(&idp->scopes, "openid"))
 		return REFUSE(problem, "add it, or leave scopes out", "without the scope openid there is no ID token");
 	if (idp->bind == IDP_BIND_VERIFIED_EMAIL && !idp->domains.count)
-		return REFUSE(problem, "list the domains of the tenant's own addresses, or set \"bind\" to listed",
-			      "\"bind\" verified_email needs \"domains\": an address elsewhere is not the tenant's word");
+		return REFUSE(
+			problem, "list the domains of the tenant's own addresses, or set \"bind\" to listed",
+			"\"bind\" verified_email needs \"domains\": an address elsewhere is not the tenant's word");
 	if (*idp->hosted_domain && idp->kind != IDP_GOOGLE && idp->kind != IDP_OIDC)
 		return REFUSE(problem, "take it out", "only Google and plain OpenID providers have a hosted_domain");
 	if (*idp->token_audience && strcmp(idp->token_audience, idp->client_id) == 0)

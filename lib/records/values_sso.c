@@ -187,11 +187,11 @@ int value_check_sso(enum value_kind kind, const char *text, size_t length, struc
 	if (kind == VALUE_CLIENT_SECRET || kind == VALUE_CLIENT_KEY)
 		return check_secret(kind, text, length, fault);
 	if (kind == VALUE_SUBJECT)
-		return length > 0 && length <= SUBJECT_BYTES_MAX && text_is_printable(text, length)
+		return is_ascii(text, length, 0x20, SUBJECT_BYTES_MAX)
 			       ? 0
 			       : fail(fault, "not a subject",
 				      "copy it from the token's \"sub\" (GitHub: the account's number), at most 255 "
-				      "bytes");
+				      "ASCII characters");
 	if (kind == VALUE_CLIENT_ID)
 		return is_ascii(text, length, 0x20, CLIENT_BYTES_MAX)
 			       ? 0

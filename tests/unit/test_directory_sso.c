@@ -180,7 +180,7 @@ static const struct {
 	{IDP(", token_audience: c"), AT_RECORD "token_audience is the client id"},
 	{IDP(", max_age: 367d"), AT_RECORD "max_age is longer than a year"},
 	{OF_KIND("microsoft", "https://login.microsoftonline.com/common/v2.0", ""),
-	 AT_RECORD "the issuer is not that of one directory, so people of any would be taken (write "
+	 AT_RECORD "the issuer is not that of one directory, by its id (write "
 		   "https://login.microsoftonline.com/<id of the directory>/v2.0)"},
 	{OF_KIND("microsoft", "https://login.microsoftonline.com/organizations/v2.0", ""),
 	 AT_RECORD "the issuer is not that of one directory"},
@@ -188,8 +188,15 @@ static const struct {
 	 AT_RECORD "the issuer is not that of one directory"},
 	{OF_KIND("microsoft", "https://login.microsoftonline.com", ""), AT_RECORD "the issuer is not that of one"},
 	{OF_KIND("microsoft", "https://login.microsoftonline.com/", ""), AT_RECORD "the issuer is not that of one"},
-	{OF_KIND("microsoft", "https://login.microsoftonline.com/commonwealth.example/v2.0", ""), NULL},
-	{OF_KIND("microsoft", "https://login.microsoftonline.com/0a/v2.0", ", hosted_domain: a.example"),
+	{OF_KIND("microsoft", "https://login.microsoftonline.com/acme.example/v2.0", ""),
+	 AT_RECORD "the issuer is not that of one directory"},
+	{OF_KIND("microsoft", "https://login.microsoftonline.com/0A1B2C3D-0000-4000-8000-00000000000F/v2.0", ""),
+	 AT_RECORD "the issuer is not that of one directory"},
+	{OF_KIND("microsoft", "https://login.microsoftonline.com/0a1b2c3d-0000-4000-8000-00000000000f", ""),
+	 AT_RECORD "the issuer is not that of one directory"},
+	{OF_KIND("microsoft", "https://login.microsoftonline.com/0a1b2c3d-0000-4000-8000-00000000000f/v2.0", ""), NULL},
+	{OF_KIND("microsoft", "https://login.microsoftonline.com/0a1b2c3d-0000-4000-8000-00000000000f/v2.0",
+		 ", hosted_domain: a.example"),
 	 AT_RECORD "only Google and plain OpenID providers have a hosted_domain (take it out)"},
 	{OF_KIND("github", "https://github.com", ", acr: [phr]"), AT_RECORD "GitHub cannot tell acr, amr"},
 	{OF_KIND("github", "https://github.com", ", amr: [mfa]"), AT_RECORD "GitHub cannot tell"},
@@ -220,6 +227,7 @@ static const struct {
 	{IDENTITIES("{subject: x}"), "f:3:73: an identity needs \"issuer\""},
 	{IDENTITIES("x"), "f:3:73: \"identities\" must be a list of mappings"},
 	{IDENTITIES("{issuer: https://i.example, subject: \"\"}"), "f:3:110: \"subject\" is not a subject"},
+	{IDENTITIES("{issuer: https://i.example, subject: \"\xc3\xa9\"}"), "f:3:110: \"subject\" is not a subject"},
 	{IDENTITIES("{issuer: https://i.example, subject: \"a\\nb\"}"), "f:3:110: \"subject\" is not a subject"},
 	{IDENTITIES("{issuer: https://i.example, subject: \"1\"}, {issuer: https://i.example, subject: \"1\"}"),
 	 AT_RECORD "an identity is listed twice (keep one of the two)"},
@@ -316,8 +324,7 @@ static char *edited(enum record_kind kind, uint32_t index, const void *record)
 	if (r == 0)
 		r = edit_finish(edit, &after, &problem);
 	if (r < 0)
-		fail_msg("%s of %u: %s", record_kind_name(kind), index,
-			 problem_render(&problem, line, sizeof(line)));
+		fail_msg("%s of %u: %s", record_kind_name(kind), index, problem_render(&problem, line, sizeof(line)));
 	text = strdup(edit_text(edit));
 	edit_free(edit);
 	unit_unref(unit);
