@@ -13,6 +13,7 @@
 #include "login/flow.h"
 #include "login/question.h"
 #include "login/ssh_proof.h"
+#include "login/standing.h"
 
 /* Everything one decision needs, gathered once. */
 struct stage {
@@ -71,6 +72,20 @@ static enum reason token_stands(const struct login_book *book, const struct stag
 	return reason;
 }
 
+/* sudo was let go on without asking. For a proof's key its scope counts, as if it had been given now. */
+static enum reason shortcut_stands(const struct login_book *book, struct stage *s, const struct login_entry *entry)
+{
+	const struct tenant_record *tenant = directory_tenant(s->d, s->user->tenant_id);
+
+	if (!tenant || s->subject != s->user || !s->rule->of_requester)
+		return REASON_LOGIN_EXPIRED;
+	if (!*entry->proof)
+		return tenant->sudo_proof == SUDO_PROOF_NONE ? REASON_ALLOWED : REASON_LOGIN_EXPIRED;
+	if (tenant->sudo_proof == SUDO_PROOF_ALWAYS)
+		return REASON_LOGIN_EXPIRED;
+	return credential_stands(book, s->d, s->user, entry->proof, s->now, &s->key);
+}
+
 /* The login that the token names: whose it is, and that its key, or access token, still stands. */
 static enum reason check_token(struct login_book *book, struct stage *s, uint64_t now_usec,
 			       struct login_verdict *verdict)
@@ -83,6 +98,8 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
 	s->ended = s->user->sessions_valid_from > entry->valid_from;
+	if (entry->by_shortcut)
+		return shortcut_stands(book, s, entry);
 	if (entry->by_code && !*entry->key_id)
 		return REASON_ALLOWED;
 	if (entry->identity)

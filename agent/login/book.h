@@ -32,10 +32,12 @@ struct login_entry {
 	struct login_flow *flow; /* single sign-on was chosen (login/flow.h); NULL: not, or it is finished */
 	/* finished: */
 	char key_id[ID_MAX_BYTES + 1];
-	uint8_t verifier[SHA256_BYTES];  /* of that key then: another key under its id is not this login's */
-	struct credential_token access;  /* instead of a key */
-	bool by_code;                    /* instead of either, or made by that key */
-	struct login_identity *identity; /* instead of all of them: an identity provider's word (login/flow.h) */
+	uint8_t verifier[SHA256_BYTES];   /* of that key then: another key under its id is not this login's */
+	struct credential_token access;   /* instead of a key */
+	bool by_code;                     /* instead of either, or made by that key */
+	bool by_shortcut;                 /* nothing was asked for, because of: */
+	char proof[CREDENTIAL_NAME_SIZE]; /* a proof from before; "": the tenant wants none of sudo */
+	struct login_identity *identity;  /* instead of all of them: an identity provider's word (login/flow.h) */
 	char credential[CREDENTIAL_NAME_SIZE];
 	/* The person's sessions_valid_from when the credential was found good. Has it moved since, the sign-in was
 	 * ended. No clock is asked: it is the control plane's second, rounded up, and this host's clock may lag or

@@ -21,6 +21,12 @@
 #define LOGIN_PROMPT_MAX 8192 /* with a QR picture */
 #define LOGIN_UID_UNSAID UINT32_MAX
 
+/* Why a sign-in needs no credential (login/sudo_proof.h). */
+struct login_shortcut {
+	char credential[96]; /* what was given before; "": the tenant wants none */
+	int64_t valid_from;  /* the person's sessions_valid_from then */
+};
+
 struct login_book; /* the logins under way and the throttle */
 
 /* Who signs in where, as the PAM module tells it. Strings may be "". */
@@ -30,6 +36,7 @@ struct login_origin {
 	 * the directory means by the name meanwhile. When the two differ nothing can be decided. */
 	uint32_t uid, requesting_uid; /* LOGIN_UID_UNSAID where nobody looked */
 	const char *qr;               /* how a QR picture is drawn: "utf8", "ascii", "off"; "" or NULL: as usual here */
+	const struct login_shortcut *shortcut; /* no credential is asked for; NULL: one is. Never the caller's word */
 };
 
 enum login_step {

@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "login/qr.h"
+#include "login/sudo_proof.h"
 #include "server/call.h"
 #include "server/limits.h"
 #include "server/login_reply.h"
@@ -39,6 +40,8 @@ int m_login(struct call *call)
 {
 	struct login_origin origin = ORIGIN_INIT;
 	struct login_reply reply = {0};
+	struct login_shortcut shortcut;
+	struct place place;
 	enum qr_form form;
 
 	if (call_parameters(call, login_fields, LOGIN_FIELDS, &origin) < 0)
@@ -47,6 +50,12 @@ int m_login(struct call *call)
 		return call_invalid(call, "qr");
 	if (!call->parts->directory)
 		return reply_no_directory(call);
+	if (sudo_proof_matters(call->parts->directory, &origin)) {
+		(void)call_place(call, origin.uid, &place); /* nowhere, where that cannot be seen */
+		if (sudo_proof_has(call->parts->logins, call->parts->directory, call->parts->sessions, &origin, &place,
+				   call->now_usec, call->realtime, &shortcut))
+			origin.shortcut = &shortcut;
+	}
 	call->connection->had_login = true;
 	login_start(call->parts->logins, call->parts->directory, &origin, call->connection->id, call->now_usec,
 		    call->realtime, &reply);
@@ -103,12 +112,18 @@ int m_authorize(struct call *call)
 	struct login_authorize request = {.origin = ORIGIN_INIT, .token = "", .ssh_auth_info = ""};
 	struct login_verdict verdict = {.reason = REASON_BROKEN};
 	struct json_writer *w;
+	struct place place;
 
 	if (call_parameters(call, authorize_fields, AUTHORIZE_FIELDS, &request) < 0)
 		return 0;
 	if (call->parts->directory)
 		login_authorize(call->parts->logins, call->parts->directory, &request, call->now_usec, call->realtime,
 				&verdict);
+	if (verdict.reason == REASON_ALLOWED && sudo_proof_matters(call->parts->directory, &request.origin)) {
+		(void)call_place(call, request.origin.uid, &place);
+		sudo_proof_given(call->parts->directory, call->parts->sessions, &request.origin, &place, &verdict,
+				 call->now_usec);
+	}
 	w = call_reply(call);
 	put_verdict(w, &verdict);
 	if (verdict.reason == REASON_ALLOWED) {

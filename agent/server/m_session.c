@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "login/codes.h"
 #include "login/services.h"
+#include "login/sudo_proof.h"
 #include "server/call.h"
 #include "server/internal.h"
 #include "server/m_origin.h"
@@ -163,6 +164,7 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,
 		.opened = call->realtime,
 	};
+	sudo_proof_sign_in(verdict, call->now_usec, &data);
 	if (!request->leader)
 		result = caller_is_alive(call);
 	if (result >= 0)
