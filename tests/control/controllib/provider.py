@@ -25,8 +25,8 @@ def begin(client, tenant, **fields):
     return post(client, "/oauth2/device_authorization", {k: v for k, v in wanted.items() if v is not None})
 
 
-def poll(client, tenant, device_code, **fields):
-    wanted = {"grant_type": GRANT, "client_id": tenant.id, "device_code": device_code, **fields}
+def poll(client, tenant, code, **fields):
+    wanted = {"grant_type": GRANT, "client_id": tenant.id, "device_code": code, **fields}
     return post(client, "/oauth2/token", {k: v for k, v in wanted.items() if v is not None})
 
 
