@@ -17,7 +17,7 @@
 #include "login/flow.h"
 #include "login/question.h"
 
-#define UNFINISHED_MAX (120 * USEC_PER_SEC) /* sshd's LoginGraceTime */
+#define UNFINISHED_MAX (120 * USEC_PER_SEC) /* at a prompt for a key; who waits for an approval has longer */
 #define FINISHED_MAX (600 * USEC_PER_SEC)   /* from the right answer to the opened session */
 #define ATTEMPTS_MAX 3U                     /* in one conversation */
 

@@ -41,7 +41,9 @@ def test_sshd_configuration(host):
         return host.run("sshd", "-T", "-C", f"user={user},host=client,addr=192.0.2.1").out.splitlines()
 
     ours = effective("alice")
+    # The two that sshd takes for all or nobody: whoever waits for an approval has the time, and room beside others.
     for line in ("kbdinteractiveauthentication yes", "usepam yes", "authorizedkeyscommanduser tenantd-keys",
+                 "logingracetime 420", "maxstartups 100:30:300",
                  "authorizedkeyscommand /usr/bin/tenantctl ssh-keys %u", "authorizedkeysfile none"):
         assert line in ours, line
     # What the host decided for its own accounts stays in force.
