@@ -82,11 +82,6 @@ control_tests() {
 	return "$code"
 }
 
-# shellcheck disable=SC2317
-host_tests() {
-	$PYTHON -m pytest -v -p no:cacheprovider --durations=15 tests/hosts
-}
-
 wanted=("$@")
 if [ "$(id -u)" != 0 ]; then
 	echo "make check boots hosts in containers: run it as root" >&2
@@ -104,7 +99,7 @@ if has_python_tests; then
 fi
 step control "the control plane, with a PostgreSQL of its own" control_tests
 step deb "Debian packages" packaging/build-deb.sh
-step hosts "booted hosts" host_tests
+step hosts "booted hosts" tests/hosts/run.sh
 
 echo
 echo "all steps in $((SECONDS - started)) s"

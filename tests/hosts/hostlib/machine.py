@@ -40,7 +40,9 @@ def sweep():
             if _start_time(int(pid)) == start:
                 continue
         except (OSError, ValueError):
-            pass
+            # One that a run beside this one is just making says by its name alone whose it is.
+            if _start_time(folder.name.split("-")[0]):
+                continue
         _kill_stray(folder)
         cgroups.remove(folder.name)
         shutil.rmtree(folder, ignore_errors=True)
