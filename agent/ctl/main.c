@@ -19,6 +19,7 @@ static const struct ctl_verb verbs[] = {
 	{"verify", ctl_verify, "whose API key is this?"},
 	{"directory", ctl_directory, "check, show and edit the directory file"},
 	{"feed", ctl_feed, "check files of a feed"},
+	{"sso", ctl_sso, "try single sign-on, and what it bound"},
 	{"enroll", ctl_enroll, "join a control plane"},
 	{"unenroll", ctl_unenroll, "leave it, and forget what it said"},
 	{"reload", ctl_reload, "read configuration and directory again"},
