@@ -18,11 +18,15 @@
 #include "control_plane/feed/change.h"
 #include "records/rules.h"
 
-#define BODY_SQL                                                                                                                                                                                \
-	"jsonb_strip_nulls(jsonb_build_object('name', name, 'kind', kind, 'issuer', issuer, 'client_id', client_id, "                                                                           \
-	"'client_auth', client_auth, 'scopes', " SQL_LIST("scopes") ", 'acr', " SQL_LIST("acr") ", 'amr', " SQL_LIST("amr") ", 'domains', " SQL_LIST("domains") ", 'hosted_domain', " SQL_TEXT( \
-		"hosted_domain") ", 'token_audience', " SQL_TEXT("token_audience") ", 'bind', bind, "                                                                                           \
-										   "'max_age', " SQL_NUMBER("max_age") ", 'preferred', " SQL_FLAG("preferred") "))"
+/* As the feed has it, but for the secrets. */
+#define RULES_SQL                                                                         \
+	"'scopes', " SQL_LIST("scopes") ", 'acr', " SQL_LIST("acr") ", 'amr', " SQL_LIST( \
+		"amr") ", 'domains', " SQL_LIST("domains")
+#define CLAIMS_SQL "'hosted_domain', " SQL_TEXT("hosted_domain") ", 'token_audience', " SQL_TEXT("token_audience")
+#define USE_SQL "'bind', bind, 'max_age', " SQL_NUMBER("max_age") ", 'preferred', " SQL_FLAG("preferred")
+#define BODY_SQL                                                                                                      \
+	"jsonb_strip_nulls(jsonb_build_object('name', name, 'kind', kind, 'issuer', issuer, 'client_id', client_id, " \
+	"'client_auth', client_auth, " RULES_SQL ", " CLAIMS_SQL ", " USE_SQL "))"
 #define VIEW_SQL                                                                                                  \
 	"jsonb_build_object('id', id, 'version', version, 'created_at', extract(epoch FROM created_at)::bigint) " \
 	"|| " BODY_SQL                                                                                            \
@@ -316,21 +320,20 @@ static int create(struct request *request)
 		r = give_way(request, id);
 	if (r != 0)
 		return MIN_OF(r, 0);
-	r =
-		db_run(request->tx, &rows,
-		       "INSERT INTO control.identity_providers (id, tenant_id, name, kind, issuer, client_id, "
-		       "client_auth, sealed, "
-		       "client_secret_set, client_key_set, scopes, acr, amr, domains, hosted_domain, token_audience, "
-		       "bind, max_age, "
-		       "preferred) VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bytea, $9::boolean, "
-		       "$10::boolean, " SQL_NEW_LIST("$11") ", " SQL_NEW_LIST("$12") ", " SQL_NEW_LIST(
-			       "$13") ", " SQL_NEW_LIST("$14") ", $15, $16, $17, $18::bigint, $19::boolean) "
-							       "RETURNING " ROW_SQL,
-		       id, request->tenant_id, form.name, form.kind, form.issuer, form.client_id, form.client_auth,
-		       sealed, flag(json_object_get(secrets, "client_secret")),
-		       flag(json_object_get(secrets, "client_key")), lists.scopes, lists.acr, lists.amr, lists.domains,
-		       or_empty(form.hosted_domain), or_empty(form.token_audience), form.bind ? form.bind : "listed",
-		       record_number(request, form.max_age), flag(form.preferred));
+	r = db_run(request->tx, &rows,
+		   "INSERT INTO control.identity_providers (id, tenant_id, name, kind, issuer, client_id, "
+		   "client_auth, sealed, "
+		   "client_secret_set, client_key_set, scopes, acr, amr, domains, hosted_domain, token_audience, "
+		   "bind, max_age, "
+		   "preferred) VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bytea, $9::boolean, "
+		   "$10::boolean, " SQL_NEW_LIST("$11") ", " SQL_NEW_LIST("$12") ", " SQL_NEW_LIST(
+			   "$13") ", " SQL_NEW_LIST("$14") ", $15, $16, $17, $18::bigint, $19::boolean) "
+							   "RETURNING " ROW_SQL,
+		   id, request->tenant_id, form.name, form.kind, form.issuer, form.client_id, form.client_auth, sealed,
+		   flag(json_object_get(secrets, "client_secret")), flag(json_object_get(secrets, "client_key")),
+		   lists.scopes, lists.acr, lists.amr, lists.domains, or_empty(form.hosted_domain),
+		   or_empty(form.token_audience), form.bind ? form.bind : "listed",
+		   record_number(request, form.max_age), flag(form.preferred));
 	if (r < 0)
 		return fault(request, r);
 	r = publish(request, rows, 0, secrets);

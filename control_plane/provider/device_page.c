@@ -149,7 +149,7 @@ static int find(struct request *request, const char code[USER_CODE_SIZE], struct
 	if (r != 0)
 		return r;
 	r = grant_find(request, code, ret);
-	if (r == 0 || r != -ENOENT) {
+	if (r != -ENOENT) {
 		delays_code_right(request);
 		return r;
 	}

@@ -38,7 +38,7 @@ static int make_access(struct request *request, const char *tenant_id, const str
 		return r;
 	claims = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "iss", url, "aud", audience, "sub",
 			   person->user_id, "client_id", tenant_id, "tenant", tenant_id, "scope", person->scope, "jti",
-			   id, "iat", (json_int_t)issued, "exp", (json_int_t)(issued + PROVIDER_TOKEN_SECONDS));
+			   id, "iat", (json_int_t)issued, "exp", (json_int_t)issued + PROVIDER_TOKEN_SECONDS);
 	return sign(request, "at+jwt", claims, ret);
 }
 
@@ -93,7 +93,7 @@ int provider_tokens_make(struct request *request, const char *tenant_id, const s
 		return r;
 	claims = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:[s], s:s}", "iss", request->app->config->url,
 			   "aud", tenant_id, "sub", person->user_id, "tenant", tenant_id, "jti", id, "iat",
-			   (json_int_t)issued, "exp", (json_int_t)(issued + PROVIDER_TOKEN_SECONDS), "auth_time",
+			   (json_int_t)issued, "exp", (json_int_t)issued + PROVIDER_TOKEN_SECONDS, "auth_time",
 			   (json_int_t)person->approved_at, "amr", "pwd", "at_hash", half);
 	r = claims ? put_about(claims, person) : -ENOMEM;
 	if (r == 0)

@@ -117,7 +117,12 @@ static int never(struct request *request)
 
 static unsigned parse(enum http_method method, unsigned flags, const char *type, const char *text)
 {
-	const struct route route = {method, "/", ROUTE_PUBLIC, "public", flags, never};
+	const struct route route = {.method = method,
+				    .pattern = "/",
+				    .access = ROUTE_PUBLIC,
+				    .action = "public",
+				    .flags = flags,
+				    .handle = never};
 	struct request request;
 	unsigned status;
 
