@@ -30,17 +30,20 @@ count() {
 }
 
 finish() {
+	wait
 	echo
 	echo "$passed passed, $failed failed"
 	exit "$1"
 }
 
+is_wanted() {
+	[ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]
+}
+
 step() {
 	local name=$1 text=$2 log=$LOGS/$1.log before=$SECONDS code
 	shift 2
-	if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then
-		return
-	fi
+	is_wanted "$name" || return 0
 	printf '== %-8s %s\n' "$name" "$text"
 	"$@" >"$log" 2>&1
 	code=$?
@@ -89,6 +92,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 step deps "what the tests need" tests/install-deps.sh build check
+# What the hosts stand on is fetched beside the builds. What goes wrong there is said when the hosts want it.
+if is_wanted hosts; then
+	PYTHONPATH=tests/hosts $PYTHON -c 'from hostlib import rootfs; rootfs.base()' >"$LOGS/rootfs.log" 2>&1 &
+fi
 step gcc "build with gcc, warnings are errors" make "$JOBS" CC=gcc DEV=1 all
 step clang "build with clang, warnings are errors" make "$JOBS" CC=clang DEV=1 all
 step unit "unit tests" make "$JOBS" CC=gcc DEV=1 unit
