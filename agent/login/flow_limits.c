@@ -5,7 +5,8 @@
  * - Few for each person and place: each of them is a request to the provider, which has limits of its own for all
  *   of the tenant's people together.
  * - What others do in somebody's name, from elsewhere, never refuses that person (as with failed attempts, throttle.h),
- *   until it is so much that it is an attack on the host.
+ *   until it is so much that it is an attack on the host. Programs that tell no address (JupyterHub) are one place
+ *   together: they show no address to anybody either.
  * - Whoever begins and goes away again has begun: beginnings are counted by the time between them.
  */
 #include <errno.h>
@@ -65,18 +66,18 @@ struct counts {
 static struct counts count_waiting(struct login_book *book, const struct throttle_key *key)
 {
 	struct counts counts = {0};
+	bool same_user, same_source;
 
 	for (uint32_t i = 0; i < LOGINS_MAX; i++) {
 		const struct login_entry *other = login_book_slot(book, i);
 
 		if (!other || !other->flow || !other->flow->number)
 			continue;
-		/* 0: nobody knows from where. */
-		counts.pair += key->hash[THROTTLE_PAIR] != 0 &&
-			       other->throttle.hash[THROTTLE_PAIR] == key->hash[THROTTLE_PAIR];
-		counts.source += key->hash[THROTTLE_SOURCE] != 0 &&
-				 other->throttle.hash[THROTTLE_SOURCE] == key->hash[THROTTLE_SOURCE];
-		counts.user += other->throttle.hash[THROTTLE_USER] == key->hash[THROTTLE_USER];
+		same_user = other->throttle.hash[THROTTLE_USER] == key->hash[THROTTLE_USER];
+		same_source = other->throttle.hash[THROTTLE_SOURCE] == key->hash[THROTTLE_SOURCE];
+		counts.pair += same_user && same_source;
+		counts.source += same_source;
+		counts.user += same_user;
 	}
 	return counts;
 }
@@ -87,7 +88,9 @@ static const char *which(struct login_book *book, const struct login_entry *entr
 	uint32_t max = flows->sso->max_waiting ? flows->sso->max_waiting : LOGIN_WAITING_DEFAULT;
 	const struct throttle_key *key = &entry->throttle;
 	struct flow_limits *limits = flows->limits;
-	uint64_t *pair = &limits->pairs[key->hash[THROTTLE_PAIR] & (BUCKETS - 1)];
+	/* 0: nobody knows from where. */
+	uint64_t place = key->hash[THROTTLE_PAIR] ? key->hash[THROTTLE_PAIR] : key->hash[THROTTLE_USER];
+	uint64_t *pair = &limits->pairs[place & (BUCKETS - 1)];
 	uint64_t *source = &limits->sources[key->hash[THROTTLE_SOURCE] & (BUCKETS - 1)];
 	struct counts counts;
 
@@ -100,16 +103,14 @@ static const char *which(struct login_book *book, const struct login_entry *entr
 		return "sign-ins that wait at this source";
 	if (counts.user >= WAITING_PER_USER)
 		return "sign-ins of this user that wait";
-	if (key->hash[THROTTLE_PAIR] && is_empty(&pair_rate, *pair, now_usec))
+	if (is_empty(&pair_rate, *pair, now_usec))
 		return "sign-ins that this user began at this source";
-	if (key->hash[THROTTLE_SOURCE] && is_empty(&source_rate, *source, now_usec))
+	if (is_empty(&source_rate, *source, now_usec))
 		return "sign-ins that began at this source";
 	if (is_empty(&host_rate, limits->host, now_usec))
 		return "sign-ins that began on this host";
-	if (key->hash[THROTTLE_PAIR])
-		take(&pair_rate, pair, now_usec);
-	if (key->hash[THROTTLE_SOURCE])
-		take(&source_rate, source, now_usec);
+	take(&pair_rate, pair, now_usec);
+	take(&source_rate, source, now_usec);
 	take(&host_rate, &limits->host, now_usec);
 	return NULL;
 }

@@ -19,6 +19,7 @@
 
 #define FINISHED_MAX (600 * USEC_PER_SEC) /* from the approval to the opened session, as with keys */
 #define DETAIL_SIZE 1024
+#define RECORD_CHANGED "the provider's record is gone, or is another one by now"
 
 static void credential_name(const char *idp_id, char name[CREDENTIAL_NAME_SIZE])
 {
@@ -82,7 +83,11 @@ void login_flow_take(const struct login_turn *turn, const struct flow_result *re
 		login_flow_decide(turn, REASON_SSO_TOKEN_REFUSED, detail);
 		return;
 	case FLOW_REFUSED:
-		login_flow_decide(turn, REASON_SSO_REFUSED, result->detail);
+		/* The thread ends what was begun by a record that changed: then nobody there has refused anything. */
+		if (turn->d && turn->user && !login_provider_same(turn->d, turn->user, flow->idp_id, flow->idp_digest))
+			login_flow_decide(turn, REASON_LOGIN_EXPIRED, RECORD_CHANGED);
+		else
+			login_flow_decide(turn, REASON_SSO_REFUSED, result->detail);
 		return;
 	default:
 		login_flow_decide(turn, REASON_SSO_UNREACHABLE, result->detail);
@@ -181,7 +186,7 @@ static enum reason judge(const struct login_turn *turn, char detail[DETAIL_SIZE]
 	}
 	idp = login_provider_same(turn->d, turn->user, flow->idp_id, flow->idp_digest);
 	if (!idp) {
-		snprintf(detail, DETAIL_SIZE, "the provider's record is gone, or is another one by now");
+		snprintf(detail, DETAIL_SIZE, "%s", RECORD_CHANGED);
 		return REASON_LOGIN_EXPIRED;
 	}
 	binding = decide(sso, turn->d, turn->user, idp, flow->identity);

@@ -349,6 +349,13 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		answer_expired(ret);
 		return;
 	}
+	if (entry->flow) { /* nothing is guessed there, and others' guesses end nobody's waiting */
+		struct login_turn turn = login_turn(book, d, entry, now_usec, realtime);
+
+		login_flow_answer(&turn, secret, length, &reply);
+		*ret = reply;
+		return;
+	}
 	/* Asked again: many conversations may have begun before the first of them failed. */
 	throttle_ask(login_book_throttle(book), &entry->throttle, now_usec, &state);
 	if (state.wait_usec > 0) {
@@ -358,7 +365,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		reply_wait(ret, state.wait_usec);
 		return;
 	}
-	if (entry->flow || login_answer_is_empty(secret, length)) {
+	if (login_answer_is_empty(secret, length)) {
 		struct login_turn turn = login_turn(book, d, entry, now_usec, realtime);
 
 		reply.delay_usec = state.delay_usec;

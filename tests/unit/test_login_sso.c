@@ -600,6 +600,21 @@ static void the_picture_is_replaced_while_waiting(void **state)
 		}
 }
 
+/* The thread ends what was begun by a record that changed; that is nobody's refusal. */
+static void the_thread_ends_flows_of_a_record_that_changed(void **state)
+{
+	struct flow_result ended = sso_ended(FLOW_REFUSED, "the client is gone");
+	struct login_reply reply;
+	char token[LOGIN_TOKEN_CHARS + 1];
+
+	sso_to_code("alice", token);
+	assert_int_equal(answer(token, "").step, LOGIN_PENDING);
+	sso_reload("client_id: hosts, bind", "client_id: others, bind");
+	assert_true(sso_done(&ended, &reply));
+	assert_int_equal(reply.step, LOGIN_DENIED);
+	assert_int_equal(reply.reason, REASON_LOGIN_EXPIRED);
+}
+
 static void the_person_is_gone(void **state)
 {
 	struct flow_result alice = sso_proven(STAFF_ISSUER, "sub-alice", "");
@@ -772,6 +787,7 @@ int main(void)
 		SSO_TEST(what_cannot_be_kept_lets_nobody_in),
 		SSO_TEST(suspended_people),
 		SSO_TEST(the_picture_is_replaced_while_waiting),
+		SSO_TEST(the_thread_ends_flows_of_a_record_that_changed),
 		SSO_TEST(the_person_is_gone),
 		SSO_TEST(the_directory_is_gone),
 		SSO_TEST(a_held_answer_without_a_directory),

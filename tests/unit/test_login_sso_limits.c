@@ -442,6 +442,48 @@ static void throttled_people_do_not_begin(void **state)
 	assert_int_equal(fake.started, 0);
 }
 
+/* … and end nobody's waiting: whoever guesses at the same address has no say in that. */
+static void others_guesses_end_no_waiting(void **state)
+{
+	struct flow_result alice = sso_proven(STAFF_ISSUER, "sub-alice", "");
+	struct login_origin origin = from_ssh("alice");
+	struct login_reply reply;
+	char token[LOGIN_TOKEN_CHARS + 1], guess[16];
+
+	sso_to_code("alice", token);
+	for (int i = 0; i < 4; i++) {
+		snprintf(guess, sizeof(guess), "guess %d", i);
+		reply = start(&origin);
+		answer(reply.token, guess);
+	}
+	assert_int_equal(start(&origin).reason, REASON_TOO_MANY_ATTEMPTS);
+	assert_int_equal(answer(token, "").step, LOGIN_PENDING);
+	assert_true(sso_done(&alice, &reply));
+	assert_int_equal(reply.step, LOGIN_ALLOWED);
+}
+
+/* A web form that tells no address, asked by a robot: the provider hears little of it. */
+static void a_form_without_an_address(void **state)
+{
+	static const char *const users[] = {"alice", "edith", "victor", "ann", "mallory", "sam", "adam", "moved"};
+	unsigned begun = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct login_origin origin = from_ssh(users[i % ARRAY_LEN(users)]);
+		struct login_reply reply;
+
+		origin.service = "jupyterhub";
+		origin.source = origin.terminal = "";
+		reply = start(&origin);
+		begun += answer(reply.token, "").step == LOGIN_PENDING;
+		login_cancel_owner(book, OWNER, now);
+		now += SECOND / 10;
+	}
+	assert_in_range(begun, 1, 64 + 100);
+	assert_int_equal(fake.started, begun);
+	assert_int_equal(sso_begin("alice").step, LOGIN_PENDING); /* by ssh as ever */
+}
+
 /* ---- many ---------------------------------------------------------------------------------------------------- */
 
 #define MANY 1000U
@@ -565,6 +607,8 @@ int main(void)
 		SSO_TEST(beginnings_are_counted),
 		SSO_TEST(the_thread_takes_no_more),
 		SSO_TEST(throttled_people_do_not_begin),
+		SSO_TEST(others_guesses_end_no_waiting),
+		SSO_TEST(a_form_without_an_address),
 		SSO_TEST(hundreds_wait_at_once),
 		SSO_TEST(all_held_answers_come),
 		SSO_TEST(the_book_is_full),
