@@ -12,6 +12,7 @@
 
 static const struct ctl_verb verbs[] = {
 	{"status", ctl_status, "how the agent is"},
+	{"doctor", ctl_doctor, "what is wrong on this host, and what to do"},
 	{"sessions", ctl_sessions, "who is signed in"},
 	{"code", ctl_code, "a code that signs somebody in once"},
 	{"whoami", ctl_whoami, "who you are, and your roles"},
@@ -36,6 +37,7 @@ static const char intro[] =
 	"\n"
 	"Examples:\n"
 	"  tenantctl status\n"
+	"  tenantctl doctor\n"
 	"  tenantctl check alice acme/vision dataset.write\n"
 	"  tenantctl directory check\n"
 	"  tenantctl directory add-user alice --tenant acme\n"

@@ -19,4 +19,5 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv);    /* sessions.c */
 int ctl_enroll(struct ctl *ctl, int argc, char **argv);   /* enroll.c */
 int ctl_unenroll(struct ctl *ctl, int argc, char **argv); /* enroll.c */
 int ctl_sso(struct ctl *ctl, int argc, char **argv);      /* sso.c */
+int ctl_doctor(struct ctl *ctl, int argc, char **argv);   /* doctor.c */
 int ctl_feed(struct ctl *ctl, int argc, char **argv);     /* feed.c: asks nobody */

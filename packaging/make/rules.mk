@@ -85,6 +85,8 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(AGENT_LIBS) -lmicrohttpd $(UNIT_LIBS) -ldl
 # It brings the feeds' thread and HTTP, of which test_follow*.c have their own.
 $(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(O)/tests/unit/feeds_rig.o
+# It brings the server, and with that single sign-on's thread and HTTP.
+$(filter $(O)/tests/unit/test_server% $(O)/tests/unit/test_userdb,$(UNIT_BIN)): $(O)/tests/unit/server_fixture.o
 # These move the clock on, and have requests time out sooner.
 FLOW_TESTS := $(filter $(O)/tests/unit/test_oidc_flow%,$(UNIT_BIN))
 $(FLOW_TESTS): $(O)/tests/unit/flow_rig.o
@@ -113,6 +115,10 @@ $(NSS_TESTS) $(O)/tests/fuzz/fuzz_nss_map $(O)/fuzzers/fuzz_nss_map: $(call obje
 $(NSS_TESTS): | $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so
 
 $(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(call objects,$(FEEDS_RIG))
+
+# What tenantctl's doctor judges by itself.
+DOCTOR := $(call objects,$(addprefix agent/ctl/,doctor_sshd.c doctor_pam.c doctor_nsswitch.c findings.c run_program.c))
+$(O)/tests/unit/test_doctor: $(DOCTOR)
 
 # These run the built tenantctl.
 $(filter $(O)/tests/unit/test_ctl_%,$(UNIT_BIN)): | $(O)/tenantctl

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The agent, and the map that NSS reads.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "ctl/agent_call.h"
+#include "ctl/doctor.h"
+#include "tenant/nss_map.h"
+
+#define HELPER_SOCKET "/run/tenantd-helper.sock"
+#define RECORDS_LOOKED_AT 4096U
+
+/* One call of a method without parameters. NULL: there is no answer, which was said. The caller's. */
+static json_t *ask(struct doctor *doctor, const char *method)
+{
+	struct varlink_client *client = NULL;
+	struct varlink_writer writer;
+	struct varlink_reply reply = {0};
+	json_t *answer = NULL;
+	char name[VARLINK_METHOD_MAX];
+	int r = varlink_client_connect(doctor->ctl->socket, CTL_CALL_USEC, &client);
+
+	if (r >= 0) {
+		snprintf(name, sizeof(name), "io.tenantd.Agent.%s", method);
+		varlink_call_begin(&writer, varlink_client_outgoing(client), name, false, false);
+		r = varlink_end(&writer, false);
+	}
+	if (r >= 0)
+		r = varlink_client_exchange(client, CTL_CALL_USEC, &reply);
+	if (r < 0)
+		findings_add(&doctor->findings, FINDING_PROBLEM, "agent",
+			     "systemctl status tenantd.socket tenantd.service; journalctl -u tenantd",
+			     "the agent does not answer at %s: %s", doctor->ctl->socket, strerrordesc_np(-r));
+	else if (reply.error)
+		findings_add(&doctor->findings, FINDING_PROBLEM, "agent", NULL, "the agent answers %s with %s", method,
+			     reply.error);
+	else
+		answer = json_incref(reply.parameters);
+	varlink_reply_finish(&reply);
+	varlink_client_destroy(client);
+	return answer;
+}
+
+static void judge_feed(struct doctor *doctor, const json_t *feed)
+{
+	const char *state = ctl_text(feed, "state"), *problem = ctl_text(feed, "problem"),
+		   *slug = ctl_text(feed, "slug");
+	bool stale = json_is_true(json_object_get(feed, "stale"));
+	enum finding finding = stale || text_equal(state, "disabled") || text_equal(state, "quarantine")
+				       ? FINDING_PROBLEM
+			       : text_equal(state, "live") ? FINDING_OK
+							   : FINDING_WARNING;
+
+	findings_add(&doctor->findings, finding, "feed",
+		     finding == FINDING_OK ? NULL
+					   : "is the control plane up and can it be reached? `tenantctl status`, "
+					     "journalctl -t tenantd",
+		     "the feed of %s is %s%s%s%s", *slug ? slug : "a tenant", state,
+		     stale ? ", and too old to count" : "", *problem ? ": " : "", problem);
+}
+
+static void judge_status(struct doctor *doctor, const json_t *status)
+{
+	const char *state = ctl_text(status, "state"), *problem = ctl_text(status, "problem");
+	const json_t *enrolment = json_object_get(status, "enrolment"), *item;
+	size_t i;
+
+	if (text_equal(state, "ready"))
+		findings_add(&doctor->findings, FINDING_OK, "agent", NULL,
+			     "ready: %lld people of %lld tenants, version %s", (long long)ctl_number(status, "users"),
+			     (long long)ctl_number(status, "tenants"), ctl_text(status, "version"));
+	else
+		findings_add(
+			&doctor->findings, FINDING_PROBLEM, "agent",
+			"mend what it says, then `tenantctl reload`; `tenantctl directory check` looks at the files",
+			"%s%s%s", state, *problem ? ": " : "", problem);
+	if (!json_is_true(json_object_get(status, "map_published")))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "agent", "is /run/tenantd writable, and not full?",
+			     "names are not published for NSS");
+	if (ctl_number(status, "audit_lost"))
+		findings_add(&doctor->findings, FINDING_WARNING, "audit", "look at systemd-journald",
+			     "the journal did not take %lld events", (long long)ctl_number(status, "audit_lost"));
+	json_array_foreach(json_object_get(status, "feeds"), i, item) judge_feed(doctor, item);
+	json_array_foreach(json_object_get(status, "conflicts"), i, item)
+		findings_add(&doctor->findings, FINDING_PROBLEM, "directory", "rename or remove one of the two",
+			     "%s \"%s\" is claimed by two sources and served by neither", ctl_text(item, "kind"),
+			     ctl_text(item, "claim"));
+	if (text_equal(ctl_text(enrolment, "state"), "live"))
+		snprintf(doctor->control_url, sizeof(doctor->control_url), "%s", ctl_text(enrolment, "url"));
+	if (text_equal(ctl_text(enrolment, "state"), "disabled"))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "agent",
+			     "enable it at the control plane, then `tenantctl enroll` again",
+			     "the control plane took this host out of service");
+	if (ctl_number(status, "users") == 0)
+		findings_add(&doctor->findings, FINDING_WARNING, "directory",
+			     "`tenantctl directory add-user`, or enrol", "the directory has nobody in it");
+}
+
+void doctor_agent(struct doctor *doctor)
+{
+	_cleanup_(json_decrefp) json_t *status = ask(doctor, "Status"), *providers = NULL;
+	struct stat st;
+
+	if (status)
+		judge_status(doctor, status);
+	if (status)
+		providers = ask(doctor, "Providers");
+	doctor->has_providers = json_array_size(json_object_get(providers, "providers")) > 0;
+	if (doctor->has_providers && !doctor->config->sso.enabled)
+		findings_add(&doctor->findings, FINDING_WARNING, "agent",
+			     "set sso.enabled in agent.yaml, or leave it so",
+			     "tenants have identity providers, and single sign-on is turned off on this host");
+	if (stat(HELPER_SOCKET, &st) < 0 || !S_ISSOCK(st.st_mode))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "helper",
+			     "systemctl enable --now tenantd-helper.socket",
+			     "%s is not there: sessions cannot be ended", HELPER_SOCKET);
+	else if (st.st_mode & (S_IRWXG | S_IRWXO))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "helper", "systemctl restart tenantd-helper.socket",
+			     "others than the agent may talk to %s", HELPER_SOCKET);
+	else
+		findings_add(&doctor->findings, FINDING_OK, "helper", NULL, "its socket is there, for the agent alone");
+}
+
+/* The first person in the map; the file is only looked through, so what makes no sense ends it. */
+static void find_person(struct doctor *doctor, const unsigned char *map, size_t size,
+			const struct nss_map_header *header)
+{
+	uint64_t at = header->sections[NSS_MAP_RECORDS].offset, end = at + header->records_used;
+
+	if (at > size || header->records_used > size - at)
+		return;
+	for (unsigned i = 0; i < RECORDS_LOOKED_AT && at + sizeof(struct nss_map_person) < end; i++) {
+		const struct nss_map_record *record = (const void *)(map + at);
+
+		if (record->units == 0)
+			return;
+		if (record->kind == NSS_MAP_PERSON && record->name_length < sizeof(doctor->person) &&
+		    record->name_length + sizeof(struct nss_map_person) <= end - at) {
+			snprintf(doctor->person, sizeof(doctor->person), "%.*s", record->name_length,
+				 (const char *)map + at + sizeof(struct nss_map_person));
+			if (text_is_login_name(doctor->person))
+				return;
+			doctor->person[0] = '\0';
+		}
+		at += (uint64_t)record->units * NSS_MAP_UNIT;
+	}
+}
+
+static void judge_map(struct doctor *doctor, const char *path, const unsigned char *map, size_t size)
+{
+	const struct nss_map_header *header = (const void *)map;
+	char when[TIME_TEXT_SIZE];
+
+	if (size < NSS_MAP_BLOCK || header->magic != NSS_MAP_MAGIC || header->version != NSS_MAP_VERSION) {
+		findings_add(&doctor->findings, FINDING_PROBLEM, "map", "systemctl restart tenantd",
+			     "%s is not a map that NSS reads", path);
+		return;
+	}
+	if (header->not_after && header->not_after < clock_realtime_sec())
+		findings_add(&doctor->findings, FINDING_PROBLEM, "map", "is the agent running, and is the clock right?",
+			     "%s is good until %s only: names resolve, and nobody signs in", path,
+			     format_time(header->not_after, when));
+	else
+		findings_add(&doctor->findings, FINDING_OK, "map", NULL, "%u people and %u groups, for NSS",
+			     header->person_count, header->group_count);
+	if (!doctor->person[0])
+		find_person(doctor, map, size, header);
+}
+
+void doctor_map(struct doctor *doctor, const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	void *map;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		findings_add(&doctor->findings, FINDING_PROBLEM, "map", "systemctl status tenantd", "%s: %s", path,
+			     strerrordesc_np(errno));
+		return;
+	}
+	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) || !(st.st_mode & S_IROTH)) {
+		findings_add(&doctor->findings, FINDING_PROBLEM, "map", "systemctl restart tenantd",
+			     "%s must be a file that all can read and its owner alone can write", path);
+		return;
+	}
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED) {
+		findings_add(&doctor->findings, FINDING_PROBLEM, "map", NULL, "%s: %s", path, strerrordesc_np(errno));
+		return;
+	}
+	judge_map(doctor, path, map, (size_t)st.st_size);
+	munmap(map, (size_t)st.st_size);
+}
