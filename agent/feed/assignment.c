@@ -122,6 +122,40 @@ int assignments_follow(const struct feed_assignment *note, const struct host_ide
 	return 0;
 }
 
+static int refuse_disabled(struct problem *problem, const char *what)
+{
+	problem_remedy(problem, "look who ends TLS for the control plane; nothing was changed on this host");
+	return problem_set(problem, EKEYREJECTED, "that this host is out of service is not believed: %s", what);
+}
+
+int assignments_disabled(const struct host_identity *identity, const char *body, size_t length,
+			 struct feed_disabled *ret, struct problem *problem)
+{
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	struct feed_disabled disabled;
+	struct problem why = {0};
+	struct note_key key;
+	const json_t *note;
+
+	if (json_read(body, length, &json, &why) < 0)
+		return -ENODATA;
+	note = json_object_get(json, "note");
+	if (!note)
+		return -ENODATA;
+	if (!json_is_string(note) || !*identity->authority ||
+	    note_key_parse(identity->authority, strlen(identity->authority), &key) < 0)
+		return refuse_disabled(problem, "no authority key is known");
+	if (feed_disabled_read(json_string_value(note), json_string_length(note), &key, &disabled, &why) != FEED_FINE)
+		return refuse_disabled(problem, why.text);
+	if (!text_equal(disabled.host_id, identity->host_id))
+		return refuse_disabled(problem, "the signed note is about another host");
+	/* It was enabled since, and enrolled anew: the note is one that somebody kept. */
+	if (!text_equal(disabled.key, identity->key.public.kid))
+		return refuse_disabled(problem, "the signed note is about another key than this host has now");
+	*ret = disabled;
+	return 0;
+}
+
 void assignments_finish(struct assignments *assignments)
 {
 	json_decref(assignments->json);

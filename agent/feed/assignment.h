@@ -36,6 +36,11 @@ int assignments_verify(const struct assignments *assignments, const char *author
 /* 0: the same or newer than what the identity keeps; -EKEYREJECTED with the problem. */
 int assignments_follow(const struct feed_assignment *note, const struct host_identity *identity,
 		       struct problem *problem);
+/* A refusal (403) that may hold the authority's word that this host is out of service. 0: it does, by the key that is
+ * known here, and for the very key that this host enrolled with. -ENODATA: there is no such note; -EKEYREJECTED: there
+ * is one that is not believed, with the problem. */
+int assignments_disabled(const struct host_identity *identity, const char *body, size_t length,
+			 struct feed_disabled *ret, struct problem *problem);
 void assignments_finish(struct assignments *assignments);
 const struct assignment *assignments_find(const struct assignments *assignments, const char *tenant_id);
 /* What to tell a person about an answer that is no success: the control plane's own words where it gave some. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/parse.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/api_key.h"
@@ -90,6 +91,22 @@ static int take(struct token *token, const struct http_answer *answer)
 	return 0;
 }
 
+/* A bare refusal is the word of whoever ends TLS, and takes away no more than the token. */
+static bool is_disabled(struct token *token, const struct http_answer *answer, struct problem *problem)
+{
+	struct feed_disabled disabled;
+	char when[TIME_TEXT_SIZE], reason[128];
+
+	if (answer->status != 403 ||
+	    assignments_disabled(token->identity, answer->body, answer->length, &disabled, problem) < 0)
+		return false;
+	drop(token);
+	snprintf(reason, sizeof(reason), "the control plane's authority says so, in a note of %s",
+		 format_time(disabled.issued, when));
+	token->hooks.disabled(token->hooks.context, reason);
+	return true;
+}
+
 static void on_done(void *context, const struct http_answer *answer)
 {
 	struct token *token = context;
@@ -112,7 +129,10 @@ static void on_done(void *context, const struct http_answer *answer)
 		fail(token, "malformed", -1, &problem);
 		return;
 	}
-	assignments_refusal(answer->status, answer->body, answer->length, &problem);
+	if (is_disabled(token, answer, &problem))
+		return;
+	if (!problem.text[0])
+		assignments_refusal(answer->status, answer->body, answer->length, &problem);
 	difference = answer->date ? answer->date - clock_realtime_sec() : 0;
 	if (llabs(difference) >= CLOCK_TELL_SEC)
 		problem_remedy(&problem, "this host's clock is %lld seconds %s the control plane's",

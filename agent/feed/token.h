@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The host's access token: asked for with private_key_jwt (RFC 7523), kept in memory, renewed before its end, asked for
- * anew when the control plane refuses it. A refusal never takes anything else away.
+ * anew when the control plane refuses it. A refusal takes nothing else away, unless it holds the authority's signed
+ * word that this host is out of service.
  */
 #pragma once
 
@@ -16,6 +17,8 @@ struct token_hooks {
 	void (*ready)(void *context); /* there is one, or a new one */
 	/* There is none, and why; it is tried again by itself. `fault`: a word. */
 	void (*failed)(void *context, const char *fault, const struct problem *problem);
+	/* The authority itself says, signed, that this host is out of service. Nothing is asked any more. */
+	void (*disabled)(void *context, const char *reason);
 	void *context;
 };
 /* All are borrowed and outlive it. */

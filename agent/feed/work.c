@@ -350,7 +350,7 @@ static void on_no_token(void *context, const char *fault, const struct problem *
 
 static int connect_host(struct work *work)
 {
-	const struct token_hooks hooks = {.ready = on_token, .failed = on_no_token, .context = work};
+	const struct token_hooks hooks = {on_token, on_no_token, on_disabled, work};
 	int r = token_new(work->event, http_loop_client(work->http), &work->identity, &hooks, &work->token);
 
 	if (r >= 0)
@@ -465,7 +465,7 @@ static void keep_rest(const struct work *work, const struct host_identity *rest)
 		host_identity_wipe(work->options.state_dir);
 }
 
-/* A signed feed says that this host is out of service. */
+/* A signed feed, or the authority itself, says that this host is out of service. */
 static void disable(struct work *work)
 {
 	struct host_identity rest = {0};

@@ -135,3 +135,37 @@ void fake_assignment_put(struct fake_control *control, struct json_writer *w)
 	assert_int_equal(note_sign(&note, &key, secret), 0);
 	json_put_string(w, "assignment", buffer_text(&note));
 }
+
+void fake_control_disable(struct fake_control *control, enum fake_lie lie)
+{
+	_cleanup_(buffer_finish) struct buffer note = BUFFER_INIT, body = BUFFER_INIT;
+	struct json_writer w = json_writer(&body);
+	struct feed_disabled said = {.issued = 1790000000};
+	struct note_key key = control->authority;
+	uint8_t secret[ED25519_SECRET_BYTES], public[ED25519_PUBLIC_BYTES];
+	struct jwt_private before;
+
+	snprintf(said.authority, sizeof(said.authority), "%s", AUTHORITY);
+	snprintf(said.host_id, sizeof(said.host_id), "%s",
+		 lie == FAKE_OTHER_HOST ? "hst_0000000000000000" : control->host_id);
+	snprintf(said.key, sizeof(said.key), "%s", control->host_key.kid);
+	memcpy(secret, control->authority_secret, sizeof(secret));
+	if (lie == FAKE_OLDER) {
+		assert_int_equal(jwt_key_make(&before), 0);
+		snprintf(said.key, sizeof(said.key), "%s", before.public.kid);
+	} else if (lie == FAKE_STRANGER) {
+		assert_int_equal(ed25519_make(secret, public), 0);
+		assert_int_equal(note_key_init(&key, AUTHORITY, public), 0);
+	} else if (lie == FAKE_TORN) {
+		memset(secret, 1, sizeof(secret));
+	}
+	assert_int_equal(feed_disabled_write(&said, &note), 0);
+	if (lie != FAKE_UNSIGNED)
+		assert_int_equal(note_sign(&note, &key, secret), 0);
+	json_begin(&w, NULL, '{');
+	json_put_string(&w, "detail", "this host is disabled");
+	if (lie != FAKE_NO_TENANTS)
+		json_put_string(&w, "note", buffer_text(&note));
+	json_end(&w, '}');
+	fake_control_answer(control, "POST /v1/hosts/token", -1, 403, NULL, body.data, body.length);
+}

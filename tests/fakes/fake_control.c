@@ -543,6 +543,14 @@ void fake_control_answer(struct fake_control *control, const char *request, int 
 	fake_unlock(control);
 }
 
+void fake_control_end_answers(struct fake_control *control)
+{
+	fake_lock(control);
+	for (unsigned i = 0; i < control->answer_count; i++)
+		control->answers[i].times = 0;
+	fake_unlock(control);
+}
+
 static unsigned count(const struct fake_control *control, const char *request)
 {
 	unsigned n = 0;

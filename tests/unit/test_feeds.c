@@ -466,6 +466,69 @@ static void test_disabled(void **state)
 	assert_int_equal(rig->unit_count, 0);
 }
 
+/* It was away when that happened, and hears it when it wants a token: from the authority itself, or from nobody. */
+static void away_and_disabled(struct rig *rig, struct fake_feed *feed, enum fake_lie lie)
+{
+	fake_control_disable(rig->control, lie);
+	fake_control_forget_tokens(rig->control);
+	fake_feed_end_streams(feed);
+}
+
+static void test_disabled_while_away(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_feed *feed = rig_enroll_acme(rig);
+	struct host_identity identity = {0};
+
+	away_and_disabled(rig, feed, FAKE_HONEST);
+	UNTIL(rig, was_disabled);
+	assert_non_null(strstr(rig->disabled, "authority"));
+	assert_null(rig_feed(rig, ACME));
+	assert_false(rig_exists(rig, "feeds/" ACME));
+	assert_int_equal(host_identity_load(rig->state_dir, &rig->key, &identity), 0);
+	for (size_t i = 0; i < sizeof(identity.key.d); i++)
+		assert_int_equal(identity.key.d[i], 0);
+	rig_stop(rig);
+	rig_start(rig);
+	assert_int_equal(rig_host(rig).state, FEED_DISABLED);
+	assert_int_equal(rig->unit_count, 0);
+}
+
+static void test_disabled_before_the_start(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_enroll_acme(rig);
+	rig_stop(rig);
+	fake_control_disable(rig->control, FAKE_HONEST);
+	fake_control_forget_tokens(rig->control);
+	rig_start(rig);
+	UNTIL(rig, was_disabled);
+	assert_false(rig_exists(rig, "feeds/" ACME));
+}
+
+static void test_words_that_are_not_the_authoritys_disable_nobody(void **state)
+{
+	static const enum fake_lie lies[] = {FAKE_NO_TENANTS, FAKE_UNSIGNED,   FAKE_STRANGER,
+					     FAKE_TORN,       FAKE_OTHER_HOST, FAKE_OLDER};
+	struct rig *rig = *state;
+
+	rig_enroll_acme(rig);
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		rig_stop(rig);
+		fake_control_disable(rig->control, lies[i]);
+		rig_start(rig);
+		UNTIL(rig, has_host_problem);
+		assert_int_equal(strstr(rig_host(rig).problem, "not believed") != NULL, lies[i] != FAKE_NO_TENANTS);
+		assert_false(rig->disabled[0]);
+		assert_int_equal(rig_host(rig).state, FEED_LIVE);
+		assert_int_equal(rig_records(rig, RECORD_TENANT), 1);
+	}
+	/* And it goes on once the answers are right again. */
+	fake_control_end_answers(rig->control);
+	UNTIL(rig, rig_acme_is_live);
+}
+
 static void test_another_host_is_disabled(void **state)
 {
 	struct rig *rig = *state;
@@ -503,6 +566,9 @@ int main(void)
 		TEST(test_start_without_a_network),
 		TEST(test_identity_of_another_key_is_not_used),
 		TEST(test_disabled),
+		TEST(test_disabled_while_away),
+		TEST(test_disabled_before_the_start),
+		TEST(test_words_that_are_not_the_authoritys_disable_nobody),
 		TEST(test_another_host_is_disabled),
 	};
 
