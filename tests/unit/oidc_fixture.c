@@ -116,9 +116,11 @@ void id_expect(const char *what, const struct id_token_rules *rules, json_t *cla
 	struct oidc_identity identity = {.subject = "untouched"};
 	enum jws_fault jws = JWS_FAULT_COUNT;
 	char token[JWS_TEXT_SIZE];
+	enum token_fault fault;
 
 	sign(token, claims, ",\"typ\":\"JWT\"");
-	judge(what, id_token_check(token, strlen(token), rules, &identity, &jws), wanted, jws, &identity);
+	fault = id_token_check(token, strlen(token), rules, &identity, &jws);
+	judge(what, fault, wanted, jws, &identity);
 }
 
 void access_expect(const char *what, const struct id_token_rules *rules, json_t *claims, enum token_fault wanted)
@@ -126,9 +128,11 @@ void access_expect(const char *what, const struct id_token_rules *rules, json_t 
 	struct oidc_identity identity = {.subject = "untouched"};
 	enum jws_fault jws = JWS_FAULT_COUNT;
 	char token[JWS_TEXT_SIZE];
+	enum token_fault fault;
 
 	sign(token, claims, ",\"typ\":\"at+jwt\"");
-	judge(what, access_token_check(token, strlen(token), rules, &identity, &jws), wanted, jws, &identity);
+	fault = access_token_check(token, strlen(token), rules, &identity, &jws);
+	judge(what, fault, wanted, jws, &identity);
 }
 
 struct oidc_identity id_identity(const struct id_token_rules *rules, json_t *claims)
