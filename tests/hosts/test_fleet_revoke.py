@@ -243,3 +243,32 @@ def test_disabled_host(fleet, tenancy, keys_folder, said):
     assert host.wait_until(lambda: verify(host, people[0].secret).code == 0), status(host)
     host.run("tenantctl", "unenroll")
     tenancy.leave(host)
+
+
+def test_host_that_was_away_when_it_was_disabled(fleet, tenancy):
+    host = fleet.workers[2]
+    tenancy.join(host, "acme", "globex")
+    people = [tenancy.person("dana"), tenancy.person("dino", tenant="globex")]
+    for person in people:
+        assert client.ssh(host, person.login, secret=person.secret).code == 0
+    host.run("systemctl", "stop", "tenantd.socket", "tenantd.service")
+    fleet.operator_call("POST", f"/v1/hosts/{host.name}/disable", {"reason": "never came back"})
+    mark = host.cursor()
+    host.run("systemctl", "start", "tenantd.socket", "tenantd.service")
+    # It gets no token, so no feed says it: the refusal itself does, by the authority's signature.
+    assert host.wait_until(lambda: status(host)["enrolment"]["state"] == "disabled", 20), status(host)
+    for person in people:
+        assert not client.ssh(host, person.login, secret=person.secret).allowed
+        assert verify(host, person.secret).code != 0
+    entries = host.journal(after=mark, TENANTD_EVENT="host-disabled")
+    assert [e["PRIORITY"] for e in entries] == ["2"] and "authority" in entries[0]["TENANT_DETAIL"], entries
+    kept = host.sh("find /var/lib/tenantd -type f").out.split()
+    assert not [path for path in kept if "feed" in path], kept
+    fleet.operator_call("POST", f"/v1/hosts/{host.name}/enable")
+    tenancy.served.pop(host.name)
+    tenancy.join(host, "acme", "globex")
+    host.run("systemctl", "restart", "tenantd")
+    assert host.wait_until(lambda: tenancy.live(host, 2)), status(host)
+    assert client.ssh(host, people[0].login, secret=people[0].secret).code == 0
+    host.run("tenantctl", "unenroll")
+    tenancy.leave(host)
