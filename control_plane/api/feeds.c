@@ -164,7 +164,7 @@ static int get_blob(struct request *request)
 
 	if (text_from_hex(sha256, digest, sizeof(digest)) < 0)
 		return respond_problem(request, PROBLEM_NOT_FOUND, NULL);
-	r = blob_get(request->tx, request->tenant_id, sha256, &blob);
+	r = blob_get(&request->app->seal_key, request->tx, request->tenant_id, sha256, &blob);
 	if (r == -ENOENT)
 		return respond_problem(request, PROBLEM_NOT_FOUND, NULL);
 	if (r < 0)

@@ -18,6 +18,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "control_plane/cli/cli.h"
+#include "control_plane/feed/at_rest.h"
 #include "control_plane/feed/internal.h"
 #include "control_plane/feed/snapshots.h"
 #include "control_plane/http/request.h"
@@ -67,7 +68,7 @@ static int export_trust(int fd, struct db_tx *tx, const char *tenant_id)
 	return r;
 }
 
-static int export_snapshot(int fd, struct db_tx *tx, const char *tenant_id)
+static int export_snapshot(int fd, struct app *app, struct db_tx *tx, const char *tenant_id)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct blob *blob = NULL;
@@ -79,7 +80,7 @@ static int export_snapshot(int fd, struct db_tx *tx, const char *tenant_id)
 	if (r == 0 && db_row_count(rows) == 0)
 		r = -ENOENT;
 	if (r == 0)
-		r = blob_get(tx, tenant_id, db_text(rows, 0, 0), &blob);
+		r = blob_get(&app->seal_key, tx, tenant_id, db_text(rows, 0, 0), &blob);
 	if (r < 0 || !blob)
 		return r < 0 ? r : -EIO;
 	r = hand_over(fd, "snapshot.zst", blob->bytes, blob->length);
@@ -88,10 +89,10 @@ static int export_snapshot(int fd, struct db_tx *tx, const char *tenant_id)
 }
 
 /* What was published since the snapshot was made, a moment ago. */
-static int export_deltas(int fd, struct db_tx *tx, const char *tenant_id)
+static int export_deltas(int fd, struct app *app, struct db_tx *tx, const char *tenant_id)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	_cleanup_(buffer_finish) struct buffer lines = BUFFER_INIT;
+	_cleanup_(buffer_finish) struct buffer lines = {.wipe = true};
 	int r = db_run(tx, &rows,
 		       "SELECT d.bytes FROM feed_deltas d JOIN feeds f USING (tenant_id, epoch) WHERE d.tenant_id = $1 "
 		       "AND d.revision > (SELECT max(s.revision) FROM feed_snapshots s WHERE s.tenant_id = $1 "
@@ -101,7 +102,12 @@ static int export_deltas(int fd, struct db_tx *tx, const char *tenant_id)
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < db_row_count(rows); i++) {
-		(void)buffer_add_text(&lines, db_text(rows, i, 0));
+		_cleanup_(buffer_finish) struct buffer room = BUFFER_INIT;
+		const char *delta = at_rest_open_text(&app->seal_key, tenant_id, db_text(rows, i, 0), &room, NULL);
+
+		if (!delta)
+			return -EBADMSG;
+		(void)buffer_add_text(&lines, delta);
 		(void)buffer_add_char(&lines, '\n');
 	}
 	return lines.failed ? -ENOMEM : hand_over(fd, "deltas", lines.data, lines.length);
@@ -135,9 +141,9 @@ static int export_all(int fd, struct app *app, const char *tenant_id, uint32_t d
 	if (r == 0)
 		r = export_trust(fd, tx, tenant_id);
 	if (r == 0)
-		r = export_snapshot(fd, tx, tenant_id);
+		r = export_snapshot(fd, app, tx, tenant_id);
 	if (r == 0)
-		r = export_deltas(fd, tx, tenant_id);
+		r = export_deltas(fd, app, tx, tenant_id);
 	if (r == 0)
 		r = export_head(fd, app, tx, tenant_id, days);
 	return r < 0 ? r : hand_over(fd, HANDED_OVER, "", 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control_plane/feed/at_rest.h"
 #include "control_plane/feed/snapshots.h"
 #include "control_plane/http/stream.h"
 
@@ -62,7 +63,22 @@ static int read_part(struct db_tx *tx, struct blob *blob, size_t done)
 	return 0;
 }
 
-static int load(struct db_tx *tx, const char *tenant_id, const char *sha256, struct blob **ret)
+/* In place of what was read, where it rests sealed. */
+static int open_blob(const struct seal_key *key, struct blob *blob)
+{
+	_cleanup_(buffer_finish) struct buffer plain = BUFFER_INIT;
+	int r = at_rest_open(key, blob->tenant_id, blob->bytes, blob->length, &plain);
+
+	if (r != 0)
+		return MIN_OF(r, 0);
+	free(blob->bytes);
+	blob->length = plain.length;
+	blob->bytes = (uint8_t *)TAKE_PTR(plain.data);
+	return 0;
+}
+
+static int load(const struct seal_key *key, struct db_tx *tx, const char *tenant_id, const char *sha256,
+		struct blob **ret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct blob *blob;
@@ -84,6 +100,8 @@ static int load(struct db_tx *tx, const char *tenant_id, const char *sha256, str
 	r = blob->bytes ? 0 : -ENOMEM;
 	for (size_t done = 0; r == 0 && done < blob->length; done += PART_BYTES)
 		r = read_part(tx, blob, done);
+	if (r == 0)
+		r = open_blob(key, blob);
 	if (r < 0) {
 		blob_free(blob);
 		return r;
@@ -96,7 +114,7 @@ static int load(struct db_tx *tx, const char *tenant_id, const char *sha256, str
 	return 0;
 }
 
-int blob_get(struct db_tx *tx, const char *tenant_id, const char *sha256, struct blob **ret)
+int blob_get(const struct seal_key *key, struct db_tx *tx, const char *tenant_id, const char *sha256, struct blob **ret)
 {
 	int r = 0;
 
@@ -106,7 +124,7 @@ int blob_get(struct db_tx *tx, const char *tenant_id, const char *sha256, struct
 	(void)pthread_mutex_lock(&loading);
 	*ret = find(tenant_id, sha256);
 	if (!*ret)
-		r = load(tx, tenant_id, sha256, ret);
+		r = load(key, tx, tenant_id, sha256, ret);
 	(void)pthread_mutex_unlock(&loading);
 	return r;
 }

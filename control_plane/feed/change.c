@@ -9,7 +9,9 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
+#include "control_plane/feed/at_rest.h"
 #include "control_plane/feed/internal.h"
 #include "control_plane/feed/pg_array.h"
 #include "records/record_json.h"
@@ -258,8 +260,28 @@ static int add_operation(const struct change *change, struct revision_writer *wr
 	return revision_add(writer, op->op, kind_word(op), op->id, op->version, text, length);
 }
 
+static int add_body(struct publisher *publisher, const char *tenant_id, const struct operation *op, char *text,
+		    struct buffer *bodies)
+{
+	_cleanup_(buffer_finish) struct buffer sealed = BUFFER_INIT;
+	const char *stored;
+	int r;
+
+	if (!at_rest_is_secret(record_kind_word(op->kind))) {
+		pg_array_add(bodies, text);
+		return 0;
+	}
+	r = at_rest_seal_text(&publisher->app->seal_key, tenant_id, text, strlen(text), &sealed);
+	secret_wipe(text, strlen(text));
+	stored = buffer_text(&sealed);
+	if (r < 0 || !stored)
+		return r < 0 ? r : -ENOMEM;
+	pg_array_add(bodies, stored);
+	return 0;
+}
+
 /* feed_records says what every record is as of this revision. */
-static int store_records(const struct change *change, struct db_tx *tx)
+static int store_records(const struct change *change, struct publisher *publisher, struct db_tx *tx)
 {
 	_cleanup_(buffer_finish) struct buffer kinds = BUFFER_INIT, ids = BUFFER_INIT, versions = BUFFER_INIT,
 					       bodies = BUFFER_INIT, gone_kinds = BUFFER_INIT, gone_ids = BUFFER_INIT;
@@ -280,7 +302,9 @@ static int store_records(const struct change *change, struct db_tx *tx)
 		pg_array_add_u64(&kinds, (uint64_t)op->kind);
 		pg_array_add(&ids, op->id);
 		pg_array_add_u64(&versions, op->version);
-		pg_array_add(&bodies, text);
+		r = add_body(publisher, change->tenant_id, op, text, &bodies);
+		if (r < 0)
+			return r;
 	}
 	if (kinds.length > 0) {
 		const char *k = pg_array_end(&kinds), *id = pg_array_end(&ids), *v = pg_array_end(&versions),
@@ -322,7 +346,7 @@ static int publish_one(struct change *change, struct publisher *publisher, struc
 	for (uint32_t i = 0; r == 0 && i < change->count; i++)
 		r = add_operation(change, &writer, &change->ops[i], problem);
 	if (r == 0)
-		r = store_records(change, tx);
+		r = store_records(change, publisher, tx);
 	if (r == 0)
 		r = revision_end(&writer, &change->head, &change->head_issued, &change->head_expires);
 	if (r < 0)

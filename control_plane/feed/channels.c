@@ -8,10 +8,12 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "control_plane/feed/at_rest.h"
 
 #define IDLE_USEC (120 * USEC_PER_SEC) /* between two polls of a host without a stream */
 
 struct channels {
+	const struct seal_key *key;
 	pthread_mutex_t lock;
 	struct hash_index index;
 	struct slot **slots;
@@ -19,7 +21,7 @@ struct channels {
 	_Atomic uint64_t bytes;
 };
 
-int channels_create(struct channels **ret)
+int channels_create(const struct seal_key *key, struct channels **ret)
 {
 	struct channels *c = calloc(1, sizeof(*c));
 
@@ -30,6 +32,7 @@ int channels_create(struct channels **ret)
 		return -ENOMEM;
 	}
 	(void)pthread_mutex_init(&c->lock, NULL);
+	c->key = key;
 	*ret = c;
 	return 0;
 }
@@ -88,6 +91,7 @@ static struct slot *add(struct channels *c, const char *tenant_id)
 		return NULL;
 	}
 	(void)pthread_mutex_init(&slot->load, NULL);
+	slot->key = c->key;
 	slot->idle_since = clock_boottime_usec();
 	c->slots[c->count++] = slot;
 	return slot;
@@ -191,6 +195,7 @@ uint64_t channels_bytes(const struct channels *channels)
 
 struct filling {
 	struct channel *channel;
+	const struct seal_key *key;
 	uint64_t epoch;
 	bool before;
 	uint32_t count;
@@ -200,16 +205,20 @@ static int fill(void *context, const struct db_rows *rows)
 {
 	struct filling *f = context;
 	uint64_t revision = (uint64_t)db_i64(rows, 0, 0);
-	const char *bytes = db_text(rows, 0, 1);
+	_cleanup_(buffer_finish) struct buffer room = BUFFER_INIT;
+	size_t length;
+	const char *bytes = at_rest_open_text(f->key, channel_tenant(f->channel), db_text(rows, 0, 1), &room, &length);
 
+	if (!bytes)
+		return -EBADMSG;
 	f->count++;
-	return f->before ? channel_prepend(f->channel, f->epoch, revision, bytes, strlen(bytes))
-			 : channel_append(f->channel, f->epoch, revision, bytes, strlen(bytes));
+	return f->before ? channel_prepend(f->channel, f->epoch, revision, bytes, length)
+			 : channel_append(f->channel, f->epoch, revision, bytes, length);
 }
 
 static int catch_up(struct slot *slot, struct db_tx *tx, const struct feed_row *row, uint64_t have)
 {
-	struct filling filling = {.channel = slot->channel, .epoch = row->epoch};
+	struct filling filling = {.channel = slot->channel, .key = slot->key, .epoch = row->epoch};
 	char epoch[24], after[24], upto[24];
 	int r;
 
@@ -303,7 +312,7 @@ int slot_refresh(struct slot *slot, struct db_tx *tx, uint32_t stale_sec, uint64
 
 int slot_extend(struct slot *slot, struct db_tx *tx, uint64_t epoch, uint64_t after)
 {
-	struct filling filling = {.channel = slot->channel, .epoch = epoch, .before = true};
+	struct filling filling = {.channel = slot->channel, .key = slot->key, .epoch = epoch, .before = true};
 	struct channel_view view;
 	int r = 0;
 

@@ -8,16 +8,19 @@
 #include <pthread.h>
 
 #include "control_plane/feed/internal.h"
+#include "crypto/seal.h"
 
 struct slot {
 	struct channel *channel;
-	pthread_mutex_t load; /* one reader of the database; the others wait and find it done */
-	_Atomic bool stale;   /* the database has more than the channel */
-	uint32_t references;  /* under the lock of channels, as the next one */
-	uint64_t idle_since;  /* CLOCK_BOOTTIME: without readers; 0: has some */
+	const struct seal_key *key; /* of what rests sealed */
+	pthread_mutex_t load;       /* one reader of the database; the others wait and find it done */
+	_Atomic bool stale;         /* the database has more than the channel */
+	uint32_t references;        /* under the lock of channels, as the next one */
+	uint64_t idle_since;        /* CLOCK_BOOTTIME: without readers; 0: has some */
 };
 
-int channels_create(struct channels **ret);
+/* `key` is borrowed. */
+int channels_create(const struct seal_key *key, struct channels **ret);
 void channels_destroy(struct channels *channels); /* takes NULL */
 /* With a reference. channels_find: NULL where there is none; channels_get makes one (NULL: out of memory). */
 struct slot *channels_get(struct channels *channels, const char *tenant_id);

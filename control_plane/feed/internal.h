@@ -56,7 +56,8 @@ struct revision_writer {
 	struct feed_signers signers;
 	struct buffer *deltas; /* each one, with its bytes; owned */
 	uint32_t count;
-	uint32_t ops; /* in the open one */
+	uint32_t ops; /* in the open one … */
+	bool secret;  /* … and it must not be read from the database (at_rest.h) */
 };
 int revision_begin(struct publisher *publisher, struct db_tx *tx, const char *tenant_id, struct revision_writer *ret);
 /* `kind` as the delta says it; body NULL for deletions. Begins another delta where this one would be too large. */

@@ -15,7 +15,7 @@
 
 static int start(struct publisher *p)
 {
-	int r = channels_create(&p->channels);
+	int r = channels_create(&p->app->seal_key, &p->channels);
 
 	if (r == 0)
 		r = announcer_create(p->app->db, &p->announcer);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "control_plane/config.h"
+#include "control_plane/feed/at_rest.h"
 #include "control_plane/feed/internal.h"
 
 #define OPERATION_ROOM 256U /* what stands around a body in a delta, and the delta's own beginning and end */
@@ -33,6 +34,7 @@ static int close_delta(struct revision_writer *w)
 {
 	struct buffer *delta = &w->deltas[w->count - 1];
 	char epoch[24], revision[24];
+	_cleanup_(buffer_finish) struct buffer sealed = BUFFER_INIT;
 	const char *text;
 	int r;
 
@@ -43,8 +45,13 @@ static int close_delta(struct revision_writer *w)
 	w->ops = 0;
 	w->row.revision++;
 	r = feed_chain_add(w->row.chain, delta->data, delta->length);
-	if (r < 0)
-		return r;
+	if (r == 0 && w->secret) {
+		r = at_rest_seal_text(&w->publisher->app->seal_key, w->row.tenant_id, text, delta->length, &sealed);
+		text = buffer_text(&sealed);
+	}
+	if (r < 0 || !text)
+		return r < 0 ? r : -ENOMEM;
+	w->secret = false;
 	(void)snprintf(epoch, sizeof(epoch), "%" PRIu64, w->row.epoch);
 	(void)snprintf(revision, sizeof(revision), "%" PRIu64, w->row.revision);
 	return db_later(w->tx, "INSERT INTO feed_deltas (tenant_id, epoch, revision, bytes) VALUES ($1, $2, $3, $4)",
@@ -77,6 +84,7 @@ int revision_add(struct revision_writer *writer, enum delta_op op, const char *k
 		return r;
 	delta_write_add(&writer->deltas[writer->count - 1], op, kind, id, version, body, length);
 	writer->ops++;
+	writer->secret |= body && at_rest_is_secret(kind);
 	return writer->deltas[writer->count - 1].failed ? -ENOMEM : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "control_plane/config.h"
+#include "control_plane/feed/at_rest.h"
 #include "feed/snapshot.h"
 #include "records/record_json.h"
 
@@ -58,17 +59,32 @@ int snapshot_find(struct db_tx *tx, const char *tenant_id, bool must, char **ret
 
 /* ---- making ----------------------------------------------------------------------------------------- */
 
+struct writing {
+	struct snapshot_writer *writer;
+	const struct seal_key *key;
+	const char *tenant_id;
+	bool secret; /* what was written must not be read from the database */
+};
+
 static int write_record(void *context, const struct db_rows *rows)
 {
-	const char *body = db_text(rows, 0, 3);
+	struct writing *w = context;
+	_cleanup_(buffer_finish) struct buffer room = BUFFER_INIT;
+	const char *kind = record_kind_word((enum record_kind)db_i64(rows, 0, 0));
+	size_t length;
+	const char *body = at_rest_open_text(w->key, w->tenant_id, db_text(rows, 0, 3), &room, &length);
 
-	return snapshot_writer_add(context, record_kind_word((enum record_kind)db_i64(rows, 0, 0)), db_text(rows, 0, 1),
-				   (uint64_t)db_i64(rows, 0, 2), body, strlen(body));
+	if (!body)
+		return -EBADMSG;
+	w->secret |= at_rest_is_secret(kind);
+	return snapshot_writer_add(w->writer, kind, db_text(rows, 0, 1), (uint64_t)db_i64(rows, 0, 2), body, length);
 }
 
-static int write_records(struct db_tx *tx, const struct feed_row *row, struct feed_snapshot *note, struct buffer *bytes)
+static int write_records(struct publisher *publisher, struct db_tx *tx, const struct feed_row *row,
+			 struct feed_snapshot *note, struct buffer *bytes, bool *ret_secret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct writing writing = {.key = &publisher->app->seal_key, .tenant_id = row->tenant_id};
 	struct snapshot_writer *writer = NULL;
 	int r = db_run(tx, &rows, "SELECT count(*) FROM feed_records WHERE tenant_id = $1", row->tenant_id);
 
@@ -81,13 +97,15 @@ static int write_records(struct db_tx *tx, const struct feed_row *row, struct fe
 	note->records = (uint64_t)db_i64(rows, 0, 0);
 	note->issued = clock_realtime_sec();
 	r = snapshot_writer_new(note, bytes, &writer);
+	writing.writer = writer;
 	if (r == 0)
-		r = db_each(tx, write_record, writer,
+		r = db_each(tx, write_record, &writing,
 			    "SELECT kind, id, version, body FROM feed_records WHERE tenant_id = $1 ORDER BY kind, id",
 			    1, (const char *const[]){row->tenant_id});
 	if (r == 0)
 		r = snapshot_writer_end(writer);
 	snapshot_writer_free(writer);
+	*ret_secret = writing.secret;
 	return r;
 }
 
@@ -127,6 +145,7 @@ int snapshot_make(struct publisher *publisher, const char *tenant_id)
 	_cleanup_(buffer_finish) struct buffer bytes = BUFFER_INIT;
 	struct feed_snapshot note = {0};
 	struct feed_row row;
+	bool secret = false;
 	int r = db_begin(publisher->app->db, &scope, &tx);
 
 	if (r == 0)
@@ -139,7 +158,9 @@ int snapshot_make(struct publisher *publisher, const char *tenant_id)
 		return -EBUSY;
 	r = feed_row_get(tx, tenant_id, &row);
 	if (r == 0)
-		r = write_records(tx, &row, &note, &bytes);
+		r = write_records(publisher, tx, &row, &note, &bytes, &secret);
+	if (r == 0 && secret)
+		r = at_rest_seal(&publisher->app->seal_key, tenant_id, &bytes);
 	if (r == 0)
 		r = store(publisher, tx, &row, &note, &bytes);
 	if (r == 0)

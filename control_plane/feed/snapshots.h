@@ -28,8 +28,9 @@ struct blob {
 	size_t length;
 	uint8_t *bytes;
 };
-/* -ENOENT. */
-int blob_get(struct db_tx *tx, const char *tenant_id, const char *sha256, struct blob **ret);
+/* -ENOENT. `key`: of what rests sealed. */
+int blob_get(const struct seal_key *key, struct db_tx *tx, const char *tenant_id, const char *sha256,
+	     struct blob **ret);
 void blob_put(struct blob *blob); /* takes NULL */
 struct stream;
 /* Bytes first … last of it; takes the reference. NULL: out of memory. */

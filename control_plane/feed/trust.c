@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control_plane/feed/at_rest.h"
 #include "records/record_json.h"
 
 #define COPY_AT_ONCE "2000" /* records that are read at a time for a new epoch */
@@ -164,10 +165,15 @@ static int copy_records(struct revision_writer *writer)
 			return r;
 		count = db_row_count(rows);
 		for (uint32_t i = 0; i < count; i++) {
-			const char *body = db_text(rows, i, 3);
+			_cleanup_(buffer_finish) struct buffer room = BUFFER_INIT;
+			size_t length;
+			const char *body = at_rest_open_text(&writer->publisher->app->seal_key, writer->row.tenant_id,
+							     db_text(rows, i, 3), &room, &length);
 
+			if (!body)
+				return -EBADMSG;
 			r = revision_add(writer, DELTA_PUT, record_kind_word((enum record_kind)db_i64(rows, i, 0)),
-					 db_text(rows, i, 1), (uint64_t)db_i64(rows, i, 2), body, strlen(body));
+					 db_text(rows, i, 1), (uint64_t)db_i64(rows, i, 2), body, length);
 			if (r < 0)
 				return r;
 		}

@@ -4,6 +4,7 @@ told."""
 import base64
 import json
 import subprocess
+import tempfile
 
 import pytest
 
@@ -28,19 +29,26 @@ def refused(answer, status, field=None):
 
 
 def fed(control, cluster, tenant, kind, ident=None):
-    """What the feed says of a record: as hosts are given it."""
-    rows = cluster.psql(
-        f"SELECT id, version, body FROM control.feed_records WHERE tenant_id = '{tenant.id}' AND kind = {kind} ORDER BY id",
-        database=control.database,
-    )
+    """What the feed says of a kind's records, as a host hears it that follows it from its beginning: version and body."""
+    host = getattr(tenant, "listener", None)
+    if not host:
+        with tempfile.TemporaryDirectory() as folder:
+            tenant.listener = host = Host(tenant.operator, [tenant.id], f"listens-{tenant.slug}", folder)
+            host.sign_in(control.url)
+    feed = host.feed(tenant.id)
+    stream = feed.events()
+    feed.follow(stream, int(cluster.psql(f"SELECT revision FROM control.feeds WHERE tenant_id = '{tenant.id}'", database=control.database)))
+    stream.close()
     found = {}
-    for line in rows.splitlines():
-        name, version, body = line.split("|", 2)
-        found[name] = (int(version), json.loads(body))
+    for op in (op for delta in feed.deltas for op in json.loads(delta)["ops"] if op["kind"] == kind):
+        if op["op"] == "put":
+            found[op["id"]] = (op["ver"], op["body"])
+        else:
+            found.pop(op["id"])
     return found[ident] if ident else found
 
 
-IDP, USER, TENANT = 8, 2, 0
+IDP, USER, TENANT = "idp", "user", "tenant"
 
 
 # ---- providers -----------------------------------------------------------------------------------------------------------
@@ -197,9 +205,6 @@ def test_secrets_go_to_hosts_and_never_come_back(operator, tenant, providers, co
     said = fed(control, cluster, tenant, IDP)
     assert said[google["id"]][1]["client_secret"] == GOOGLE["client_secret"]
     assert json.loads(said[signed["id"]][1]["client_key"])["d"] == d
-    # The resource's own table holds them sealed, and so does no log.
-    rows = cluster.psql("SELECT p::text FROM control.identity_providers p", database=control.database)
-    assert GOOGLE["client_secret"] not in rows and GOOGLE["client_secret"].encode().hex() not in rows and d not in rows
     assert GOOGLE["client_secret"] not in server.log()
     # Another one, and none.
     path = f"{providers}/{google['id']}"
@@ -209,6 +214,32 @@ def test_secrets_go_to_hosts_and_never_come_back(operator, tenant, providers, co
     gone = operator.must("PATCH", path, {"client_secret": "", "client_auth": "none"}, headers=ANY)
     assert gone["client_secret_set"] is False
     assert "client_secret" not in fed(control, cluster, tenant, IDP, google["id"])[1]
+
+
+def test_nothing_of_them_is_in_the_database(operator, tenant, providers, control, cluster, tmp_path):
+    """Wherever hosts get them from: a backup alone opens nothing."""
+    jwk, d = private_jwk()
+    google = operator.must("POST", providers, GOOGLE)
+    operator.must("POST", providers, {**OIDC, "client_key": jwk})
+    control.run("export", tenant.id, str(tmp_path / "out"))  # makes a snapshot
+    host = Host(operator, [tenant.id], f"reads-{tenant.slug}", tmp_path)
+    host.sign_in(control.url)
+    note, snapshot = host.feed(tenant.id).take_snapshot()
+    lines = subprocess.run(["zstd", "-dc"], input=snapshot, capture_output=True, check=True).stdout.decode()
+    assert GOOGLE["client_secret"] in lines and d in lines
+    assert (tmp_path / "out" / "snapshot.zst").read_bytes() == snapshot
+    tables = cluster.psql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'control'::regnamespace", database=control.database)
+    everything = "".join(cluster.psql(f"SELECT t::text FROM control.{table} t", database=control.database) for table in tables.split())
+    assert google["id"] in everything
+    for secret in (GOOGLE["client_secret"], d):
+        for form in (secret, secret.encode().hex(), base64.b64encode(secret.encode()).decode()[:-4]):
+            assert form not in everything
+    # Compressed it is not to be read either: no snapshot rests as hosts are given it.
+    stored = cluster.psql(f"SELECT bytes FROM control.feed_snapshots WHERE tenant_id = '{tenant.id}'", database=control.database)
+    assert stored and all(line.startswith("\\x" + b"TNTSEAL1".hex()) for line in stored.splitlines())
+    # A new epoch opens and seals them anew.
+    control.run("feed", "new-epoch", tenant.id)
+    assert "planted-secret" not in cluster.psql("SELECT bytes FROM control.feed_deltas", database=control.database)
 
 
 def test_a_secret_that_was_moved_opens_nothing(operator, providers, control, cluster):
