@@ -14,7 +14,8 @@
 
 #define USEC_MSEC 1000ULL
 #define BACKOFF_FIRST_MS 50U
-#define BACKOFF_MAX_MS 2000U
+/* With its jitter less than what a request waits (app.c): nobody waits in vain for a database that is back. */
+#define BACKOFF_MAX_MS 1000U
 
 void pool_count(uint64_t *counter) // NOLINT(readability-non-const-parameter): it is counted up
 {
