@@ -12,6 +12,8 @@
 #include "base/secret.h"
 #include "thread/http_loop.h"
 
+#define CROWD 100U
+
 struct sso_work {
 	pthread_t thread;
 	bool started;
@@ -22,10 +24,10 @@ struct sso_work {
 	sd_event *event;
 	sd_event_source *wish_source, *timer, *after;
 	uint64_t armed; /* what the timer is set to */
-	struct http_loop *http;
+	struct http_loop *http, *own_http; /* others' providers; the control plane */
 	struct oidc_cache *cache;
 	struct device_flow **seats; /* SSO_FLOWS_MAX; NULL: free */
-	uint32_t count;
+	uint32_t count, most;       /* now, and since there were none */
 	struct oidc_client **clients;
 	uint32_t client_count;
 	bool has_clients; /* they were said: what is not among them is gone */
@@ -81,10 +83,17 @@ void sso_note_free(struct letter *letter)
 
 static void device_flow_free(struct device_flow *device)
 {
-	device->work->seats[device->seat] = NULL;
-	device->work->count--;
+	struct sso_work *work = device->work;
+
+	work->seats[device->seat] = NULL;
+	work->count--;
 	oidc_client_unref(device->client);
 	free(device);
+	/* After a crowd: what it took goes back to the system. */
+	if (work->count == 0 && work->most >= CROWD)
+		malloc_trim(0);
+	if (work->count == 0)
+		work->most = 0;
 }
 
 static void drop(struct device_flow *device)
@@ -160,6 +169,7 @@ static void start(struct sso_work *work, struct sso_note *note)
 		device->client = oidc_client_ref(note->client);
 		work->seats[note->seat] = device;
 		work->count++;
+		work->most = MAX_OF(work->most, work->count);
 		if (!is_there(work, device->client)) {
 			end_without_client(device);
 			return;
@@ -324,6 +334,13 @@ int sso_work_new(const struct sso_options *options, struct sso_work **ret)
 		.accept_tls12 = true,
 		.connect_timeout_ms = 5000,
 	};
+	const struct http_options own = {
+		.ca_file = options->control_plane.ca_file,
+		.pin = options->control_plane.pin,
+		.proxy = options->control_plane.proxy,
+		.allow_plain = options->allow_plain_http,
+		.connect_timeout_ms = 5000,
+	};
 	struct sso_work *work = calloc(1, sizeof(*work));
 	int r;
 
@@ -347,11 +364,14 @@ int sso_work_new(const struct sso_options *options, struct sso_work **ret)
 	if (r >= 0)
 		r = http_loop_new(work->event, &http, &work->http);
 	if (r >= 0)
+		r = http_loop_new(work->event, &own, &work->own_http);
+	if (r >= 0)
 		r = oidc_cache_create(http_loop_client(work->http), options->allow_plain_http, &work->cache);
 	if (r < 0) {
 		sso_work_free(work);
 		return r;
 	}
+	oidc_cache_set_control_plane(work->cache, http_loop_client(work->own_http));
 	oidc_cache_on_keys(work->cache, on_keys, work);
 	*ret = work;
 	return 0;
@@ -381,6 +401,7 @@ void sso_work_free(struct sso_work *work)
 	free(work->seats);
 	oidc_cache_destroy(work->cache);
 	http_loop_free(work->http);
+	http_loop_free(work->own_http);
 	clients_free(work);
 	sd_event_source_disable_unref(work->wish_source);
 	sd_event_source_disable_unref(work->timer);
