@@ -21,11 +21,13 @@
 
 #define TELL_EVERY_USEC (10 * USEC_PER_SEC) /* refusals in the audit */
 
-#define BUCKETS 2048U /* a power of two; found by keyed hashes, so nobody can choose to share one */
+/* Everybody has two buckets of a table, found by keyed hashes, and takes from the fuller one: that others, whom nobody
+ * can choose, have emptied both is as good as never. The rates are those of each of the two. */
+#define BUCKETS 4096U /* a power of two */
 static const struct rate {
 	uint32_t burst;
 	uint64_t every;
-} pair_rate = {8, 15 * USEC_PER_SEC}, source_rate = {64, USEC_PER_SEC}, host_rate = {256, 50 * USEC_PER_MSEC};
+} pair_rate = {4, 30 * USEC_PER_SEC}, source_rate = {32, 2 * USEC_PER_SEC}, host_rate = {256, 50 * USEC_PER_MSEC};
 
 struct flow_limits {
 	uint64_t tell_again;
@@ -47,6 +49,13 @@ int flow_limits_create(struct flow_limits **ret)
 void flow_limits_destroy(struct flow_limits *limits)
 {
 	free(limits);
+}
+
+static uint64_t *fuller(uint64_t table[BUCKETS], uint64_t hash)
+{
+	uint64_t *one = &table[hash & (BUCKETS - 1)], *other = &table[hash >> 32 & (BUCKETS - 1)];
+
+	return *one <= *other ? one : other;
 }
 
 static bool is_empty(const struct rate *rate, uint64_t full_at, uint64_t now_usec)
@@ -90,8 +99,8 @@ static const char *which(struct login_book *book, const struct login_entry *entr
 	struct flow_limits *limits = flows->limits;
 	/* 0: nobody knows from where. */
 	uint64_t place = key->hash[THROTTLE_PAIR] ? key->hash[THROTTLE_PAIR] : key->hash[THROTTLE_USER];
-	uint64_t *pair = &limits->pairs[place & (BUCKETS - 1)];
-	uint64_t *source = &limits->sources[key->hash[THROTTLE_SOURCE] & (BUCKETS - 1)];
+	uint64_t *pair = fuller(limits->pairs, place);
+	uint64_t *source = fuller(limits->sources, key->hash[THROTTLE_SOURCE]);
 	struct counts counts;
 
 	if (flows->waiting >= MIN_OF(max, LOGIN_WAITING_MAX))
