@@ -180,15 +180,18 @@ void yaml_reader_wipe(struct yaml_reader *reader)
 {
 	if (reader->live && reader->event.type == YAML_SCALAR_EVENT)
 		secret_wipe(reader->event.data.scalar.value, reader->event.data.scalar.length);
-	reader->secret = true;
 }
 
-/* What libyaml decodes from and to. (While a text is put together its own small buffers may move; what they leave
- * behind is out of our reach.) */
-static void wipe_buffers(struct yaml_reader *reader)
+/* What libyaml decodes from and to, and what it read ahead: a file that was given up in its middle may have had a secret
+ * in the other half. (While a text is put together libyaml's small buffers may move; what they leave behind is out of our
+ * reach.) */
+static void wipe_all(struct yaml_reader *reader)
 {
 	yaml_parser_t *parser = &reader->parser;
 
+	for (yaml_token_t *token = parser->tokens.head; token && token != parser->tokens.tail; token++)
+		if (token->type == YAML_SCALAR_TOKEN)
+			secret_wipe(token->data.scalar.value, token->data.scalar.length);
 	if (parser->raw_buffer.start)
 		secret_wipe(parser->raw_buffer.start, (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
 	if (parser->buffer.start)
@@ -198,11 +201,11 @@ static void wipe_buffers(struct yaml_reader *reader)
 
 void yaml_reader_finish(struct yaml_reader *reader)
 {
+	yaml_reader_wipe(reader);
 	if (reader->live)
 		yaml_event_delete(&reader->event);
 	reader->live = false;
-	if (reader->secret)
-		wipe_buffers(reader);
+	wipe_all(reader);
 	yaml_parser_delete(&reader->parser);
 }
 

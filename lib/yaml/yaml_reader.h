@@ -37,7 +37,6 @@ struct yaml_reader {
 	uint64_t bytes, limit; /* read so far; at most */
 	unsigned line, column; /* of the next byte to check, 1-based */
 	bool ended;
-	bool secret; /* to be wiped */
 	size_t start, checked, end; /* in block: handed out up to start; checked up to checked; filled up to end */
 	char block[YAML_BLOCK_BYTES];
 };
@@ -59,8 +58,7 @@ int yaml_reader_fail_at(struct yaml_reader *reader, yaml_mark_t mark, const char
 /* What the current event is, for messages: "a list". */
 const char *yaml_reader_what(const struct yaml_reader *reader);
 
-/* Overwrites the current event's scalar, once it was kept elsewhere; and with the reader's end all that it was read
- * from, too: it held a secret. */
+/* Overwrites the current event's scalar, a secret that was kept elsewhere. (All that was read is wiped at the end.) */
 void yaml_reader_wipe(struct yaml_reader *reader);
 
 /* The current event's scalar. */
