@@ -16,6 +16,7 @@ struct http {
 	struct http_hooks hooks;
 	bool has_hooks, has_proxy, allow_plain, accept_tls12;
 	char *ca_file, *pin, *proxy, *user_agent;
+	const char *ca_folder; /* of the system's authorities, by hash; NULL: not seen yet */
 	uint32_t connect_timeout_ms;
 	struct http_transfer *transfers;
 	bool busy;          /* inside libcurl, which takes no starts or cancels then */

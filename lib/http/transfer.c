@@ -4,6 +4,7 @@
  */
 #include "http/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,18 +126,44 @@ static int set_headers(struct http_transfer *transfer, const struct http_request
 	return result;
 }
 
-/* The system's authorities in one file: libcurl then parses them once for all connections and not for each, which would
- * cost every one of them a megabyte. */
-static bool has_bundle(CURL *easy)
+/* Files named as OpenSSL looks for them: eight digits of a hash, and a number. */
+static bool is_by_hash(const char *name)
 {
-	const char *file = NULL;
+	return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && name[9] >= '0' && name[9] <= '9';
+}
 
-	return curl_easy_getinfo(easy, CURLINFO_CAINFO, &file) == CURLE_OK && file && access(file, R_OK) == 0;
+/* The system's folder of authorities, where it can be asked for the one that is needed. */
+static const char *authorities_by_hash(void)
+{
+	const char *folder = curl_version_info(CURLVERSION_NOW)->capath;
+	DIR *dir = folder ? opendir(folder) : NULL;
+	const struct dirent *entry = NULL;
+
+	if (!dir)
+		return NULL;
+	while ((entry = readdir(dir)) && !is_by_hash(entry->d_name))
+		;
+	closedir(dir);
+	return entry ? folder : NULL;
+}
+
+/* All authorities in memory are a megabyte: by default for each connection. From a folder only the one that is needed
+ * is read, and a file alone is parsed once for all connections. */
+static bool set_system_authorities(CURL *easy, struct http *http)
+{
+	const char *file = curl_version_info(CURLVERSION_NOW)->cainfo;
+
+	if (!http->ca_folder)
+		http->ca_folder = authorities_by_hash();
+	if (http->ca_folder)
+		return curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_folder) == CURLE_OK &&
+		       curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK;
+	return !file || access(file, R_OK) < 0 || curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
 }
 
 static int set_options(struct http_transfer *transfer, const struct http_request *request)
 {
-	const struct http *http = transfer->http;
+	struct http *http = transfer->http;
 	const char *method = request->method ? request->method : "GET";
 	uint32_t timeout = request->timeout_ms ? request->timeout_ms : WHOLE_TIMEOUT_MS;
 	CURL *easy = transfer->easy;
@@ -155,8 +182,8 @@ static int set_options(struct http_transfer *transfer, const struct http_request
 	if (http->ca_file) { /* it alone, not beside the system's */
 		SET(CURLOPT_CAINFO, http->ca_file);
 		SET(CURLOPT_CAPATH, NULL);
-	} else if (has_bundle(easy)) {
-		SET(CURLOPT_CAPATH, NULL);
+	} else {
+		failed |= !set_system_authorities(easy, http);
 	}
 	if (http->pin)
 		SET(CURLOPT_PINNEDPUBLICKEY, http->pin);

@@ -119,9 +119,6 @@ def certificate(folder):
         check=True,
         capture_output=True,
     )
-    # With the authorities that the agent would load for a provider out there: they cost a megabyte.
-    system = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
-    (folder / "ca.pem").write_bytes((folder / "tls.pem").read_bytes() + (system.read_bytes() if system.exists() else b""))
 
 
 def measure(folder):
@@ -146,7 +143,7 @@ def measure(folder):
         settings = (folder / "agent.yaml").read_text()
         idle = {}
         for enabled in ("false", "true"):
-            (folder / "agent.yaml").write_text(settings + f"sso: {{enabled: {enabled}, ca_file: {folder}/ca.pem, proxy: none, timeout: 15min}}\n")
+            (folder / "agent.yaml").write_text(settings + f"sso: {{enabled: {enabled}, ca_file: {folder}/tls.pem, proxy: none, timeout: 15min}}\n")
             agent.start()
             time.sleep(2)
             idle[enabled] = own_memory(agent)

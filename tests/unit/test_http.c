@@ -3,14 +3,20 @@
  * The HTTPS client against real servers in this process: each fault has its own name.
  */
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../fakes/fake_tls.h"
@@ -433,6 +439,65 @@ static void test_tls(void **state)
 	unlink(other_path);
 }
 
+/* In a process that sees a folder of authorities of its own, with the certificate under this name. */
+static enum http_fault ask_with_authority(const char *name, const char *certificate, uint16_t port)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+	pid_t child = fork();
+	char path[256];
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		const struct http_options options = {.proxy = ""};
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", curl->capath, name);
+		if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("tmpfs", curl->capath, "tmpfs", 0, NULL) < 0 || !(file = fopen(path, "we")) ||
+		    fputs(certificate, file) < 0 || fclose(file) != 0)
+			_exit(100);
+		_exit((int)ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port, "/")}).fault);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return (enum http_fault)WEXITSTATUS(status);
+}
+
+static void test_authorities_of_the_system(void **state)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+	struct MHD_Daemon *daemon;
+	struct fake_tls tls, other;
+	char by_hash[32], other_hash[32];
+	BIO *bio;
+	X509 *certificate;
+
+	if (geteuid() != 0 || !curl->capath || !curl->cainfo ||
+	    strncmp(curl->cainfo, curl->capath, strlen(curl->capath)))
+		skip();
+	fake_tls_make("127.0.0.1", &tls);
+	fake_tls_make("127.0.0.1", &other);
+	bio = BIO_new_mem_buf(tls.certificate, -1);
+	certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	assert_non_null(certificate);
+	snprintf(by_hash, sizeof(by_hash), "%08lx.0", X509_subject_name_hash(certificate));
+	snprintf(other_hash, sizeof(other_hash), "%08lx.0", X509_subject_name_hash(certificate) ^ 1);
+	X509_free(certificate);
+	BIO_free(bio);
+	daemon = serve(&tls, PRIORITY_13);
+	/* By its hash; or, where no file is named so, in the one file of them all. */
+	assert_int_equal(ask_with_authority(by_hash, tls.certificate, port_of(daemon)), HTTP_FINE);
+	assert_int_equal(ask_with_authority(strrchr(curl->cainfo, '/') + 1, tls.certificate, port_of(daemon)),
+			 HTTP_FINE);
+	assert_int_equal(ask_with_authority(by_hash, other.certificate, port_of(daemon)), HTTP_BAD_PEER);
+	assert_int_equal(ask_with_authority(other_hash, tls.certificate, port_of(daemon)), HTTP_BAD_PEER);
+	assert_int_equal(ask_with_authority("some.pem", tls.certificate, port_of(daemon)), HTTP_BAD_PEER);
+	MHD_stop_daemon(daemon);
+	fake_tls_finish(&tls);
+	fake_tls_finish(&other);
+}
+
 static struct outcome ask_raw(struct raw raw, struct http_request request)
 {
 	struct outcome outcome;
@@ -683,6 +748,7 @@ int main(void)
 		cmocka_unit_test(test_only_https),
 		cmocka_unit_test(test_headers_carry_no_line_end),
 		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_authorities_of_the_system),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_no_way_there),
