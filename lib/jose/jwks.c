@@ -75,7 +75,7 @@ static int refuse(int r, const char *what, struct problem *problem)
 static int read_rsa(const json_t *jwk, struct jwks_key *ret, struct problem *problem)
 {
 	uint8_t modulus[PUBLIC_KEY_RSA_BITS_MAX / 8], exponent[PUBLIC_KEY_EXPONENT_BYTES_MAX];
-	size_t modulus_length, exponent_length;
+	size_t modulus_length = 0, exponent_length = 0;
 	int r = read_number(jwk, "n", modulus, sizeof(modulus), &modulus_length, problem);
 
 	if (r == 0)

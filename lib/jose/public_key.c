@@ -18,16 +18,17 @@ static int make(const char *kind, OSSL_PARAM *parameters, EVP_PKEY **ret)
 	_cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL),
 						   *check = NULL;
 	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	int r;
+	int r = -EIO;
 
-	if (!context || EVP_PKEY_fromdata_init(context) != 1)
-		r = -EIO;
-	else if (EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+	if (context && EVP_PKEY_fromdata_init(context) == 1) {
 		r = -EINVAL;
-	else if ((check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL)) == NULL)
-		r = -EIO;
-	else
-		r = EVP_PKEY_public_check(check) == 1 ? 0 : -EINVAL;
+		if (EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1) {
+			check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+			r = check ? 0 : -EIO;
+		}
+	}
+	if (r == 0 && EVP_PKEY_public_check(check) != 1)
+		r = -EINVAL;
 	ERR_clear_error();
 	if (r == 0)
 		*ret = TAKE_PTR(key);

@@ -236,22 +236,23 @@ static bool list_has(const struct string_list *list, const char *text)
 	return false;
 }
 
+static bool has_method(const json_t *methods, const char *wanted)
+{
+	for (size_t i = 0; i < json_array_size(methods); i++)
+		if (text_equal(json_string_value(json_array_get(methods, i)), wanted))
+			return true;
+	return false;
+}
+
+/* A list of texts, and all that are wanted among them. */
 static bool has_all(const json_t *methods, const struct string_list *wanted)
 {
-	const json_t *method;
-	size_t i;
-
-	if (!json_is_array(methods))
-		return false;
-	json_array_foreach(methods, i, method) if (!json_is_string(method)) return false;
-	for (uint32_t w = 0; w < wanted->count; w++) {
-		bool found = false;
-
-		json_array_foreach(methods, i, method) found =
-			found || text_equal(json_string_value(method), wanted->items[w]);
-		if (!found)
+	for (size_t i = 0; i < json_array_size(methods); i++)
+		if (!json_is_string(json_array_get(methods, i)))
 			return false;
-	}
+	for (uint32_t i = 0; i < wanted->count; i++)
+		if (!has_method(methods, wanted->items[i]))
+			return false;
 	return true;
 }
 

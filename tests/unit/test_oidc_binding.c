@@ -191,10 +191,10 @@ static void first_sign_in(void **state)
 		"alice@acme.example ",
 		" alice@acme.example",
 		"\xd0\xb0lice@acme.example", /* Cyrillic a */
-		"al\xc4\xb1"
-		"ce@acme.example", /* dotless i */
-		"alice@acme.e\xe2\x84\xaa"
-		"ample",
+		("al\xc4\xb1"
+		 "ce@acme.example"), /* dotless i */
+		("alice@acme.e\xe2\x84\xaa"
+		 "ample"),
 		"alice",
 		"@",
 		"@acme.example",

@@ -388,6 +388,8 @@ static void hashes_of_the_access_token(void **state)
 	rules.access_token = "";
 	id_expect("no access token", &rules, oidc_with(oidc_claims(&idp), "at_hash", json_string(right)),
 		  TOKEN_AT_HASH);
+	id_expect("the hash of nothing", &rules,
+		  oidc_with(oidc_claims(&idp), "at_hash", json_string("47DEQpj8HBSa-_TImW-5JA")), TOKEN_AT_HASH);
 	id_expect("neither", &rules, oidc_claims(&idp), TOKEN_FINE);
 	rules.access_token = "ya29.another";
 	id_expect("another's", &rules, oidc_with(oidc_claims(&idp), "at_hash", json_string(right)), TOKEN_AT_HASH);

@@ -284,18 +284,19 @@ static void put_private(json_t *jwk, const char *name, EVP_PKEY *key, const char
 
 static char *private_jwk(int key, const char *kid, const char *algorithm)
 {
-	json_t *jwk = jwk_of(test_keys[key], kid);
+	EVP_PKEY *pair = test_keys[key];
+	json_t *jwk = jwk_of(pair, kid);
 	char *text;
 
-	if (key <= RSA_B) {
-		put_private(jwk, "d", test_keys[key], OSSL_PKEY_PARAM_RSA_D, 0);
-		put_private(jwk, "p", test_keys[key], OSSL_PKEY_PARAM_RSA_FACTOR1, 0);
-		put_private(jwk, "q", test_keys[key], OSSL_PKEY_PARAM_RSA_FACTOR2, 0);
-		put_private(jwk, "dp", test_keys[key], OSSL_PKEY_PARAM_RSA_EXPONENT1, 0);
-		put_private(jwk, "dq", test_keys[key], OSSL_PKEY_PARAM_RSA_EXPONENT2, 0);
-		put_private(jwk, "qi", test_keys[key], OSSL_PKEY_PARAM_RSA_COEFFICIENT1, 0);
+	if (EVP_PKEY_is_a(pair, "RSA")) {
+		put_private(jwk, "d", pair, OSSL_PKEY_PARAM_RSA_D, 0);
+		put_private(jwk, "p", pair, OSSL_PKEY_PARAM_RSA_FACTOR1, 0);
+		put_private(jwk, "q", pair, OSSL_PKEY_PARAM_RSA_FACTOR2, 0);
+		put_private(jwk, "dp", pair, OSSL_PKEY_PARAM_RSA_EXPONENT1, 0);
+		put_private(jwk, "dq", pair, OSSL_PKEY_PARAM_RSA_EXPONENT2, 0);
+		put_private(jwk, "qi", pair, OSSL_PKEY_PARAM_RSA_COEFFICIENT1, 0);
 	} else {
-		put_private(jwk, "d", test_keys[key], OSSL_PKEY_PARAM_PRIV_KEY, 32);
+		put_private(jwk, "d", pair, OSSL_PKEY_PARAM_PRIV_KEY, 32);
 	}
 	if (algorithm)
 		json_object_set_new(jwk, "alg", json_string(algorithm));

@@ -256,14 +256,14 @@ static void odd_addresses(void **state)
 		"alice@acme.example;eve@evil.example",
 		"al\\ice@acme.example",
 		"\xd0\xb0lice@acme.example", /* a Cyrillic a */
-		"al\xc4\xb1"
-		"ce@acme.example", /* a dotless i, whose upper case is I */
-		"alice@\xe2\x84\xaa"
-		"acme.example", /* the Kelvin sign, whose lower case is k */
-		"alice@\xef\xbd\x81"
-		"cme.example", /* a wide a, which IDNA folds */
-		"alice@acme\xe3\x80\x82"
-		"example",                        /* an ideographic full stop, which IDNA reads as a dot */
+		("al\xc4\xb1"
+		 "ce@acme.example"), /* a dotless i, whose upper case is I */
+		("alice@\xe2\x84\xaa"
+		 "acme.example"), /* the Kelvin sign, whose lower case is k */
+		("alice@\xef\xbd\x81"
+		 "cme.example"), /* a wide a, which IDNA folds */
+		("alice@acme\xe3\x80\x82"
+		 "example"),                      /* an ideographic full stop, which IDNA reads as a dot */
 		"alice@acme.example\xe2\x80\x8b", /* no space to be seen */
 		"alice@acme%2eexample",
 		"alice@acme_example",
