@@ -15,6 +15,9 @@
 #include "session/process.h"
 
 #define ANCESTORS_MAX 128
+/* From a session's leader to the shell at the terminal that it gave: sshd's leader has an unprivileged half of itself
+ * between them, login has nothing. Whoever is further down was started by the person. */
+#define GIVEN_STEPS_MAX 2U
 #define CGROUP_MAX 4096
 
 static bool is_gone(int pidfd)
@@ -57,6 +60,7 @@ static bool climb(const struct session_table *table, pid_t pid, const struct pro
 {
 	struct process_stat at = *self, parent;
 	uint32_t top_terminal = 0;
+	unsigned steps = ANCESTORS_MAX; /* above the owner of the terminal */
 	pid_t top_owner = 0;
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
@@ -69,9 +73,12 @@ static bool climb(const struct session_table *table, pid_t pid, const struct pro
 			ret->session = session;
 			/* The leader's own terminal is a console's, where it is one at all. */
 			ret->given = ret->terminal.device && top_terminal == ret->terminal.device &&
-				     top_owner == ret->terminal.owner;
+				     top_owner == ret->terminal.owner && steps <= GIVEN_STEPS_MAX;
 			return true;
 		}
+		if (pid == ret->terminal.owner)
+			steps = 0;
+		steps++;
 		if (at.terminal) {
 			top_terminal = at.terminal;
 			top_owner = at.session;

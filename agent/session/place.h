@@ -17,8 +17,9 @@
 struct place {
 	const struct session *session; /* NULL: none; valid until it ends */
 	struct session_terminal terminal;
-	/* The terminal is the one that the session's front end gave: nothing between it and the session's leader has
-	 * another. False for what a program opened for itself (script, tmux, a notebook). */
+	/* The terminal is the one that the session's front end gave: its owner is as near to the session's leader as a
+	 * login shell is, and nothing between them has another. False for what a program opened for itself (script,
+	 * tmux, a notebook), but for one that the person had sshd run instead of a shell. */
 	bool given;
 };
 

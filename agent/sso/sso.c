@@ -29,7 +29,8 @@ struct issuer_keys {
 	struct oidc_client *client; /* one of those that want them */
 	struct jwks *set;           /* NULL: not yet */
 	unsigned algorithms;
-	uint64_t at; /* when they were fetched */
+	uint64_t at;    /* when they were fetched */
+	uint64_t asked; /* for an unknown one, last */
 };
 
 struct sso {
@@ -314,7 +315,9 @@ const struct jwks *sso_keys(struct sso *sso, const char *issuer, const char *unk
 			continue;
 		*ret_fresh = keys->set && now < keys->at + KEYS_JUST_CAME_USEC;
 		*ret_algorithms = keys->algorithms;
-		if (unknown_kid && !*ret_fresh) {
+		/* Anybody may show a token with a name of his own: the thread is told once a second. */
+		if (unknown_kid && !*ret_fresh && now >= keys->asked + USEC_PER_SEC) {
+			keys->asked = now;
 			note = sso_note_new(SSO_LOOK_UP);
 			if (note) {
 				note->client = oidc_client_ref(keys->client);

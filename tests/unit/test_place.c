@@ -248,6 +248,23 @@ static void one_that_a_program_opened_is_another(void **state)
 	end_chain(&chain);
 }
 
+/* `ssh host program`, and the program opens one further down: nobody gave it. */
+static void the_first_one_in_a_session_without(void **state)
+{
+	struct chain chain = make_chain("---t-"), near = make_chain("-t");
+	struct place far;
+
+	open_for(chain.pids[0], ALICE, "sshd");
+	open_for(near.pids[0], ALICE, "login");
+	far = find(chain.pids[4], ALICE);
+	assert_non_null(far.session);
+	assert_true(far.terminal.device != 0);
+	assert_false(far.given);
+	assert_true(find(near.pids[1], ALICE).given);
+	end_chain(&chain);
+	end_chain(&near);
+}
+
 static void two_terminals_of_one_session(void **state)
 {
 	struct chain chain = make_chain("-t"), second = make_chain("-t");
@@ -358,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(two_sessions_of_one_leader, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_terminal_that_was_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_a_program_opened_is_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_one_in_a_session_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_terminals_of_one_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_daemon_sits_nowhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),
