@@ -215,6 +215,37 @@ def test_whoami(agent, client):
     assert identity.memberships == (tenantd.Membership("acme", "editor", "vision", "prj_vision"),)
 
 
+def test_one_time_codes(agent, client):
+    given = {"code": "7K3M-Q2XW-9TBD", "user": "alice", "service": "hub", "expires_in": 120}
+    agent.say("Code", decision("allowed", "allowed", "", **given))
+    code = client.code(service="hub")
+    assert (code.code, code.user, code.service, code.expires_in) == ("7K3M-Q2XW-9TBD", "alice", "hub", 120)
+    assert "7K3M" not in repr(code)
+    assert agent.asked("Code") == [{"service": "hub"}]
+    agent.say("Code", decision("denied", "not-permitted", "No."))
+    with pytest.raises(tenantd.Denied) as denial:
+        client.code("edith")
+    assert denial.value.reason == "not-permitted"
+    # A yes without a code, a no with one, and nobody's decision.
+    for bad in (
+        decision("allowed"),
+        decision("allowed", **dict(given, code="")),
+        decision("allowed", **dict(given, expires_in="x")),
+        decision("denied", **given),
+        decision("broken"),
+        {"parameters": given},
+    ):
+        agent.say("Code", bad)
+        with pytest.raises(tenantd.Broken):
+            client.code()
+    # Asked twice, the second would end the first.
+    agent.say("Code", HANG_UP)
+    before = len(agent.asked("Code"))
+    with pytest.raises(tenantd.Broken):
+        client.code()
+    assert len(agent.asked("Code")) == before + 1
+
+
 SESSION = {"session": "s", "user": "alice", "uid": 1879048200, "tenant": "acme", "service": "sshd", "leader": 4, "opened": 9}
 
 

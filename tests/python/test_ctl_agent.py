@@ -68,6 +68,23 @@ def test_a_key_comes_from_standard_input_only(agent, key):
     assert ctl(None, "verify", stdin=key.text)[0] == 3
 
 
+def test_code(agent):
+    code, out, err = ctl(agent, "code", "--user", "alice", "--service", "hub")
+    assert code == 0 and len(out.strip()) == 14 and out.count("-") == 2, out
+    assert "alice" in err and "hub" in err and out.strip() not in err
+    answer = json.loads(ctl(agent, "code", "--user", "alice", "--json")[1])
+    assert answer["user"] == "alice" and answer["expires_in"] == 120 and "service" not in answer
+    assert ctl(agent, "code")[0] == 1  # for "you": root is nobody here
+    assert ctl(agent, "code", "--user", "nobody-here")[0] == 1
+    code, out, _ = ctl(agent, "code", "--user", "alice", "--service", "sudo")
+    assert code == 1 and "sudo" in out
+    code, out, _ = ctl(agent, "code", "--user", "alice", "--service", "sudo", "--json")
+    assert code == 1 and json.loads(out)["decision"]["decision"] == "denied"
+    assert ctl(agent, "code", "--user", "alice", "--service", "../x")[0] == 2
+    assert ctl(agent, "code", "alice")[0] == 2
+    assert ctl(None, "code")[0] == 3
+
+
 def test_ssh_keys_are_quiet(agent):
     assert ctl(agent, "ssh-keys", "root") == (0, "", "")
     assert ctl(agent, "ssh-keys", "no-such-user") == (0, "", "")
