@@ -198,6 +198,9 @@ int single_sign_on_create(sd_event *event, const struct config *config, const st
 	const struct sso_options options = {
 		.ca_file = config->sso.ca_file,
 		.proxy = config->sso.proxy ? config->sso.proxy : proxy_of_environment(),
+		.control_plane = {.ca_file = config->ca_file,
+				  .pin = config->pin,
+				  .proxy = config->proxy ? config->proxy : proxy_of_environment()},
 	};
 	struct single_sign_on *sso = calloc(1, sizeof(*sso));
 	const struct sso_hooks hooks = {on_prompt, on_done, sso};

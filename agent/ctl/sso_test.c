@@ -348,8 +348,21 @@ int sso_test_verb(struct ctl *ctl, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	http.allow_plain = plain;
-	http.ca_file = ca_file ? ca_file : config->sso.ca_file;
-	http.proxy = proxy ? proxy : config->sso.proxy ? config->sso.proxy : proxy_of_environment();
+	if (subject.idp.kind == IDP_TENANTD) { /* as the agent has it (agent/sso) */
+		http.accept_tls12 = false;
+		http.ca_file = config->ca_file;
+		http.pin = config->pin;
+		http.proxy = config->proxy;
+	} else {
+		http.ca_file = config->sso.ca_file;
+		http.proxy = config->sso.proxy;
+	}
+	if (ca_file)
+		http.ca_file = ca_file;
+	if (proxy)
+		http.proxy = proxy;
+	if (!http.proxy)
+		http.proxy = proxy_of_environment();
 	if (text_equal(http.proxy, "none"))
 		http.proxy = NULL;
 	return test_provider(ctl, &subject, &http, user, qr);

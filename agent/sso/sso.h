@@ -17,8 +17,11 @@
 #define SSO_FLOWS_MAX 2048U /* at once */
 
 struct sso_options {
-	const char *ca_file, *proxy; /* NULL: the system's, the environment's */
-	bool allow_plain_http;       /* tests on loopback */
+	const char *ca_file, *proxy; /* NULL: the system's, none */
+	struct {
+		const char *ca_file, *pin, *proxy;
+	} control_plane;       /* for providers of kind tenantd, which are the control plane */
+	bool allow_plain_http; /* tests on loopback */
 };
 /* All on the loop's thread. `flow` is the caller's own number. */
 struct sso_hooks {

@@ -23,7 +23,7 @@ struct sso_work {
 	/* The thread's own, once it runs. */
 	sd_event *event;
 	sd_event_source *wish_source, *timer, *after;
-	uint64_t armed; /* what the timer is set to */
+	uint64_t armed;                    /* what the timer is set to */
 	struct http_loop *http, *own_http; /* others' providers; the control plane */
 	struct oidc_cache *cache;
 	struct device_flow **seats; /* SSO_FLOWS_MAX; NULL: free */

@@ -196,7 +196,7 @@ void flow_ask(struct oidc_flow *flow, struct http_request *request, uint64_t now
 	request->limit = OIDC_ANSWER_MAX;
 	request->timeout_ms = REQUEST_MS;
 	request->context = flow;
-	r = http_start(flow->cache->http, request, &flow->transfer);
+	r = http_start(issuer_http(flow->issuer), request, &flow->transfer);
 	if (r < 0) {
 		flow->transfer = NULL;
 		snprintf(flow->problem, sizeof(flow->problem), "it cannot be asked: %s", strerrordesc_np(-r));

@@ -17,6 +17,9 @@
 struct oidc_cache;
 int oidc_cache_create(struct http *http, bool allow_plain, struct oidc_cache **ret);
 void oidc_cache_destroy(struct oidc_cache *cache); /* takes NULL; after its flows */
+/* IDP_TENANTD is asked by this client: the host trusts its control plane by other certificates than it trusts others'
+ * providers. Without it they are asked like all. */
+void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http);
 /* New keys of an issuer that some client has access tokens of. NULL: nobody wants to know. */
 void oidc_cache_on_keys(struct oidc_cache *cache,
 			void (*keys)(void *context, const char *issuer, struct jwks *set, unsigned algorithms),

@@ -183,7 +183,7 @@ static void fetch(struct oidc_issuer *issuer, struct document *document, const c
 	int r;
 
 	document->tried = now;
-	r = http_start(issuer->cache->http, &request, &document->transfer);
+	r = http_start(issuer_http(issuer), &request, &document->transfer);
 	if (r < 0) {
 		document->transfer = NULL;
 		snprintf(document->problem, sizeof(document->problem), "it cannot be asked for: %s",
@@ -314,6 +314,18 @@ int oidc_cache_create(struct http *http, bool allow_plain, struct oidc_cache **r
 	cache->next = FLOW_NEVER;
 	*ret = cache;
 	return 0;
+}
+
+void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http)
+{
+	cache->control_plane = http;
+}
+
+struct http *issuer_http(const struct oidc_issuer *issuer)
+{
+	const struct oidc_cache *cache = issuer->cache;
+
+	return issuer->kind == IDP_TENANTD && cache->control_plane ? cache->control_plane : cache->http;
 }
 
 void oidc_cache_destroy(struct oidc_cache *cache)

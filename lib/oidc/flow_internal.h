@@ -39,7 +39,7 @@ struct oidc_issuer {
 };
 
 struct oidc_cache {
-	struct http *http;
+	struct http *http, *control_plane;
 	bool allow_plain;
 	struct oidc_issuer *issuers;
 	struct oidc_flow *first, *last; /* who asked least recently comes first */
@@ -85,6 +85,8 @@ int issuer_of(struct oidc_cache *cache, const struct idp_record *idp, struct oid
 	      struct problem *problem);
 /* Starts what is due of its documents. */
 void issuer_settle(struct oidc_issuer *issuer, uint64_t now);
+/* The client that asks it. */
+struct http *issuer_http(const struct oidc_issuer *issuer);
 bool document_is_usable(const struct document *document, uint64_t now);
 bool document_is_fresh(const struct document *document, uint64_t now);
 void cache_touch(struct oidc_cache *cache, uint64_t when); /* something is due then */
