@@ -179,7 +179,8 @@ static bool is_verifier(const char *text)
 	return length >= VERIFIER_LEAST && length <= VERIFIER_MOST && strspn(text, UNRESERVED) == length;
 }
 
-/* As clients know them (RFC 8628, section 3.5). What only tells them to go on is nobody's fault. */
+/* As clients know them (RFC 8628, section 3.5). What only tells them to go on, or that it is over, is nobody's fault;
+ * that they are too fast is theirs. */
 static int answer_poll(struct request *request, const char *client, enum grant_poll how)
 {
 	static const struct {
@@ -191,7 +192,7 @@ static int answer_poll(struct request *request, const char *client, enum grant_p
 		[GRANT_USED] = {"invalid_grant", "the device_code was used before", false},
 		[GRANT_EXPIRED] = {"expired_token", "nobody approved in time", true},
 		[GRANT_DENIED] = {"access_denied", "it was denied", true},
-		[GRANT_SLOW_DOWN] = {"slow_down", "wait 5 seconds more between polls", true},
+		[GRANT_SLOW_DOWN] = {"slow_down", "wait 5 seconds more between polls", false},
 		[GRANT_PENDING] = {"authorization_pending", "nobody has decided yet", true},
 		[GRANT_APPROVED] = {"server_error", NULL, false},
 	};

@@ -442,9 +442,10 @@ def test_polls_that_wait_hold_nobody_back(new_control, cluster):
     operator.must("POST", f"{tenant.path}/identity-providers", {"kind": "tenantd"})
     codes = [begin(server.client, tenant).json["device_code"] for _ in range(5)]
     for number in range(60):
-        assert poll(server.client, tenant, codes[number % 5]).json["error"] in ("authorization_pending", "slow_down")
-    # Guesses are another matter.
-    statuses = [poll(server.client, tenant, "x" * 43).status for _ in range(30)]
+        cluster.psql(f"UPDATE control.device_grants SET {COLUMNS}", database="busy")
+        refused(poll(server.client, tenant, codes[number % 5]), "authorization_pending")
+    # Guesses are another matter, and polls without a pause.
+    statuses = [poll(server.client, tenant, "x" * 43 if number % 2 else codes[0]).status for number in range(40)]
     assert statuses[:15] == [400] * 15 and statuses[-1] == 429
     refused(poll(server.client, tenant, "x" * 43), "temporarily_unavailable", 429)
 
