@@ -284,6 +284,32 @@ static void addresses(void **state)
 	assert_false(oidc_email_is_in("a@x@b.c", "b.c"));
 }
 
+/* Every byte on either side of the '@', and every form that lacks something. */
+static void plain_addresses(void **state)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	static const char *const bad[] = {"", "@", "a", "a@", "@b", "a@@b", "a@b@", "@a@b", "a@b@c"};
+	char text[OIDC_EMAIL_MAX + 2];
+
+	for (int byte = 1; byte < 256; byte++) {
+		bool letter = strchr(letters, byte);
+
+		snprintf(text, sizeof(text), "a%cb@acme.example", byte);
+		assert_int_equal(oidc_email_is_plain(text), letter || strchr("!#$%&'*+-/=?^_`{|}~.", byte));
+		snprintf(text, sizeof(text), "ab@ac%cme.example", byte);
+		assert_int_equal(oidc_email_is_plain(text), letter || byte == '-' || byte == '.');
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(oidc_email_is_plain(bad[i]));
+	assert_true(oidc_email_is_plain("a@b"));
+	memset(text, 'a', sizeof(text));
+	text[1] = '@';
+	text[OIDC_EMAIL_MAX] = '\0';
+	assert_false(oidc_email_is_plain(text));
+	text[OIDC_EMAIL_MAX - 1] = '\0';
+	assert_true(oidc_email_is_plain(text));
+}
+
 static void words(void **state)
 {
 	for (int i = 0; i < BINDING_COUNT; i++)
@@ -305,6 +331,7 @@ int main(void)
 		cmocka_unit_test(first_sign_in_elsewhere),
 		cmocka_unit_test(own_control_plane),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(plain_addresses),
 		cmocka_unit_test(words),
 	};
 
