@@ -222,6 +222,15 @@ static void good_document(void **state)
 	json_object_set_new(doc, "issuer", json_string("https://accounts.google.com"));
 	assert_result(parse(IDP_GOOGLE, "https://accounts.google.com", doc, false, &found, &problem), 0);
 	assert_false(found.pkce || found.nonce);
+	/* A document that says what the record says, of issuers that are none: everybody's, and GitHub. */
+	doc = document();
+	json_object_set_new(doc, "issuer", json_string("https://login.microsoftonline.com/common/v2.0"));
+	assert_result(
+		parse(IDP_MICROSOFT, "https://login.microsoftonline.com/common/v2.0", doc, false, &found, &problem),
+		-EINVAL);
+	doc = document();
+	json_object_set_new(doc, "issuer", json_string("https://github.com"));
+	assert_result(parse(IDP_GITHUB, "https://github.com", doc, false, &found, &problem), -EINVAL);
 	/* Loopback, where tests allow it. */
 	doc = document();
 	json_object_set_new(doc, "issuer", json_string("http://127.0.0.1:1"));

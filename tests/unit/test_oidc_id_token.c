@@ -143,6 +143,8 @@ static void other_issuers(void **state)
 	memcpy(longest, "https://", 8);
 	idp.issuer = longest;
 	id_expect("too long", &rules, oidc_claims(&idp), TOKEN_OTHER_ISSUER);
+	longest[512] = '\0';
+	id_expect("too long by one", &rules, oidc_claims(&idp), TOKEN_OTHER_ISSUER);
 	longest[511] = '\0';
 	id_expect("longest", &rules, oidc_claims(&idp), TOKEN_FINE);
 }
@@ -171,8 +173,10 @@ static void audiences(void **state)
 	one("aud", json_pack("[s,s]", OIDC_CLIENT, ""), TOKEN_NO_CLAIM);
 	one("aud", json_pack("[[s]]", OIDC_CLIENT), TOKEN_NO_CLAIM);
 	one("aud", json_pack("{s:s}", OIDC_CLIENT, OIDC_CLIENT), TOKEN_NO_CLAIM);
-	for (int i = 0; i < 65; i++)
+	for (int i = 0; i < 64; i++)
 		json_array_append_new(many, json_string(OIDC_CLIENT));
+	one("aud", json_incref(many), TOKEN_OTHER_PARTY); /* many, but not too many */
+	json_array_append_new(many, json_string(OIDC_CLIENT));
 	one("aud", many, TOKEN_NO_CLAIM);
 	/* Several: it must say to whom it was given. */
 	one("aud", texts(OIDC_CLIENT, "client-2"), TOKEN_OTHER_PARTY);
