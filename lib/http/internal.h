@@ -33,6 +33,7 @@ struct http_transfer {
 	char *body;
 	struct buffer answer;
 	uint64_t received, limit, last_byte, idle_usec;
+	size_t header_bytes;
 	enum http_fault told; /* why a callback of ours stopped it */
 	bool added;           /* in the multi handle */
 	bool cancelled;       /* while busy: to be freed when that ends */

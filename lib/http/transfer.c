@@ -17,6 +17,7 @@
 #define WHOLE_TIMEOUT_MS 30000U
 #define ANSWER_BYTES (1024U * 1024)
 #define REFUSAL_BYTES (64U * 1024) /* the body of an answer that is no 2xx */
+#define HEADER_BYTES (64U * 1024)  /* of all headers, interim answers' and trailers too */
 #define RETRY_AFTER_MAX 86400
 
 void http_transfer_free(struct http_transfer *transfer)
@@ -74,7 +75,13 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 	struct http_transfer *transfer = context;
 
 	transfer->last_byte = clock_boottime_usec();
-	return size * count;
+	transfer->header_bytes += size * count;
+	if (transfer->header_bytes <= HEADER_BYTES)
+		return size * count;
+	/* libcurl keeps them all, and some releases without a limit. */
+	transfer->told = HTTP_TOO_LARGE;
+	snprintf(transfer->error, sizeof(transfer->error), "the answer's headers are larger than they may be");
+	return 0;
 }
 
 static int add_header(struct http_transfer *transfer, const char *name, const char *value)
@@ -173,6 +180,7 @@ static int set_options(struct http_transfer *transfer, const struct http_request
 	SET(CURLOPT_PRIVATE, transfer);
 	SET(CURLOPT_URL, request->url);
 	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L); /* whoever gives up on a name does not wait for the resolver */
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PROTOCOLS_STR, http->allow_plain ? "https,http" : "https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
