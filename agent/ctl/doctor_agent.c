@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -107,6 +109,16 @@ static void judge_status(struct doctor *doctor, const json_t *status)
 			     "`tenantctl directory add-user`, or enrol", "the directory has nobody in it");
 }
 
+/* A socket's file stays when nobody listens any more. */
+static bool listens(const char *path)
+{
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	return fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN);
+}
+
 void doctor_agent(struct doctor *doctor)
 {
 	_cleanup_(json_decrefp) json_t *status = ask(doctor, "Status"), *providers = NULL;
@@ -121,10 +133,10 @@ void doctor_agent(struct doctor *doctor)
 		findings_add(&doctor->findings, FINDING_WARNING, "agent",
 			     "set sso.enabled in agent.yaml, or leave it so",
 			     "tenants have identity providers, and single sign-on is turned off on this host");
-	if (stat(HELPER_SOCKET, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (stat(HELPER_SOCKET, &st) < 0 || !S_ISSOCK(st.st_mode) || !listens(HELPER_SOCKET))
 		findings_add(&doctor->findings, FINDING_PROBLEM, "helper",
 			     "systemctl enable --now tenantd-helper.socket",
-			     "%s is not there: sessions cannot be ended", HELPER_SOCKET);
+			     "nobody listens at %s: sessions cannot be ended", HELPER_SOCKET);
 	else if (st.st_mode & (S_IRWXG | S_IRWXO))
 		findings_add(&doctor->findings, FINDING_PROBLEM, "helper", "systemctl restart tenantd-helper.socket",
 			     "others than the agent may talk to %s", HELPER_SOCKET);
@@ -138,7 +150,7 @@ static void find_person(struct doctor *doctor, const unsigned char *map, size_t 
 {
 	uint64_t at = header->sections[NSS_MAP_RECORDS].offset, end = at + header->records_used;
 
-	if (at > size || header->records_used > size - at)
+	if (at > size || header->records_used > size - at || at % NSS_MAP_UNIT != 0)
 		return;
 	for (unsigned i = 0; i < RECORDS_LOOKED_AT && at + sizeof(struct nss_map_person) < end; i++) {
 		const struct nss_map_record *record = (const void *)(map + at);
