@@ -91,8 +91,10 @@ static void wrong_users(void **state)
 	assert_result(github_user_parse(large, OIDC_ANSWER_MAX + 1, NULL, 0, SITE, &who, &problem), -EINVAL);
 	assert_result(github_user_parse(large, OIDC_ANSWER_MAX, NULL, 0, SITE, &who, &problem), 0);
 	memset(large, 'a', 600);
-	large[600] = '\0';
+	large[512] = '\0';
 	assert_result(github_user_parse("{\"id\":1,\"type\":\"User\"}", 22, NULL, 0, large, &who, &problem), -EINVAL);
+	large[511] = '\0';
+	assert_result(github_user_parse("{\"id\":1,\"type\":\"User\"}", 22, NULL, 0, large, &who, &problem), 0);
 }
 
 /* Which address, and whether it counts as verified. */
