@@ -162,7 +162,7 @@ static void judge_file(struct doctor *doctor, const char *path, bool secret, boo
 
 	if (lstat(path, &st) < 0)
 		return;
-	if (st.st_mode & (S_ISDIR(st.st_mode) ? S_IWOTH | S_IWGRP : S_IWOTH | S_IWGRP)) {
+	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
 		findings_add(&doctor->findings, FINDING_PROBLEM, "files",
 			     "chown root:tenantd and chmod 0640 it (folders 0750)",
 			     "others than its owner may write %s", path);

@@ -284,8 +284,7 @@ int check_idp(const struct check *check, const struct idp_record *idp)
 	for (const struct idp_record *other; (other = part_tenant_idps(check->part, tenant->id, &cursor));) {
 		if (++count > IDP_PER_TENANT_MAX)
 			return check_fail(check, RECORD_IDP, idp, "remove those that nobody uses",
-					  "tenant \"%s\" has more than %u providers", tenant->slug,
-					  IDP_PER_TENANT_MAX);
+					  "tenant \"%s\" has more than %u providers", tenant->slug, IDP_PER_TENANT_MAX);
 		if (other != idp && other->preferred && idp->preferred)
 			return check_fail(check, RECORD_IDP, idp, "take \"preferred\" from one of the two",
 					  "provider \"%s\" of tenant \"%s\" is preferred already", other->id,

@@ -184,7 +184,9 @@ static int hash_file(int fd, uint8_t out[SHA256_BYTES])
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		r = n < 0 ? -errno : n > 0 ? sha256_stream_add(stream, block, (size_t)n) : sha256_stream_end(stream, out);
+		r = n < 0   ? -errno
+		    : n > 0 ? sha256_stream_add(stream, block, (size_t)n)
+			    : sha256_stream_end(stream, out);
 		if (n == 0)
 			break;
 	}

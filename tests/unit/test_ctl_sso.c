@@ -44,7 +44,7 @@ static int tear_down(void **state)
 }
 
 /* `tenantctl sso test WORDS…`, without an agent; all that it says goes to `out`. */
-static int run(const char *format, ...)
+static int _printf_(1, 2) run(const char *format, ...)
 {
 	char words[1024], *argv[WORDS_MAX + 16] = {tenantctl, (char *)(uintptr_t) "sso", (char *)(uintptr_t) "test"},
 					    *save = NULL;
