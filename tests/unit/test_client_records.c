@@ -303,6 +303,29 @@ static void answers_stay_on_their_connection(void **state)
 	tenant_login_free(login);
 }
 
+static void how_pictures_are_drawn(void **state)
+{
+	static const char *const wrong[] = {"UTF8", "utf8 ", "none", "a form that is much longer than any"};
+	const struct tenant_origin origin = {.user = "alice", .service = "sshd"};
+	struct tenant_login *login = NULL;
+
+	fake_agent_say(agent, "Login", FAKE_REPLY, PROMPT);
+	assert_result(tenant_login_start(tenant, &origin, &login), 0);
+	tenant_login_free(login);
+	assert_null(strstr(fake_agent_call(agent, "Login", 0), "qr"));
+	assert_result(tenant_set_qr(NULL, "off"), -EINVAL);
+	assert_result(tenant_set_qr(tenant, "ascii"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_result(tenant_set_qr(tenant, wrong[i]), -EINVAL);
+	assert_result(tenant_login_start(tenant, &origin, &login), 0);
+	tenant_login_free(login);
+	assert_non_null(strstr(fake_agent_call(agent, "Login", 1), "\"qr\":\"ascii\""));
+	assert_result(tenant_set_qr(tenant, NULL), 0);
+	assert_result(tenant_login_start(tenant, &origin, &login), 0);
+	tenant_login_free(login);
+	assert_null(strstr(fake_agent_call(agent, "Login", 2), "qr"));
+}
+
 static void sessions_are_not_opened_twice(void **state)
 {
 	const struct tenant_origin origin = {.user = "alice", .service = "sshd"}, nobody = {.service = "sshd"};
@@ -332,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup(subscribes, set_up),
 		cmocka_unit_test_setup(subscriptions_that_do_not_begin, set_up),
 		cmocka_unit_test_setup(answers_stay_on_their_connection, set_up),
+		cmocka_unit_test_setup(how_pictures_are_drawn, set_up),
 		cmocka_unit_test_setup(sessions_are_not_opened_twice, set_up),
 	};
 
