@@ -61,6 +61,7 @@ class Site:
         self.patient_one = self.somebody()
         self.patient = Conversation.ssh(self.host, self.patient_one).begin("glewlwyd").enter()
         self.unanswered = Conversation.ssh(self.host, self.somebody()).choose("gone")
+        self.tried = Conversation.console(self.host, "tenantctl", "sso", "test", "idp_gone")
 
     def close(self):
         if self.browser:
@@ -202,25 +203,9 @@ def test_first_sign_in_binds_a_verified_address(site, host, world, events):
     assert event["TENANT_USER"] == "olivia" and subject in event["TENANT_DETAIL"]
     listed = json.loads(host.run("tenantctl", "sso", "bindings", "--json").out)["bindings"]
     assert [(b["user"], b["issuer"], b["subject"]) for b in listed] == [("olivia", site.accounts.issuer, subject)]
-    host.run("systemctl", "restart", "tenantd.service")
     login = ssh(site, "olivia", "accounts").approved_by(site.browser, site.accounts, "olivia").enter().finish()
     assert login.code == 0, login
     assert len(events("identity-bound")) == 1
-
-
-def test_bound_is_bound(site, host, world, events):
-    """Another subject of the provider with her verified address (it was given to somebody new there) is not she."""
-    account = site.accounts.people["mallory"]
-    account.email = "olivia@acme.example"
-    site.accounts.restart()
-    try:
-        talk = ssh(site, "olivia", "accounts").approved_by(site.browser, site.accounts, "mallory").enter()
-        refused(talk.finish(), "sso-other-person", events)
-    finally:
-        account.email = "mallory@acme.example"
-        site.accounts.restart()
-    host.run("tenantctl", "sso", "unbind", "olivia")
-    assert not json.loads(host.run("tenantctl", "sso", "bindings", "--json").out)["bindings"]
 
 
 def test_somebody_else_approves(site, events):
@@ -442,6 +427,40 @@ def test_keys_work_as_ever(site, host, world):
     assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code == 0
 
 
+# --- tried by an operator
+
+
+def try_it(site, provider, *words, who=None, allow=True):
+    """`tenantctl sso test` as root of the host: (exit status, what it says)."""
+    talk = Conversation.console(site.host, "tenantctl", "sso", "test", *words)
+    if who:
+        talk.child.expect(r"Open (\S+) and type the code (\S+)\r", timeout=20)
+        talk.address, talk.code = talk.child.match[1], talk.child.match[2]
+        more = {} if allow else {"allow": False}
+        talk.approved_by(site.browser, provider, who, **more)
+    login = talk.finish()
+    return login.code, login.text
+
+
+@pytest.mark.parametrize("name", ["accounts", "glewlwyd"])
+def test_operator_tries_a_provider(site, name):
+    provider = getattr(site, name)
+    code, text = try_it(site, provider, f"idp_{name}", "--user", "alice", who="alice")
+    assert code == 0, text
+    assert provider.people["alice"].subject in text and "alice@acme.example (verified" in text, text
+
+
+def test_operator_learns_what_is_wrong(site, host):
+    code, text = try_it(site, site.glewlwyd, "idp_glewlwyd", "--user", "alice", who="olivia")
+    assert code == 1 and "olivia" in text, text
+    code, text = try_it(site, site.accounts, "idp_accounts", "--user", "alice", who="alice", allow=False)
+    assert code == 1 and "declined" in text, text
+    code, text = try_it(site, site.accounts, site.accounts.issuer, "--client-id", "nobody-of-theirs")
+    assert code == 1 and "what to do" in text, text
+    code, text = try_it(site, site.accounts, site.accounts.issuer + "/elsewhere", "--client-id", "public")
+    assert code != 0 and "what to do" in text, text
+
+
 # --- access tokens of a provider
 
 
@@ -482,6 +501,25 @@ def test_keys_replaced_at_the_provider(site):
 def test_provider_that_is_not_there_is_no_denial(site):
     login = site.unanswered.finish()
     assert not login.allowed and "cannot be reached" in login.text and "declined" not in login.text, login
+    tried = site.tried.finish()
+    assert tried.code == 3 and "what to do" in tried.text, tried
+
+
+def test_bound_is_bound(site, host, world, events):
+    """Another subject of the provider with her verified address (it was given to somebody new there) is not she, also
+    after a restart of the agent."""
+    host.run("systemctl", "restart", "tenantd.service")
+    account = site.accounts.people["mallory"]
+    account.email = "olivia@acme.example"
+    site.accounts.restart()
+    try:
+        talk = ssh(site, "olivia", "accounts").approved_by(site.browser, site.accounts, "mallory").enter()
+        refused(talk.finish(), "sso-other-person", events)
+    finally:
+        account.email = "mallory@acme.example"
+        site.accounts.restart()
+    host.run("tenantctl", "sso", "unbind", "olivia")
+    assert not json.loads(host.run("tenantctl", "sso", "bindings", "--json").out)["bindings"]
 
 
 def test_no_secret_is_anywhere(site, host, world):

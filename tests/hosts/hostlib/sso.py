@@ -87,6 +87,7 @@ class Conversation:
         self.login = client.Login(argv)
         self.child = client.spawn(argv, WAIT)
         self.address = self.code = self.picture = None
+        self.answered = 0
 
     @classmethod
     def console(cls, host, *argv):
@@ -110,6 +111,7 @@ class Conversation:
         return self
 
     def enter(self, text=""):
+        self.answered = len(self.login.text)
         self.child.sendline(text)
         return self
 
@@ -149,6 +151,12 @@ class Conversation:
         self.child.close(force=True)
         self.login.code = self.child.exitstatus if self.child.exitstatus is not None else 255
         return self.login
+
+    def readable(self, last=False):
+        """What was said so far, or since the last answer, without ssh's own chatter."""
+        text = self.login.text[self.answered:] if last else self.login.text
+        return "\n".join(line for line in text.replace("\r", "").splitlines()
+                         if line.strip() and "Permanently added" not in line)
 
     def hang_up(self):
         self.child.close(force=True)
