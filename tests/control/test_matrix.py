@@ -88,6 +88,12 @@ ROUTES = {
     ("GET", T + "/connectors/{connector}"): (MANAGE | READERS, None, 200),
     ("PATCH", T + "/connectors/{connector}"): (MANAGE, {}, 412),
     ("DELETE", T + "/connectors/{connector}"): (MANAGE, None, 412),
+    ("GET", T + "/identity-providers"): (MANAGE | READERS, None, 200),
+    ("POST", T + "/identity-providers"): (MANAGE, {}, 400),
+    ("GET", T + "/identity-providers/{provider}"): (MANAGE | READERS, None, 200),
+    # Whoever may write one can come as anybody.
+    ("PATCH", T + "/identity-providers/{provider}"): ({OWNER} | WRITERS, {}, 412),
+    ("DELETE", T + "/identity-providers/{provider}"): (MANAGE, None, 412),
     ("GET", T + "/hosts"): (VIEW, None, 200),
     ("GET", T + "/events"): (AUDIT, None, 200),
     ("GET", "/v1/events"): (PLATFORM_READ, None, 200),
@@ -113,7 +119,7 @@ ROUTES = {
     ("DELETE", "/v1/operators/{operator}/grants/{grant}"): (PLATFORM, None, 404),
 }
 # Hosts' own routes, sign-in and what is public: tested where they are (test_sign_in, test_feed …).
-ELSEWHERE = re.compile(r"^/(healthz|readyz|metrics|openapi\.yaml|internal/.*|\.well-known/.*|v1/(feeds/.*|enrol|hosts/(token|self.*)|sign-.*|token.*|tokens.*|password|introspect|operators/sign-in|jwks.*|me.*|self.*|tenants/\{tenant\}/tokens.*))$")
+ELSEWHERE = re.compile(r"^/(healthz|readyz|metrics|openapi\.yaml|internal/.*|oauth2/.*|device|\.well-known/.*|v1/(feeds/.*|enrol|hosts/(token|self.*)|sign-.*|token.*|tokens.*|password|introspect|operators/sign-in|jwks.*|me.*|self.*|tenants/\{tenant\}/tokens.*))$")
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +156,7 @@ def world(control, operator):
     rule = {"name": "gpu*", "serves": [{"project": project["id"]}]}
     names["rule"] = operator.must("POST", f"{here.path}/host-rules", rule)["id"]
     names["connector"] = operator.must("POST", f"{here.path}/connectors", {"name": "c", "kind": "s3"})["id"]
+    names["provider"] = operator.must("POST", f"{here.path}/identity-providers", {"kind": "tenantd"})["id"]
     return clients, names, here, other
 
 
