@@ -41,7 +41,7 @@ deb: ## build the Debian packages into build/deb
 	packaging/build-deb.sh
 .PHONY: deb
 
-demo: ## a throwaway fleet: a control plane and two hosts, real sign-ins, a revocation (as root)
+demo: ## a throwaway fleet: a control plane and two hosts, sign-ins by key and in a browser, a revocation (as root)
 	tests/hosts/demo.sh fleet $(if $(KEEP),--keep)
 .PHONY: demo
 

@@ -3,12 +3,15 @@
 import json
 import time
 
-from hostlib import client, fleet, rootfs
+from hostlib import approval_page, client, fleet, rootfs
+from hostlib.sso import Conversation
 
 from . import stage
 from .stage import expect, headline, show
 
 WORKERS = ("gpu-1", "gpu-2")
+PICTURES = rootfs.BUILD / "demo"
+PASSWORD = "paint the Server green 7"
 
 
 class Fleet(stage.Demo):
@@ -21,9 +24,11 @@ class Fleet(stage.Demo):
         self.ids = {}
         self.key_ids = {}
 
-    def api(self, method, path, body=None, expect_status=(200, 201, 204), secret=None):
-        """A call as an operator; `secret` names a member of the answer that is not for the screen."""
-        print(f"   > {method} {path}" + (f"  {json.dumps(body)}" if body else ""), flush=True)
+    def api(self, method, path, body=None, expect_status=(200, 201, 204), secret=None, hide=None):
+        """A call as an operator; `secret` names a member of the answer that is not for the screen, `hide` one of the
+        call."""
+        sent = {**body, hide: "…"} if hide else body
+        print(f"   > {method} {path}" + (f"  {json.dumps(sent, ensure_ascii=False)}" if body else ""), flush=True)
         answer = self.fleet.operator_call(method, path, body, expect=expect_status)
         if answer.body:
             hidden = {**answer.body, **({secret: answer[secret][:24] + "…(shown once; hidden here)"} if secret else {})}
@@ -91,6 +96,38 @@ class Fleet(stage.Demo):
             login = self.login(host, "ines", "id -un", ssh_key=client.keypair(self.folder, "ines")[0])
             expect(f"she is let in on {host.name}", login.code == 0, login)
 
+    def single_sign_on(self):
+        headline("alice signs in without a key: an address and a code at the prompt, and her approval in a browser")
+        print("   acme's people may approve on the control plane's own page; another provider would be added the same way")
+        self.api("PUT", f"/v1/tenants/acme/users/{self.ids['alice']}/password?wait=10", {"password": PASSWORD},
+                 hide="password")
+        self.api("POST", "/v1/tenants/acme/identity-providers?wait=10", {"kind": "tenantd", "name": "the fleet"})
+        print("   $ ssh alice@gpu-1 'id -un; tenantctl whoami'", flush=True)
+        talk = Conversation.ssh(self.gpu1, "alice", "id -un; tenantctl whoami")
+        talk.first().enter().pending()
+        show(talk.readable())
+        expect("she is told where to go and what to type, and shown a picture for her phone",
+               talk.address.startswith(fleet.URL) and "\u2588" in talk.login.text, talk.login)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        print("   a browser on the same network opens that address (headless Chromium; what it shows is in build/demo):")
+        chromium = approval_page.browser_for(self.fleet)
+        try:
+            text = approval_page.approve(chromium, talk.address, talk.code, "alice@acme.example", PASSWORD,
+                                         picture=lambda name: PICTURES / f"sign-in-{name}.png")
+        finally:
+            chromium.close()
+        for name, what in (("code", "she types the code from the prompt"), ("before", "what it is for, and who she is"),
+                           ("after", "it is approved")):
+            print(f"   {PICTURES}/sign-in-{name}.png: {what}")
+        show(text)
+        print("   she presses Enter:")
+        login = talk.enter().finish()
+        show(talk.readable(last=True))
+        expect("she is in", login.code == 0 and "alice" in login.text, login)
+        entry = self.gpu1.journal(SYSLOG_IDENTIFIER="tenantd", TENANTD_EVENT="login-allowed")[-1]
+        show(entry["MESSAGE"])
+        expect("and the journal says how", entry["TENANT_CREDENTIAL"].startswith("sso:"), entry)
+
     def revoke(self):
         headline("ines lost her laptop: her keys go, on every host, and the API waits until the hosts have said so")
         started = time.monotonic()
@@ -134,8 +171,8 @@ class Fleet(stage.Demo):
     def run(self):
         self.fleet.boot()
         print(f"   {', '.join(host.name for host in self.hosts)} are up")
-        for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.revoke, self.away,
-                     self.disable):
+        for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.single_sign_on,
+                     self.revoke, self.away, self.disable):
             step()
 
     def say_how_to_try(self):

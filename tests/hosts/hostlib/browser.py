@@ -25,7 +25,7 @@ SECONDS = 20
 # world outside, which is not there.
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run
     --disable-background-networking --disable-component-update --disable-sync --disable-extensions
-    --window-size=900,700 --lang=en-GB""".split()
+    --window-size=900,960 --lang=en-GB""".split()
 
 
 class BrowserFailed(AssertionError):
