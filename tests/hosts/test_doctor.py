@@ -121,25 +121,6 @@ def test_pam(host, path, old, new, piece):
         found(host, "pam", piece)
 
 
-def test_a_denial_that_doctor_calls_undone_is_undone(host):
-    """What it warns of is real: a stack that throws the refusal away lets somebody in who is suspended."""
-    broken = []
-    for line in host.read("/etc/pam.d/common-account").splitlines():
-        if "pam_succeed_if" in line:
-            continue
-        broken.append(line.replace("default=die", "default=ignore") if "pam_tenant" in line else line)
-    become = ("su", "-s", "/bin/sh", "sam", "-c", "id -un")
-    assert host.run(*become, check=False).code != 0
-    host.sh("cp -a /etc/pam.d/common-account /root/kept")
-    try:
-        host.sh("cat > /etc/pam.d/common-account", input="\n".join(broken) + "\n")
-        found(host, "pam", "is not the last word")
-        assert host.run(*become, check=False).out.strip() == "sam"
-    finally:
-        host.sh("mv -f /root/kept /etc/pam.d/common-account")
-    assert host.run(*become, check=False).code != 0
-
-
 @pytest.mark.parametrize("old, new, status, piece", [
     (" tenant", "", "warning", "names systemd and not tenant"),
     (" tenant", "", "problem", "this host does not know"),
