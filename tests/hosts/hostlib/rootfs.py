@@ -99,11 +99,11 @@ def base():
     return final
 
 
-def layer(name, wanted, masked=()):
+def layer(name, wanted, masked=(), archive=None):
     """Further Debian packages as a layer over the base, for the few hosts that want them; made once. What
-    `masked` names does not start by itself."""
+    `masked` names does not start by itself. `archive`: they come from that suite (bookworm-backports)."""
     under = base()
-    recipe = "\n".join([under.name, *sorted(wanted), *masked, "1"])
+    recipe = "\n".join([under.name, *sorted(wanted), *masked, *([archive] if archive else []), "1"])
     final = HOSTS / f"layer-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with _locked(f"layer-{name}"):
         if final.exists():
@@ -117,8 +117,12 @@ def layer(name, wanted, masked=()):
         merged = part / "root"
         overlay([under], part / "upper", part / "work", merged)
         try:
+            if archive:
+                (merged / "etc/apt/sources.list.d/more.list").write_text(
+                    f"deb http://deb.debian.org/debian {archive} main\n")
             install = ("apt-get update -q && apt-get install -y -q --no-install-recommends -o Dpkg::Use-Pty=0 "
-                       f"{' '.join(wanted)} && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d")
+                       f"{'-t ' + archive if archive else ''} {' '.join(wanted)} && apt-get clean && "
+                       "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/sources.list.d/more.list")
             (merged / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
             (merged / "usr/sbin/policy-rc.d").chmod(0o755)
             for attempt in range(3):
