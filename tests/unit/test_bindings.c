@@ -263,22 +263,24 @@ static void test_content_that_cannot_be(void **state)
 #define LINE(user, subject)                                                                               \
 	"{\"tenant\":\"ten_acme\",\"user\":\"" user "\",\"issuer\":\"" ISSUER "\",\"subject\":\"" subject \
 	"\",\"at\":1}\n"
-	static const char *const texts[] = {
-		"",
-		"{\"bindings\":2}\n",
-		"{\"bindings\":1}",
-		"{\"bindings\":1}\nx\n",
-		"{\"bindings\":1}\n{}\n",
-		"{\"bindings\":1}\n" LINE("usr_a", "s") LINE("usr_a", "t"),
-		"{\"bindings\":1}\n" LINE("usr_a", "s") LINE("usr_b", "s"),
-		"{\"bindings\":1}\n" LINE("usr_a", ""),
-		"{\"bindings\":1}\n{\"tenant\":\"ten_acme\",\"user\":\"usr_a\",\"issuer\":\"i\",\"subject\":\"s\","
-		"\"at\":1,\"more\":1}\n",
+	const struct {
+		const char *text;
+	} texts[] = {
+		{""},
+		{"{\"bindings\":2}\n"},
+		{"{\"bindings\":1}"},
+		{"{\"bindings\":1}\nx\n"},
+		{"{\"bindings\":1}\n{}\n"},
+		{"{\"bindings\":1}\n" LINE("usr_a", "s") LINE("usr_a", "t")},
+		{"{\"bindings\":1}\n" LINE("usr_a", "s") LINE("usr_b", "s")},
+		{"{\"bindings\":1}\n" LINE("usr_a", "")},
+		{"{\"bindings\":1}\n{\"tenant\":\"ten_acme\",\"user\":\"usr_a\",\"issuer\":\"i\",\"subject\":\"s\","
+		 "\"at\":1,\"more\":1}\n"},
 	};
 	struct bindings *b;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		store(texts[i]);
+		store(texts[i].text);
 		expect_shut(&key);
 	}
 	store("{\"bindings\":1}\n" LINE("usr_a", "s") LINE("usr_b", "t"));
