@@ -15,7 +15,7 @@
 
 #define BEGIN_USEC (20 * USEC_PER_SEC) /* from the beginning to the code */
 #define REQUEST_MS 10000U
-#define ISSUER_REQUESTS_MAX 16U /* of one issuer's sign-ins at once: connections are what costs memory */
+#define ISSUER_REQUESTS_MAX 10U /* of one issuer's sign-ins at once: connections are what costs memory */
 #define SLOW_DOWN_SEC 5U
 #define INTERVAL_MOST_SEC 120U
 #define AGAIN_USEC USEC_PER_SEC /* after a request that failed, doubling … */

@@ -94,7 +94,7 @@ $(FLOW_TESTS): UNIT_LDFLAGS += -Wl,--wrap=clock_boottime_usec,--wrap=http_start
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # It has a resolver of its own that takes its time.
-$(O)/tests/unit/test_http: UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getaddrinfo
+$(O)/tests/unit/test_http_names: UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getaddrinfo
 # These load the built module into the real libpam, with a getpwnam_r and getuid of their own.
 PAM_TESTS := $(filter $(O)/tests/unit/test_pam_%,$(UNIT_BIN))
 $(PAM_TESTS): UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getpwnam_r,--export-dynamic-symbol=getuid

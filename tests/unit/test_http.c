@@ -4,10 +4,8 @@
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <pthread.h>
@@ -741,49 +739,6 @@ static void test_idle_limit_on_a_loop(void **state)
 	raw_stop(&silent);
 }
 
-/* ---- names that do not come ------------------------------------------------------------------------------- */
-
-#define SLOW_NAME "slow.example"
-#define SLOW_SEC 3
-
-_public_ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
-{
-	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
-		dlsym(RTLD_NEXT, "getaddrinfo");
-
-	if (name && strcmp(name, SLOW_NAME) == 0) {
-		sleep(SLOW_SEC);
-		return EAI_AGAIN;
-	}
-	return real(name, service, hints, ret);
-}
-
-/* One loop serves many: nobody waits for a name that somebody else gave up on. */
-static void test_a_slow_resolver_holds_nobody_up(void **state)
-{
-	_cleanup_(http_destroyp) struct http *http = NULL;
-	struct http_transfer *transfer;
-	struct outcome outcome = {0};
-	struct http_request request = {
-		.url = "https://" SLOW_NAME "/", .timeout_ms = 300, .done = on_done, .context = &outcome};
-	uint64_t begun = clock_boottime_usec();
-
-	assert_int_equal(http_create(&plain, NULL, &http), 0);
-	assert_int_equal(http_start(http, &request, NULL), 0);
-	assert_int_equal(http_wait(http, 20000), 0);
-	assert_int_equal(outcome.fault, HTTP_TIMED_OUT);
-	assert_true(clock_boottime_usec() - begun < 1500 * USEC_PER_MSEC);
-	request.timeout_ms = 20000;
-	assert_int_equal(http_start(http, &request, &transfer), 0);
-	assert_int_equal(http_wait(http, 100), -ETIMEDOUT);
-	http_cancel(transfer);
-	assert_int_equal(http_start(http, &request, NULL), 0);
-	assert_int_equal(http_wait(http, 100), -ETIMEDOUT);
-	http_destroy(TAKE_PTR(http));
-	assert_true(clock_boottime_usec() - begun < SLOW_SEC * USEC_PER_SEC - 500 * USEC_PER_MSEC);
-	assert_int_equal(outcome.calls, 1);
-}
-
 static void test_headers_without_end(void **state)
 {
 	struct buffer text = BUFFER_INIT;
@@ -815,7 +770,6 @@ int main(void)
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_authorities_of_the_system),
 		cmocka_unit_test(test_headers_without_end),
-		cmocka_unit_test(test_a_slow_resolver_holds_nobody_up),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_no_way_there),
