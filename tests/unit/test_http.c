@@ -3,20 +3,14 @@
  * The HTTPS client against real servers in this process: each fault has its own name.
  */
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../fakes/fake_tls.h"
@@ -312,57 +306,6 @@ static void test_data_stops(void **state)
 	MHD_stop_daemon(daemon);
 }
 
-static int refused_url(const struct http_options *options, const char *url)
-{
-	_cleanup_(http_destroyp) struct http *http = NULL;
-	struct problem problem = {0};
-	int result;
-
-	assert_int_equal(http_create(options, NULL, &http), 0);
-	result = http_start(http, &(struct http_request){.url = url, .done = on_done}, NULL);
-	assert_int_equal(http_url_check(url, options->allow_plain, &problem), result);
-	assert_int_equal(result < 0, problem.text[0] != '\0');
-	return result;
-}
-
-static void test_only_https(void **state)
-{
-	const struct http_options strict = {0};
-
-	assert_int_equal(refused_url(&strict, "http://127.0.0.1:1/"), -EINVAL);
-	assert_int_equal(refused_url(&strict, "file:///etc/passwd"), -EINVAL);
-	assert_int_equal(refused_url(&strict, "ftp://example.org/"), -EINVAL);
-	assert_int_equal(refused_url(&strict, "example.org"), -EINVAL);
-	assert_int_equal(refused_url(&strict, ""), -EINVAL);
-	assert_int_equal(refused_url(&strict, "https://user:word@example.org/"), -EINVAL);
-	assert_int_equal(refused_url(&strict, "https://exam ple.org/"), -EINVAL);
-	assert_int_equal(refused_url(&strict, "https://example.org/x"), 0);
-	/* Plain text goes no further than this host. */
-	assert_int_equal(refused_url(&plain, "http://192.0.2.1/"), -EINVAL);
-	assert_int_equal(refused_url(&plain, "http://127.example.org/"), -EINVAL);
-	assert_int_equal(refused_url(&plain, "http://[2001:db8::1]/"), -EINVAL);
-	assert_int_equal(refused_url(&plain, "http://localhost.example.org/"), -EINVAL);
-	assert_int_equal(refused_url(&plain, "http://127.0.0.1/"), 0);
-	assert_int_equal(refused_url(&plain, "http://[::1]:80/"), 0);
-	assert_int_equal(refused_url(&plain, "http://localhost/"), 0);
-}
-
-static void test_headers_carry_no_line_end(void **state)
-{
-	_cleanup_(http_destroyp) struct http *http = NULL;
-	struct http_request request = {.url = "http://127.0.0.1:1/", .bearer = "a\r\nX-Other: b", .done = on_done};
-
-	assert_int_equal(http_create(&plain, NULL, &http), 0);
-	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
-	request.bearer = NULL;
-	request.authorization = "Basic a\nX-Other: b";
-	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
-	/* Two of them are one too many. */
-	request.bearer = "a";
-	request.authorization = "Basic b";
-	assert_int_equal(http_start(http, &request, NULL), -EINVAL);
-}
-
 static void test_tls(void **state)
 {
 	char path[] = "/tmp/test-http-XXXXXX", other_path[] = "/tmp/test-http-XXXXXX";
@@ -438,65 +381,6 @@ static void test_tls(void **state)
 	close(other_fd);
 	unlink(path);
 	unlink(other_path);
-}
-
-/* In a process that sees a folder of authorities of its own, with the certificate under this name. */
-static enum http_fault ask_with_authority(const char *name, const char *certificate, uint16_t port)
-{
-	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-	pid_t child = fork();
-	char path[256];
-	int status;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		const struct http_options options = {.proxy = ""};
-		FILE *file;
-
-		snprintf(path, sizeof(path), "%s/%s", curl->capath, name);
-		if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		    mount("tmpfs", curl->capath, "tmpfs", 0, NULL) < 0 || !(file = fopen(path, "we")) ||
-		    fputs(certificate, file) < 0 || fclose(file) != 0)
-			_exit(100);
-		_exit((int)ask(&options, (struct http_request){.url = url_of("https", "127.0.0.1", port, "/")}).fault);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	return (enum http_fault)WEXITSTATUS(status);
-}
-
-static void test_authorities_of_the_system(void **state)
-{
-	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-	struct MHD_Daemon *daemon;
-	struct fake_tls tls, other;
-	char by_hash[32], other_hash[32];
-	BIO *bio;
-	X509 *certificate;
-
-	if (geteuid() != 0 || !curl->capath || !curl->cainfo ||
-	    strncmp(curl->cainfo, curl->capath, strlen(curl->capath)))
-		skip();
-	fake_tls_make("127.0.0.1", &tls);
-	fake_tls_make("127.0.0.1", &other);
-	bio = BIO_new_mem_buf(tls.certificate, -1);
-	certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	assert_non_null(certificate);
-	snprintf(by_hash, sizeof(by_hash), "%08lx.0", X509_subject_name_hash(certificate));
-	snprintf(other_hash, sizeof(other_hash), "%08lx.0", X509_subject_name_hash(certificate) ^ 1);
-	X509_free(certificate);
-	BIO_free(bio);
-	daemon = serve(&tls, PRIORITY_13);
-	/* By its hash; or, where no file is named so, in the one file of them all. */
-	assert_int_equal(ask_with_authority(by_hash, tls.certificate, port_of(daemon)), HTTP_FINE);
-	assert_int_equal(ask_with_authority(strrchr(curl->cainfo, '/') + 1, tls.certificate, port_of(daemon)),
-			 HTTP_FINE);
-	assert_int_equal(ask_with_authority(by_hash, other.certificate, port_of(daemon)), HTTP_BAD_PEER);
-	assert_int_equal(ask_with_authority(other_hash, tls.certificate, port_of(daemon)), HTTP_BAD_PEER);
-	assert_int_equal(ask_with_authority("some.pem", tls.certificate, port_of(daemon)), HTTP_BAD_PEER);
-	MHD_stop_daemon(daemon);
-	fake_tls_finish(&tls);
-	fake_tls_finish(&other);
 }
 
 static struct outcome ask_raw(struct raw raw, struct http_request request)
@@ -765,10 +649,7 @@ int main(void)
 		cmocka_unit_test(test_redirects_are_not_followed),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_data_stops),
-		cmocka_unit_test(test_only_https),
-		cmocka_unit_test(test_headers_carry_no_line_end),
 		cmocka_unit_test(test_tls),
-		cmocka_unit_test(test_authorities_of_the_system),
 		cmocka_unit_test(test_headers_without_end),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_times),
