@@ -67,6 +67,7 @@ RULES = {
             "agent/policy",
             "agent/credential",
             "agent/audit",
+            "agent/session/place.h",
             "lib/base",
             "lib/crypto",
             "lib/jose",
