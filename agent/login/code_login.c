@@ -111,6 +111,9 @@ void login_make_code(struct login_book *book, const struct directory *d, const s
 		.now = realtime,
 		.freshness = login_book_freshness(book),
 		.boot_now = now_usec,
+		/* What they ended reaches no further, also while a process of it still runs. */
+		.sign_in_ended = !request->trusted && request->session_credential &&
+				 request->user->sessions_valid_from > request->session_valid_from,
 	};
 	struct policy_decision decision;
 	struct code_verdict verdict = {.reason = REASON_BROKEN};

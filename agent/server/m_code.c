@@ -62,6 +62,7 @@ int m_code(struct call *call)
 	const struct directory *d = call->parts->directory;
 	const struct user_record *caller, *user;
 	struct place place = {0};
+	const struct session *session;
 
 	if (call_parameters(call, code_fields, ARRAY_LEN(code_fields), &p) < 0)
 		return 0;
@@ -81,14 +82,17 @@ int m_code(struct call *call)
 		return call_error(call, AGENT_ERROR_TOO_MANY, "limit", "codes in a minute");
 	if (!call->trusted)
 		(void)call_place(call, call_uid(call), &place);
+	/* One that is being ended has seconds to live, and a code would outlive it. */
+	session = place.session && !place.session->ending ? place.session : NULL;
 	request = (struct code_request){
 		.user = user,
 		.service = p.service,
 		.lifetime_usec = call->parts->config->code_lifetime_sec * USEC_PER_SEC,
 		.caller_uid = call_uid(call),
 		.caller_pid = (uint32_t)call->connection->peer.pid,
-		.session_credential = place.session ? place.session->credential : NULL,
-		.session_id = place.session ? place.session->id : NULL,
+		.session_credential = session ? session->credential : NULL,
+		.session_id = session ? session->id : NULL,
+		.session_valid_from = session ? session->sign_in.valid_from : 0,
 		.trusted = call->trusted,
 	};
 	login_make_code(call->parts->logins, d, &request, call->now_usec, call->realtime, &verdict);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -287,6 +288,8 @@ static void sudo_takes_none_and_uses_none_up(void **state)
 
 /* ---- who gets one ----------------------------------------------------------------------------------- */
 
+static int64_t session_valid_from; /* of the session that asks */
+
 static struct code_verdict ask(const char *login, const char *service, const char *session_credential)
 {
 	struct code_request request = {
@@ -296,6 +299,7 @@ static struct code_verdict ask(const char *login, const char *service, const cha
 		.caller_uid = user(login)->uid,
 		.caller_pid = 99,
 		.session_credential = session_credential,
+		.session_valid_from = session_valid_from,
 		.trusted = !session_credential,
 	};
 	struct code_verdict verdict;
@@ -360,6 +364,30 @@ static void who_gets_none(void **state)
 	snprintf(name, sizeof(name), "%s", by_key(&expired));
 	assert_int_equal(ask("alice", "", name).reason, REASON_KEY_EXPIRED);
 	assert_int_equal(codes_count(login_book_codes(book)), 0);
+}
+
+/* All of a person's sign-ins were ended; a session of before, which still runs, makes no way back in. */
+static void not_from_a_session_whose_sign_in_was_ended(void **state)
+{
+	char *yaml, *at;
+
+	directory_unref(d);
+	assert_true(asprintf(&yaml, "%skeys:\n%s", fixture_yaml, alices.yaml) > 0);
+	at = strstr(yaml, "    uid: 1879048210\n");
+	assert_non_null(at);
+	*at = '\0';
+	d = fixture_join("gpu-1", yaml, "    sessions_valid_from: 2027-01-15T08:00:30Z\n    uid: 1879048210\n",
+			 at + strlen("    uid: 1879048210\n"), NULL);
+	free(yaml);
+	session_valid_from = user("alice")->sessions_valid_from - 1;
+	assert_int_equal(ask("alice", "", by_key(&alices)).reason, REASON_CREDENTIAL_STALE);
+	assert_int_equal(heard.kind, AUDIT_CODE_REFUSED);
+	assert_int_equal(codes_count(login_book_codes(book)), 0);
+	/* One of afterwards, and whom nobody asks for a session. */
+	session_valid_from = user("alice")->sessions_valid_from;
+	assert_int_equal(ask("alice", "", by_key(&alices)).reason, REASON_ALLOWED);
+	session_valid_from = 0;
+	assert_int_equal(ask("alice", "", NULL).reason, REASON_ALLOWED);
 }
 
 static void not_for_whom_policy_refuses(void **state)
@@ -440,6 +468,7 @@ int main(void)
 		TEST(sudo_takes_none_and_uses_none_up),
 		TEST(from_within_a_session),
 		TEST(who_gets_none),
+		TEST(not_from_a_session_whose_sign_in_was_ended),
 		TEST(not_for_whom_policy_refuses),
 		TEST(ends_with_the_key_it_came_from),
 		TEST(has_the_scope_of_its_key),

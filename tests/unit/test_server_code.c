@@ -42,15 +42,23 @@ static int stop(void **state)
 	return 0;
 }
 
-/* Signs alice in by `text` and opens her session, led by this process; its id in `session`. */
-static json_t *sign_in(const char *text)
+static int start_again(void **state)
+{
+	stop(state);
+	return start(state);
+}
+
+/* Signs alice in by `text` and opens her session, led by this process. */
+static json_t *sign_in_at(const char *service, const char *text)
 {
 	int fd = client_connect(fixture.agent_path, 0);
 	char call[512];
 	json_t *reply;
 
-	client_call(fd,
-		    "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"hub\"}}");
+	snprintf(call, sizeof(call),
+		 "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"%s\"}}",
+		 service);
+	client_call(fd, call);
 	reply = client_receive(fd, 5000);
 	snprintf(call, sizeof(call),
 		 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
@@ -63,15 +71,20 @@ static json_t *sign_in(const char *text)
 		return reply;
 	}
 	snprintf(call, sizeof(call),
-		 "{\"method\":\"io.tenantd.Agent.OpenSession\",\"parameters\":{\"user\":\"alice\",\"service\":\"hub\","
+		 "{\"method\":\"io.tenantd.Agent.OpenSession\",\"parameters\":{\"user\":\"alice\",\"service\":\"%s\","
 		 "\"login\":\"%s\",\"leader\":%d}}",
-		 member_text(reply, "login"), (int)getpid());
+		 service, member_text(reply, "login"), (int)getpid());
 	json_decref(reply);
 	client_call(fd, call);
 	reply = client_receive(fd, 5000);
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
 	close(fd);
 	return reply;
+}
+
+static json_t *sign_in(const char *text)
+{
+	return sign_in_at("hub", text);
 }
 
 static void close_session(json_t *opened)
@@ -151,6 +164,25 @@ static void oneself_from_within_a_session(void **state)
 	close_session(opened);
 }
 
+/* Between the wish to end it and the end of its last process there are seconds. */
+static void none_from_a_session_that_is_being_ended(void **state)
+{
+	json_t *opened = sign_in_at("stuck", alice_key.text);
+	int fd = client_connect(fixture.agent_path, 0);
+	char call[256];
+
+	expect_decision(ALICE, "{}", "allowed", "allowed");
+	snprintf(call, sizeof(call),
+		 "{\"method\":\"io.tenantd.Agent.EndSession\",\"parameters\":{\"session\":\"%s\"},\"oneway\":true}",
+		 member_text(opened, "session"));
+	client_call(fd, call);
+	client_call(fd, "{\"method\":\"io.tenantd.Agent.Status\"}"); /* the one before was carried out */
+	json_decref(client_receive(fd, 5000));
+	close(fd);
+	expect_decision(ALICE, "{}", "denied", "not-permitted");
+	close_session(opened);
+}
+
 static void not_too_often(void **state)
 {
 	json_t *opened = sign_in(alice_key.text);
@@ -192,6 +224,7 @@ int main(void)
 		cmocka_unit_test(parameters_are_checked),
 		cmocka_unit_test(root_and_named_services_for_anybody),
 		cmocka_unit_test(oneself_from_within_a_session),
+		cmocka_unit_test_setup(none_from_a_session_that_is_being_ended, start_again),
 		cmocka_unit_test(not_too_often),
 		cmocka_unit_test(services_cannot_check_one),
 	};
