@@ -27,7 +27,7 @@ enum {
 	BY_TOKEN_KEY,
 	BY_REVOCATION,
 	BY_IDP_ID,
-	BY_IDENTITY, /* a user as often as they have identities */
+	BY_IDENTITY,     /* a user as often as they have identities */
 	BY_UNIQUE_COUNT, /* those before it find one record each */
 	BY_KEY_USER = BY_UNIQUE_COUNT,
 	BY_MEMBER_USER,

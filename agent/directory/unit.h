@@ -57,7 +57,7 @@ int unit_new_of_feed(const char *name, const char *tenant_id, struct unit **ret)
 /* A copy that is wiped with the unit; NULL: out of memory. */
 const char *unit_keep_secret(struct unit *unit, const char *text, size_t length);
 size_t record_size(enum record_kind kind);
-bool record_kind_of_files(enum record_kind kind); /* the others come by feeds only */
+bool record_kind_of_files(enum record_kind kind);    /* the others come by feeds only */
 const char *record_kind_name(enum record_kind kind); /* "user" */
 uint32_t records_count(const struct record_set *records, enum record_kind kind);
 const void *records_at(const struct record_set *records, enum record_kind kind, uint32_t index);

@@ -8,10 +8,10 @@
 #include "feed/backoff.h"
 #include "feed/enrol.h"
 #include "feed/follow.h"
-#include "thread/http_loop.h"
 #include "feed/import.h"
 #include "feed/token.h"
 #include "feed/work.h"
+#include "thread/http_loop.h"
 
 struct entry {
 	struct entry *next;

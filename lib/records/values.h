@@ -62,11 +62,11 @@ int value_refuse(struct problem *problem, const char *field, const char *text, s
 		 const struct value_fault *fault);
 
 /* Words of choices, in the order of their enums; NULL at the end. */
-extern const char *const value_status_words[];    /* false or USER_ACTIVE: "active" */
-extern const char *const value_user_kind_words[]; /* enum user_kind */
-extern const char *const value_ssh_keys_words[];  /* enum ssh_key_policy */
-extern const char *const value_role_kind_words[]; /* tenant_wide */
-extern const char *const value_level_words[];     /* enum group_level */
+extern const char *const value_status_words[];      /* false or USER_ACTIVE: "active" */
+extern const char *const value_user_kind_words[];   /* enum user_kind */
+extern const char *const value_ssh_keys_words[];    /* enum ssh_key_policy */
+extern const char *const value_role_kind_words[];   /* tenant_wide */
+extern const char *const value_level_words[];       /* enum group_level */
 extern const char *const value_sudo_words[];        /* enum sudo_proof */
 extern const char *const value_idp_kind_words[];    /* enum idp_kind */
 extern const char *const value_client_auth_words[]; /* enum idp_client_auth */

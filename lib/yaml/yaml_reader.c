@@ -182,9 +182,9 @@ void yaml_reader_wipe(struct yaml_reader *reader)
 		secret_wipe(reader->event.data.scalar.value, reader->event.data.scalar.length);
 }
 
-/* What libyaml decodes from and to, and what it read ahead: a file that was given up in its middle may have had a secret
- * in the other half. (While a text is put together libyaml's small buffers may move; what they leave behind is out of our
- * reach.) */
+/* What libyaml decodes from and to, and what it read ahead: a file that was given up in its middle may have had a
+ * secret in the other half. (While a text is put together libyaml's small buffers may move; what they leave behind is
+ * out of our reach.) */
 static void wipe_all(struct yaml_reader *reader)
 {
 	yaml_parser_t *parser = &reader->parser;

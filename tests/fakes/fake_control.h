@@ -43,8 +43,8 @@ enum fake_lie {
 };
 void fake_control_lie(struct fake_control *control, enum fake_lie lie);
 
-/* The token endpoint answers 403 from now on, with a note that is as `lie` has it: honest, unsigned, of a stranger, torn,
- * of another host; FAKE_OLDER: for a key that this host had before; FAKE_NO_TENANTS: without any. */
+/* The token endpoint answers 403 from now on, with a note that is as `lie` has it: honest, unsigned, of a stranger,
+ * torn, of another host; FAKE_OLDER: for a key that this host had before; FAKE_NO_TENANTS: without any. */
 void fake_control_disable(struct fake_control *control, enum fake_lie lie);
 
 /* The next `times` requests "METHOD /path" (a prefix of it; -1: all from now on) get this instead; later ones take the

@@ -88,9 +88,9 @@ check_needed() {
 	# Its thread-local variables bring the loader, which is there anyway.
 	needs_only libtenant.so.1 libjansson.so.4 libc.so.6 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1
 	needs_only tenantctl libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
-		libzstd.so.1 libc.so.6
+		libzstd.so.1 libqrencode.so.4 libc.so.6
 	needs_only tenantd libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
-		libzstd.so.1 libc.so.6
+		libzstd.so.1 libqrencode.so.4 libc.so.6
 	needs_only tenant-control libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libjose.so.0 libzstd.so.1 \
 		libpq.so.5 libmicrohttpd.so.12 libgnutls.so.30 libcrypt.so.1 libc.so.6
 }

@@ -28,7 +28,8 @@ const char sample_directory[] =
 	"      - {name: billing, kind: tenant, actions: [audit.view]}\n"
 	"    policy: {ssh_keys: directory, max_sessions_per_user: 20, key_warning: 14d, login_hours: [\"mon-fri "
 	"08:00-18:00\"]}\n"
-	"  - {id: ten_beta, slug: beta, gid: 1879113728, ids: {first: 1879113728, count: 65536, next: 1879113800}, sudo: {proof: "
+	"  - {id: ten_beta, slug: beta, gid: 1879113728, ids: {first: 1879113728, count: 65536, next: 1879113800}, "
+	"sudo: {proof: "
 	"recent, within: 5min}}\n"
 	"projects:\n"
 	"  - {id: prj_vision, tenant: ten_acme, slug: vision, gid: 1879048193, allow_from: [10.0.0.0/8]}\n"
@@ -93,7 +94,8 @@ const char sample_directory[] =
 	"    amr: [mfa]\n"
 	"    token_audience: https://hosts.acme.example\n"
 	"    max_age: 8h\n"
-	"  - {id: idp_beta, tenant: ten_beta, kind: github, issuer: https://github.com, client_id: Iv1.0123456789abcdef}\n";
+	"  - {id: idp_beta, tenant: ten_beta, kind: github, issuer: https://github.com, client_id: "
+	"Iv1.0123456789abcdef}\n";
 
 struct unit *load_text(const char *name, const char *text)
 {
