@@ -15,6 +15,8 @@
 #include "login/codes.h"
 #include "login/flow.h"
 
+#define SHARES 1024U /* sources are told apart by so many hashes; a power of two */
+
 struct login_book {
 	struct audit *audit;               /* borrowed */
 	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
@@ -170,14 +172,30 @@ void login_book_expire_at(struct login_book *book, struct login_entry *entry, ui
 		book->next_expiry = expires;
 }
 
-static uint32_t oldest_slot(const struct login_book *book)
+static uint32_t share_of(const struct login_entry *entry)
 {
-	uint32_t oldest = 0;
+	return (uint32_t)(entry->throttle.hash[THROTTLE_SOURCE] & (SHARES - 1));
+}
 
-	for (uint32_t i = 1; i < LOGINS_MAX; i++)
-		if (book->slots[i] && (!book->slots[oldest] || book->slots[i]->expires < book->slots[oldest]->expires))
-			oldest = i;
-	return oldest;
+/* Who gives way in a full book: the oldest of the source that has the most. So whoever fills it (sudo in a loop, where
+ * no proof is wanted) loses their own, and nobody who types a key elsewhere. */
+static uint32_t slot_to_give(const struct login_book *book)
+{
+	uint32_t counts[SHARES] = {0}, most = 0, give = 0;
+	uint64_t expires = UINT64_MAX;
+
+	for (uint32_t i = 0; i < LOGINS_MAX; i++)
+		counts[share_of(book->slots[i])]++;
+	for (uint32_t i = 1; i < SHARES; i++)
+		if (counts[i] > counts[most])
+			most = i;
+	for (uint32_t i = 0; i < LOGINS_MAX; i++) {
+		if (share_of(book->slots[i]) != most || book->slots[i]->expires >= expires)
+			continue;
+		expires = book->slots[i]->expires;
+		give = i;
+	}
+	return give;
 }
 
 int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret)
@@ -187,7 +205,7 @@ int login_book_add(struct login_book *book, uint64_t expires, struct login_entry
 	int r;
 
 	if (book->used == LOGINS_MAX)
-		remove_slot(book, oldest_slot(book));
+		remove_slot(book, slot_to_give(book));
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;

@@ -53,8 +53,8 @@ struct codes *login_book_codes(struct login_book *book);
 struct throttle *login_book_throttle(struct login_book *book);
 struct audit *login_book_audit(struct login_book *book);
 const struct freshness *login_book_freshness(const struct login_book *book);
-/* A new entry with a token of its own; the oldest goes when the book is full. 0, -ENOMEM, or the kernel's
- * word that it has no random bytes. */
+/* A new entry with a token of its own; when the book is full the oldest of the source with the most goes. 0, -ENOMEM,
+ * or the kernel's word that it has no random bytes. */
 int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret);
 struct login_entry *login_book_find(struct login_book *book, const char *token);
 void login_book_remove(struct login_book *book, struct login_entry *entry);

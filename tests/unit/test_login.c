@@ -291,6 +291,32 @@ static void the_book_is_bounded(void **state)
 	assert_int_equal(answer(reply.token, alices.text).step, LOGIN_ALLOWED);
 }
 
+/* sudo in a loop, where the tenant wants no proof: each is a sign-in that is finished and never fetched. */
+static void who_fills_the_book_loses_their_own(void **state)
+{
+	const struct login_shortcut nothing = {0};
+	struct login_origin edith = from_ssh("edith"), hub = from_ssh("alice"), local = from_ssh("alice");
+	struct login_reply typing, done, waiting, last = {0};
+
+	local.service = "sudo";
+	local.requesting_user = "alice";
+	local.shortcut = &nothing;
+	hub.service = "jupyterhub";
+	hub.source = "";
+	sign_in("edith", ediths.text, done.token); /* and is on the way to the session */
+	typing = start(&edith);
+	waiting = start(&hub);
+	for (int i = 0; i < 10000; i++) {
+		now++;
+		last = start(&local);
+		assert_int_equal(last.step, LOGIN_ALLOWED);
+	}
+	assert_int_equal(answer(typing.token, ediths.text).step, LOGIN_ALLOWED);
+	assert_int_equal(answer(waiting.token, alices.text).step, LOGIN_ALLOWED);
+	assert_int_equal(authorize(&edith, done.token, "").reason, REASON_ALLOWED);
+	assert_int_equal(last.step, LOGIN_ALLOWED);
+}
+
 static void too_many_attempts(void **state)
 {
 	struct login_origin here = from_ssh("alice"), there = here;
@@ -450,6 +476,7 @@ int main(void)
 		TEST(the_caller_hangs_up),
 		TEST(another_uid_is_another_person),
 		TEST(the_book_is_bounded),
+		TEST(who_fills_the_book_loses_their_own),
 		TEST(too_many_attempts),
 		TEST(visitors_of_a_hub_lock_nobody_out),
 		TEST(a_stranger_at_su_uses_up_nobodys_chances),

@@ -568,7 +568,7 @@ static void all_held_answers_come(void **state)
 	free(reply);
 }
 
-/* A book full of others' sign-ins gives up the oldest; its flow is not left running. */
+/* What goes because its time is over, or the book is full, leaves no flow running. */
 static void the_book_is_full(void **state)
 {
 	struct login_reply reply;
