@@ -10,6 +10,7 @@
  */
 #include "credential/bearer.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,13 +130,15 @@ static enum reason ask_provider(const struct credential_context *context, const 
 	return REASON_ALLOWED;
 }
 
-/* By what it is revoked, and (where that is short enough) named in the audit. */
+/* By what it is revoked, and (where that is short enough) named in the audit. Without a name of its own, by what is
+ * signed and not by the signature: from one of ES256 anybody makes another that is as good. */
 static int name_token(const struct oidc_identity *identity, const char *text, size_t length,
 		      struct credential_result *ret)
 {
 	char *id = ret->token.id;
 	char digits[BASE64URL_CHARS(DIGEST_BYTES) + 1];
 	uint8_t digest[SHA256_BYTES];
+	struct compact parts;
 	int r;
 
 	if (*identity->token_id && strlen(identity->token_id) <= NAMED_MOST) {
@@ -143,6 +146,9 @@ static int name_token(const struct oidc_identity *identity, const char *text, si
 		(void)snprintf(ret->name, sizeof(ret->name), "token:%.*s", (int)NAMED_MOST, id);
 		return 0;
 	}
+	if (!compact_split(text, length, &parts))
+		return -EINVAL;
+	length = (size_t)(parts.parts[COMPACT_SIGNATURE].text - text);
 	r = sha256(text, length, digest);
 	if (r < 0)
 		return r;

@@ -3,10 +3,14 @@
  * Access tokens of identity providers as credentials: whose they are, at a prompt and for a service, and everything
  * that makes them nobody's.
  */
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "credential/bearer.h"
+#include "jose/base64url.h"
 #include "jws_fixture.h"
 #include "login/sso.h"
 #include "login_fixture.h"
@@ -148,6 +152,43 @@ static void of_the_tenants_provider(void **state)
 	assert_int_equal(result.reason, REASON_ALLOWED);
 	assert_memory_equal(result.name, "token:digest-", 13);
 	assert_true(*result.token.id);
+}
+
+/* The other signature that is as good: whoever has one by ES256 makes it without the key (s becomes n - s). */
+static void twin_of(const char *token, char out[JWS_TEXT_SIZE])
+{
+	uint8_t raw[64];
+	const char *signature = strrchr(token, '.') + 1;
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	BIGNUM *s = BN_new();
+	size_t length;
+
+	assert_int_equal(base64url_decode(signature, strlen(signature), raw, sizeof(raw), &length), 0);
+	assert_int_equal(length, sizeof(raw));
+	assert_non_null(BN_bin2bn(raw + 32, 32, s));
+	assert_int_equal(BN_sub(s, EC_GROUP_get0_order(group), s), 1);
+	assert_int_equal(BN_bn2binpad(s, raw + 32, 32), 32);
+	BN_free(s);
+	EC_GROUP_free(group);
+	memcpy(out, token, (size_t)(signature - token));
+	base64url_encode(raw, sizeof(raw), out + (signature - token));
+}
+
+static void the_same_whatever_its_signature(void **state)
+{
+	char twin[JWS_TEXT_SIZE];
+	struct credential_result result, other;
+
+	result = check(ALICES(""));
+	twin_of(ALICES(""), twin);
+	other = check(twin);
+	assert_int_equal(result.reason, REASON_ALLOWED);
+	assert_int_equal(other.reason, REASON_ALLOWED);
+	/* Revoked is revoked. */
+	assert_string_equal(result.token.id, other.token.id);
+	assert_string_equal(result.name, other.name);
+	other = check(token_of(STAFF, "sub-alice", "\"fleet-acme\"", today - 59, today + 600, ""));
+	assert_string_not_equal(result.token.id, other.token.id);
 }
 
 static void every_algorithm(void **state)
@@ -408,6 +449,7 @@ int main(void)
 #define BEARER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		BEARER_TEST(of_the_tenants_provider),
+		BEARER_TEST(the_same_whatever_its_signature),
 		BEARER_TEST(every_algorithm),
 		BEARER_TEST(refused),
 		BEARER_TEST(keys_that_are_not_here),
