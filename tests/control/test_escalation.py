@@ -78,6 +78,27 @@ def test_a_limited_key_sets_no_passwords(operator, tenant, limit):
     assert operator.as_(ann.key()["secret"]).put(f"{tenant.path}/users/{bob.id}/password", {"password": "a new sentence of his"}).status == 200
 
 
+@pytest.mark.parametrize("limit", [{"actions": ["tenant.manage"]}, {"not_after": NOW + 3600}, {"from": ["127.0.0.0/8"]}])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("identities", [{"issuer": "https://login.example", "subject": "whoever-holds-the-key"}]),
+        ("ssh_keys", ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHvoM0zPWzKXbXbBGnbnZ4vGbXjwWvZ4c6Zq3Xl6CkXw x"]),
+        ("email", "whoever-holds-the-key@login.example"),
+    ],
+)
+def test_a_limited_key_gives_nobody_another_way_in(operator, tenant, limit, field, value):
+    """Whoever signs in by these has all that the user has, from anywhere and for ever."""
+    ann, bob = tenant.user("ann", "owner"), tenant.user("bob")
+    client = operator.as_(ann.key(**limit)["secret"])
+    for user in (ann, bob):
+        before = operator.must("GET", f"{tenant.path}/users/{user.id}")
+        refused(client.patch(f"{tenant.path}/users/{user.id}", {field: value}, headers=ANY), 403)
+        assert operator.must("GET", f"{tenant.path}/users/{user.id}") == before
+    assert client.patch(f"{tenant.path}/users/{bob.id}", {"name": "Bob"}, headers=ANY).status == 200
+    assert operator.as_(ann.key()["secret"]).patch(f"{tenant.path}/users/{bob.id}", {field: value}, headers=ANY).status == 200
+
+
 def test_a_limited_key_gives_no_role_that_may_more(operator, tenant):
     ann, bob = tenant.user("ann", "owner"), tenant.user("bob")
     client = operator.as_(ann.key(actions=["tenant.manage", "project.view"])["secret"])
