@@ -16,7 +16,9 @@
 #include "crypto/digest.h"
 #include "jose/base64url.h"
 
-/* Waiting at once. What enrolled hosts ask for has a bound of its own: nobody else's fills it. */
+/* Waiting at once, with those that were denied: that takes no password, and each leaves a row for an hour and an event
+ * for ever, so it must not make room for the next. What enrolled hosts ask for has a bound of its own: nobody else's
+ * fills it. */
 #define WAITING_FROM_SOURCE 250
 #define WAITING_OF_TENANT 1000
 #define WAITING_OF_HOSTS 10000
@@ -63,14 +65,16 @@ static int user_digest(struct request *request, const char code[USER_CODE_SIZE],
 /* ---- beginning ------------------------------------------------------------------------------------------------------
  */
 
-#define STANDING_SQL                                                                                                  \
-	"SELECT t.suspended, EXISTS (SELECT FROM control.identity_providers p WHERE p.tenant_id = t.id AND p.kind = " \
-	"'tenantd'), (SELECT h.name FROM control.hosts h JOIN control.host_tenants s ON s.host_id = h.id WHERE h.id " \
-	"= "                                                                                                          \
-	"$2 AND s.tenant_id = t.id AND h.disabled_at = 0), count(g.id) FILTER (WHERE g.host = ''), "                  \
-	"count(g.id) FILTER (WHERE g.host <> ''), count(g.id) FILTER (WHERE g.host = '' AND g.source_block = $3) "    \
-	"FROM control.tenants t LEFT JOIN control.device_grants g ON g.tenant_id = t.id AND g.state = 'pending' AND " \
-	"g.expires_at > clock_timestamp() WHERE t.id = $1 GROUP BY t.id, t.suspended"
+/* The tenant's people sign in here: asked anew at each step, since owners may end it at any time. */
+#define OURS_SQL "EXISTS (SELECT FROM control.identity_providers p WHERE p.tenant_id = t.id AND p.kind = 'tenantd')"
+#define STANDING_SQL                                                                                               \
+	"SELECT t.suspended, " OURS_SQL                                                                            \
+	", (SELECT h.name FROM control.hosts h JOIN control.host_tenants s ON s.host_id = h.id WHERE h.id "        \
+	"= "                                                                                                       \
+	"$2 AND s.tenant_id = t.id AND h.disabled_at = 0), count(g.id) FILTER (WHERE g.host = ''), "               \
+	"count(g.id) FILTER (WHERE g.host <> ''), count(g.id) FILTER (WHERE g.host = '' AND g.source_block = $3) " \
+	"FROM control.tenants t LEFT JOIN control.device_grants g ON g.tenant_id = t.id AND g.state IN "           \
+	"('pending', 'denied') AND g.expires_at > clock_timestamp() WHERE t.id = $1 GROUP BY t.id, t.suspended"
 enum { SUSPENDED, OURS, HOST, WAITING, WAITING_HOSTS, WAITING_SOURCE };
 
 #define INSERT_SQL                                                                                                    \
@@ -155,7 +159,8 @@ int grant_begin(struct request *request, const struct grant_request *wanted, str
 	"SELECT g.id, g.state, g.expires_at <= clock_timestamp(), clock_timestamp() < g.polled_at + "                \
 	"make_interval(secs => g.interval_sec - " EARLY                                                              \
 	"), g.challenge, g.scope, g.nonce, g.host, g.approved_at, g.valid_from, g.user_id, u.status = 'active' AND " \
-	"u.kind = 'person' AND NOT t.suspended AND u.sessions_valid_from = g.valid_from, u.login, u.name, u.email "  \
+	"u.kind = 'person' AND NOT t.suspended AND u.sessions_valid_from = g.valid_from AND " OURS_SQL               \
+	", u.login, u.name, u.email "                                                                                \
 	"FROM control.device_grants g JOIN control.tenants t ON t.id = g.tenant_id LEFT JOIN control.users u ON "    \
 	"u.tenant_id = g.tenant_id AND u.id = g.user_id WHERE g.tenant_id = $1 AND g.device_code = $2 FOR UPDATE OF g"
 enum {
@@ -198,12 +203,13 @@ static enum grant_poll state_of(const struct db_rows *rows, const char *verifier
 		return GRANT_OTHER_VERIFIER;
 	if (strcmp(state, "used") == 0)
 		return GRANT_USED;
+	/* Also of what is over: whoever made it may not ask about it without a pause for as long as it is kept. */
+	if (db_bool(rows, 0, EARLY_POLL))
+		return GRANT_SLOW_DOWN;
 	if (strcmp(state, "denied") == 0)
 		return GRANT_DENIED;
 	if (db_bool(rows, 0, OVER))
 		return GRANT_EXPIRED;
-	if (db_bool(rows, 0, EARLY_POLL))
-		return GRANT_SLOW_DOWN;
 	if (strcmp(state, "approved") != 0)
 		return GRANT_PENDING;
 	/* Suspended, gone, or with another password since: nobody approved this. */
@@ -218,7 +224,7 @@ static int note_poll(struct db_tx *tx, const char *tenant_id, const char *id, en
 				"least(interval_sec + " INTERVAL_STEP ", " INTERVAL_MOST
 				") WHERE tenant_id = $1 AND id = $2",
 				tenant_id, id);
-	if (how == GRANT_PENDING)
+	if (how == GRANT_PENDING || how == GRANT_DENIED || how == GRANT_EXPIRED)
 		return db_later(tx,
 				"UPDATE control.device_grants SET polled_at = clock_timestamp() WHERE tenant_id = $1 "
 				"AND id = $2",
@@ -267,10 +273,10 @@ int grant_poll(struct request *request, const char *tenant_id, const char *devic
 		return r;
 	*ret_how = state_of(rows, verifier);
 	r = note_poll(tx, tenant_id, db_text(rows, 0, ID), *ret_how);
-	if (r == 0 && (*ret_how == GRANT_PENDING || *ret_how == GRANT_SLOW_DOWN))
-		return db_commit(TAKE_PTR(tx));
-	if (r < 0 || *ret_how != GRANT_APPROVED)
+	if (r < 0 || *ret_how == GRANT_OTHER_VERIFIER || *ret_how == GRANT_USED)
 		return r;
+	if (*ret_how != GRANT_APPROVED)
+		return db_commit(TAKE_PTR(tx));
 	r = read_person(request, rows, ret);
 	if (r == 0)
 		request->tx = TAKE_PTR(tx);
@@ -317,7 +323,8 @@ int grant_find(struct request *request, const char code[USER_CODE_SIZE], struct 
 			   "g.created_at)::bigint, extract(epoch FROM g.expires_at - clock_timestamp())::int, "
 			   "to_json(t.allow_from) FROM control.device_grants g JOIN control.tenants t ON t.id = "
 			   "g.tenant_id WHERE g.tenant_id = control.current_tenant() AND g.user_code = $1 AND g.state "
-			   "= 'pending' AND g.expires_at > clock_timestamp() + interval '1 second' AND NOT t.suspended",
+			   "= 'pending' AND g.expires_at > clock_timestamp() + interval '1 second' AND NOT t.suspended "
+			   "AND " OURS_SQL,
 			   digest);
 	if (r < 0)
 		return r;

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import PASSWORD, Tenant
 from controllib.host import Host
-from controllib.provider import GRANT, Browser, begin, challenge, encode, part, poll, post
+from controllib.provider import GRANT, Browser, Page, begin, challenge, encode, part, poll, post
 
 ANY = {"If-Match": "*"}
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -329,8 +329,11 @@ def test_only_so_many_wait(provided, client, operator, control, sql, tmp_path):
     assert int(answer.headers["Retry-After"]) > 0
     # A host that proves to be one is not kept out by others.
     assert begin(host.client, provided).status == 200
-    # Those that are over or decided do not count.
+    # Anybody may deny, so that makes no room: rows and events would grow without end.
     sql("UPDATE control.device_grants SET state = 'denied' WHERE source_block = '::ffff:127.0.0.1'")
+    refused(begin(client, provided), "temporarily_unavailable", 429)
+    # Those that somebody approved, or that are over, do not count.
+    sql("UPDATE control.device_grants SET state = 'used' WHERE source_block = '::ffff:127.0.0.1'")
     assert begin(client, provided).status == 200
     sql(fill.format("192.0.2.1", provided.id, 999))
     refused(begin(client, provided), "temporarily_unavailable", 429)
@@ -441,9 +444,22 @@ def test_polls_that_wait_hold_nobody_back(new_control, cluster):
     tenant = Tenant(operator, "busy")
     operator.must("POST", f"{tenant.path}/identity-providers", {"kind": "tenantd"})
     codes = [begin(server.client, tenant).json["device_code"] for _ in range(5)]
+    begun = begin(server.client, tenant).json
     for number in range(60):
         cluster.psql(f"UPDATE control.device_grants SET {COLUMNS}", database="busy")
         refused(poll(server.client, tenant, codes[number % 5]), "authorization_pending")
+    # What is over may be asked about as calmly, too; nobody keeps the database busy with a code that they denied.
+    browser = Browser(control, server.client)
+    browser.open()
+    fields = {"user_code": begun["user_code"], "form": browser.page.fields["form"]}
+    form = Page(post(browser.client, "/device", fields)).fields["form"]
+    assert "Denied" in Page(post(browser.client, "/device", {"form": form, "decision": "deny"})).text
+    for _ in range(30):
+        cluster.psql(f"UPDATE control.device_grants SET {COLUMNS}", database="busy")
+        refused(poll(server.client, tenant, begun["device_code"]), "access_denied")
+    statuses = [poll(server.client, tenant, begun["device_code"]).status for _ in range(40)]
+    assert statuses[-1] == 429, statuses
+    server = control.serve(another_port=True)  # with buckets that are full
     # Guesses are another matter, and polls without a pause.
     statuses = [poll(server.client, tenant, "x" * 43 if number % 2 else codes[0]).status for number in range(40)]
     assert statuses[:15] == [400] * 15 and statuses[-1] == 429
@@ -537,6 +553,21 @@ def test_who_approved_must_still_be_who_they_were(provided, client, browser, sql
         sql(f"UPDATE control.users SET kind = 'service' WHERE id = '{ann.id}'")
     later()
     refused(poll(client, provided, codes["device_code"]), "access_denied")
+
+
+def test_it_ends_with_the_provider(provided, client, browser, later):
+    """An owner who ends sign-ins by password ends those that wait, too."""
+    ann, path = provided.user("ann"), f"{provided.path}/identity-providers"
+    approved, waiting = begin(client, provided).json, begin(client, provided).json
+    assert "Approved" in browser.decide(approved["user_code"], ann.email, PASSWORD).text
+    page = browser.enter(waiting["user_code"])
+    for one in provided.operator.must("GET", path)["items"]:
+        provided.operator.must("DELETE", f"{path}/{one['id']}")
+    later()
+    refused(poll(client, provided, approved["device_code"]), "access_denied")
+    assert page.status == 200
+    assert browser.send(email=ann.email, password=PASSWORD, decision="approve").status == 409
+    assert browser.enter(waiting["user_code"]).status == 400
 
 
 def test_right_after_a_new_password(provided, client, browser, later, server):
