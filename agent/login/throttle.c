@@ -73,10 +73,15 @@ static uint64_t hash_source(const char *source)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 	struct in6_addr address;
+	bool is_mapped;
 
 	if (parse_address(source, &address) < 0)
 		return never_zero(hash_text(source));
-	if (memcmp(&address, mapped, sizeof(mapped)) == 0)
+	is_mapped = memcmp(&address, mapped, sizeof(mapped)) == 0;
+	/* Whoever has a shell here may come from any address of 127.0.0.0/8. */
+	if (is_mapped && address.s6_addr[12] == IN_LOOPBACKNET)
+		address = in6addr_loopback;
+	if (is_mapped || IN6_IS_ADDR_LOOPBACK(&address))
 		return never_zero(hash_bytes(&address, sizeof(address)));
 	return never_zero(hash_bytes(&address, 8));
 }

@@ -160,6 +160,22 @@ static void an_ipv6_network_is_one_source(void **state)
 	assert_true(wait_for("alice", "::ffff:192.0.2.1") > 0);
 }
 
+/* Whoever has a shell here has sixteen million addresses to come from. */
+static void this_host_is_one_source(void **state)
+{
+	char source[32];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(source, sizeof(source), "127.0.%u.%u", i, i + 1);
+		failing("alice", source);
+	}
+	assert_true(wait_for("alice", "127.200.3.4") > 0);
+	assert_true(wait_for("alice", "::ffff:127.0.0.1") > 0);
+	assert_true(wait_for("alice", "::1") > 0);
+	assert_int_equal(wait_for("alice", "128.0.0.1"), 0);
+	assert_int_equal(wait_for("alice", "::2"), 0);
+}
+
 static void counts_fade(void **state)
 {
 	for (int i = 0; i < 4; i++)
@@ -263,6 +279,7 @@ int main(void)
 		TEST(a_source_that_tries_many_users_waits),
 		TEST(signing_in_to_an_own_account_between_does_not_help),
 		TEST(an_ipv6_network_is_one_source),
+		TEST(this_host_is_one_source),
 		TEST(counts_fade),
 		TEST(success_clears_the_pair),
 		TEST(flooding_the_table_frees_nobody),
