@@ -61,7 +61,8 @@ static void refuse(struct code_verdict *verdict, enum reason reason, const char 
 static bool may_from_here(const struct login_book *book, const struct directory *d, const struct code_request *request,
 			  int64_t realtime, struct code_verdict *verdict)
 {
-	const char *credential = request->session_credential;
+	bool own = request->session_user_id && text_equal(request->session_user_id, request->user->id);
+	const char *credential = own ? request->session_credential : NULL;
 	const struct key_record *key;
 	enum reason reason;
 

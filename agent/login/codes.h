@@ -79,7 +79,8 @@ struct code_request {
 	uint32_t caller_uid, caller_pid;
 	/* The caller's own session, as the kernel shows it; NULL: none. Not asked of whom the operator trusts. */
 	const char *session_credential, *session_id;
-	int64_t session_valid_from; /* the person's sessions_valid_from when it was opened */
+	const char *session_user_id; /* whose it is: a uid may be somebody else's by now */
+	int64_t session_valid_from;  /* the person's sessions_valid_from when it was opened */
 	bool trusted;
 };
 struct code_verdict {

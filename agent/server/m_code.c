@@ -92,6 +92,7 @@ int m_code(struct call *call)
 		.caller_pid = (uint32_t)call->connection->peer.pid,
 		.session_credential = session ? session->credential : NULL,
 		.session_id = session ? session->id : NULL,
+		.session_user_id = session ? session->user_id : NULL,
 		.session_valid_from = session ? session->sign_in.valid_from : 0,
 		.trusted = call->trusted,
 	};

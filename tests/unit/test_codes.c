@@ -288,7 +288,8 @@ static void sudo_takes_none_and_uses_none_up(void **state)
 
 /* ---- who gets one ----------------------------------------------------------------------------------- */
 
-static int64_t session_valid_from; /* of the session that asks */
+static int64_t session_valid_from;  /* of the session that asks */
+static const char *session_user_id; /* NULL: of who asks */
 
 static struct code_verdict ask(const char *login, const char *service, const char *session_credential)
 {
@@ -299,6 +300,7 @@ static struct code_verdict ask(const char *login, const char *service, const cha
 		.caller_uid = user(login)->uid,
 		.caller_pid = 99,
 		.session_credential = session_credential,
+		.session_user_id = session_user_id ? session_user_id : user(login)->id,
 		.session_valid_from = session_valid_from,
 		.trusted = !session_credential,
 	};
@@ -390,6 +392,16 @@ static void not_from_a_session_whose_sign_in_was_ended(void **state)
 	assert_int_equal(ask("alice", "", NULL).reason, REASON_ALLOWED);
 }
 
+/* A uid that was given to somebody else, while a session of who had it goes on. */
+static void not_from_a_session_of_who_had_the_uid(void **state)
+{
+	session_user_id = "usr_alice_of_before";
+	assert_int_equal(ask("alice", "", "token:abc").reason, REASON_NOT_PERMITTED);
+	assert_int_equal(codes_count(login_book_codes(book)), 0);
+	session_user_id = NULL;
+	assert_int_equal(ask("alice", "", "token:abc").reason, REASON_ALLOWED);
+}
+
 static void not_for_whom_policy_refuses(void **state)
 {
 	assert_int_equal(ask("gone", "", NULL).reason, REASON_USER_SUSPENDED);
@@ -469,6 +481,7 @@ int main(void)
 		TEST(from_within_a_session),
 		TEST(who_gets_none),
 		TEST(not_from_a_session_whose_sign_in_was_ended),
+		TEST(not_from_a_session_of_who_had_the_uid),
 		TEST(not_for_whom_policy_refuses),
 		TEST(ends_with_the_key_it_came_from),
 		TEST(has_the_scope_of_its_key),
