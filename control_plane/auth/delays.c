@@ -14,8 +14,8 @@
 #define CODES_FREE "10"
 #define SUBJECT_SIZE (2 * SHA256_BYTES + 3)
 
-/* $1: the subject, $2: failures without a delay. A row comes back when the attempt was taken: the statement changes
- * nothing while the delay lasts. */
+/* $1: the subject, $2: failures without a delay. A row comes back when the attempt was taken, with how many there are
+ * then: the statement changes nothing while the delay lasts. */
 #define TAKE_SQL                                                                                                     \
 	"INSERT INTO control.sign_in_delays AS d (subject, failures, not_before, forget_at) "                        \
 	"VALUES ($1, 1, clock_timestamp(), clock_timestamp() + interval '1 day') "                                   \
@@ -25,7 +25,7 @@
 	"ELSE clock_timestamp() + least(interval '15 minutes', "                                                     \
 	"make_interval(secs => power(2, least(d.failures + 1 - $2::int, 12)))) END, "                                \
 	"forget_at = clock_timestamp() + interval '1 day' "                                                          \
-	"WHERE d.not_before <= clock_timestamp() OR d.forget_at < clock_timestamp() RETURNING 1"
+	"WHERE d.not_before <= clock_timestamp() OR d.forget_at < clock_timestamp() RETURNING failures"
 #define WAIT_SQL                                                                                  \
 	"SELECT greatest(1, ceil(extract(epoch FROM max(not_before) - clock_timestamp())))::int " \
 	"FROM control.sign_in_delays WHERE subject IN ($1, $2)"
@@ -126,7 +126,7 @@ static int code_subject(struct request *request, char ret[SUBJECT_SIZE])
 	return subject_of(request, "codes", limiter_source_key(&request->source, source), ret);
 }
 
-int delays_take_code(struct request *request)
+int delays_take_code(struct request *request, uint32_t *ret_count)
 {
 	const struct db_scope scope = {.platform = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
@@ -142,10 +142,11 @@ int delays_take_code(struct request *request)
 		return r;
 	if (db_row_count(rows) == 0)
 		return tell_to_wait(request, tx, subject, subject, "codes");
+	*ret_count = (uint32_t)db_i64(rows, 0, 0);
 	return db_commit(TAKE_PTR(tx));
 }
 
-void delays_code_right(struct request *request)
+void delays_give_back_code(struct request *request)
 {
 	const struct db_scope scope = {.platform = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;

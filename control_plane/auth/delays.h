@@ -20,6 +20,7 @@ void delays_give_back(struct request *request, const char *account);
 void delays_clear(struct request *request, const char *account);
 
 /* The same for codes that people type (provider/user_code.h), which name no account: after 10 wrong ones from a source
- * the next has to wait. */
-int delays_take_code(struct request *request);
-void delays_code_right(struct request *request);
+ * the next has to wait. `ret_count`: how many there are, with this one. */
+int delays_take_code(struct request *request, uint32_t *ret_count);
+/* It was right, or nobody looked. Never fails the request. */
+void delays_give_back_code(struct request *request);

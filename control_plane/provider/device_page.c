@@ -137,20 +137,23 @@ static bool is_ours(struct request *request)
 	       (!site || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0);
 }
 
-/* A code that nobody waits under is a guess: each source has few, and all of them together not many. */
+/* A code that nobody waits under is a guess: each source has few, and all of them together not many. But what others
+ * guess keeps nobody out who has not done so: sources are cheap. */
+#define CODES_OF_EVERYBODY 3
 static int find(struct request *request, const char code[USER_CODE_SIZE], struct grant_question *ret)
 {
-	uint32_t wait = limiter_ask(request->app->limiter, LIMIT_CODES, "", clock_boottime_usec());
-	int r;
+	uint32_t wait = limiter_ask(request->app->limiter, LIMIT_CODES, "", clock_boottime_usec()), count;
+	int r = delays_take_code(request, &count);
 
-	if (wait > 0)
-		return respond_retry(request, PROBLEM_TOO_MANY, wait, "wait %u s", wait), 1;
-	r = delays_take_code(request);
 	if (r != 0)
 		return r;
+	if (wait > 0 && count > CODES_OF_EVERYBODY) {
+		delays_give_back_code(request);
+		return respond_retry(request, PROBLEM_TOO_MANY, wait, "wait %u s", wait), 1;
+	}
 	r = grant_find(request, code, ret);
 	if (r != -ENOENT) {
-		delays_code_right(request);
+		delays_give_back_code(request);
 		return r;
 	}
 	(void)limiter_take(request->app->limiter, LIMIT_CODES, "", clock_boottime_usec());
