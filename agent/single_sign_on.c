@@ -71,12 +71,12 @@ static int remember(void *context, const char *tenant_id, const char *user_id, c
 	return r;
 }
 
-static const struct jwks *keys(void *context, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-			       bool *ret_fresh)
+static const struct jwks *keys(void *context, const struct idp_record *idp, const char *unknown_kid,
+			       unsigned *ret_algorithms, bool *ret_fresh)
 {
 	const struct single_sign_on *sso = context;
 
-	return sso_keys(sso->sso, issuer, unknown_kid, ret_algorithms, ret_fresh);
+	return sso_keys(sso->sso, idp, unknown_kid, ret_algorithms, ret_fresh);
 }
 
 /* ---- what comes of it ---------------------------------------------------------------------------------------------

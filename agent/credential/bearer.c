@@ -59,13 +59,13 @@ static enum reason reason_of(enum token_fault fault)
 }
 
 /* The signature's key is not among those that are here: nobody's, or newer than they are? */
-static enum reason unknown_key(const struct credential_context *context, const char *issuer, const char *kid)
+static enum reason unknown_key(const struct credential_context *context, const struct idp_record *idp, const char *kid)
 {
 	const struct credential_providers *providers = context->providers;
 	unsigned algorithms;
 	bool fresh = false;
 
-	(void)providers->keys(providers->context, issuer, kid, &algorithms, &fresh);
+	(void)providers->keys(providers->context, idp, kid, &algorithms, &fresh);
 	return fresh ? REASON_TOKEN_WRONG : REASON_TOKEN_UNDECIDED;
 }
 
@@ -109,7 +109,7 @@ static enum reason ask_provider(const struct credential_context *context, const 
 	enum token_fault fault;
 	bool fresh;
 
-	rules.keys = providers->keys(providers->context, idp->issuer, NULL, &rules.algorithms, &fresh);
+	rules.keys = providers->keys(providers->context, idp, NULL, &rules.algorithms, &fresh);
 	if (!rules.keys) {
 		*ret_detail = "the provider's keys are not here yet";
 		return REASON_TOKEN_UNDECIDED;
@@ -118,7 +118,7 @@ static enum reason ask_provider(const struct credential_context *context, const 
 	if (fault != TOKEN_FINE) {
 		*ret_detail = fault == TOKEN_SIGNED_BADLY ? jws_fault_word(jws) : token_fault_word(fault);
 		if (jws == JWS_UNKNOWN_KEY)
-			return unknown_key(context, idp->issuer, kid);
+			return unknown_key(context, idp, kid);
 		return reason_of(fault);
 	}
 	user = candidate(context, idp, identity);

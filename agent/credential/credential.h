@@ -39,10 +39,10 @@ struct credential_token {
 
 /* What there is to check with. Nothing here waits for anybody. */
 struct credential_providers {
-	/* An issuer's keys, NULL: not here yet; and with `unknown_kid`, whether it can be anybody's. As login_sso.keys.
-	 */
-	const struct jwks *(*keys)(void *context, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-				   bool *ret_fresh);
+	/* A provider's keys, NULL: not here yet; and with `unknown_kid`, whether it can be anybody's. As
+	 * login_sso.keys. */
+	const struct jwks *(*keys)(void *context, const struct idp_record *idp, const char *unknown_kid,
+				   unsigned *ret_algorithms, bool *ret_fresh);
 	const char *(*remembered)(void *context, const char *user_id, const char *issuer);
 	const char *(*owner)(void *context, const char *tenant_id, const char *issuer, const char *subject);
 	void *context;

@@ -21,9 +21,9 @@ struct login_sso {
 	const char *(*owner)(void *context, const char *tenant_id, const char *issuer, const char *subject);
 	int (*remember)(void *context, const char *tenant_id, const char *user_id, const char *issuer,
 			const char *subject);
-	/* Keys of an issuer whose access tokens count; as sso_keys. */
-	const struct jwks *(*keys)(void *context, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-				   bool *ret_fresh);
+	/* Keys of a provider whose access tokens count; as sso_keys. */
+	const struct jwks *(*keys)(void *context, const struct idp_record *idp, const char *unknown_kid,
+				   unsigned *ret_algorithms, bool *ret_fresh);
 	void *context;
 	/* agent.yaml; may change at any time. */
 	uint32_t timeout_sec; /* a sign-in waits no longer for its approval, whatever the provider grants; 0: 300 */

@@ -25,6 +25,7 @@ struct seat {
 };
 /* What is known of an issuer whose access tokens count. */
 struct issuer_keys {
+	enum idp_kind kind;
 	char *issuer;
 	struct oidc_client *client; /* one of those that want them */
 	struct jwks *set;           /* NULL: not yet */
@@ -62,12 +63,17 @@ static void leave(struct sso *sso, struct seat *seat)
 	sso->count--;
 }
 
+static bool are_of(const struct issuer_keys *keys, enum idp_kind kind, const char *issuer)
+{
+	return keys->kind == kind && text_equal(keys->issuer, issuer);
+}
+
 static void take_keys(struct sso *sso, struct sso_note *note)
 {
 	for (uint32_t i = 0; i < sso->key_count; i++) {
 		struct issuer_keys *keys = &sso->keys[i];
 
-		if (!text_equal(keys->issuer, note->issuer))
+		if (!are_of(keys, note->idp_kind, note->issuer))
 			continue;
 		jwks_unref(keys->set);
 		keys->set = TAKE_PTR(note->keys);
@@ -226,14 +232,16 @@ static int keys_of(const struct sso *sso, struct oidc_client *const *clients, ui
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
 		const char *issuer = clients[i]->record.issuer;
+		enum idp_kind kind = clients[i]->record.kind;
 		uint32_t at = 0;
 
 		if (!clients[i]->record.token_audience[0])
 			continue;
-		while (at < used && !text_equal(keys[at].issuer, issuer))
+		while (at < used && !are_of(&keys[at], kind, issuer))
 			at++;
 		if (at < used)
 			continue;
+		keys[used].kind = kind;
 		keys[used].issuer = strdup(issuer);
 		keys[used].client = oidc_client_ref(clients[i]);
 		used++;
@@ -242,7 +250,7 @@ static int keys_of(const struct sso *sso, struct oidc_client *const *clients, ui
 			return -ENOMEM;
 		}
 		for (uint32_t k = 0; k < sso->key_count; k++) {
-			if (!text_equal(sso->keys[k].issuer, issuer) || !sso->keys[k].set)
+			if (!are_of(&sso->keys[k], kind, issuer) || !sso->keys[k].set)
 				continue;
 			keys[at].set = jwks_ref(sso->keys[k].set);
 			keys[at].algorithms = sso->keys[k].algorithms;
@@ -302,8 +310,8 @@ int sso_set_clients(struct sso *sso, const struct idp_record *const *idps, uint3
 	return 0;
 }
 
-const struct jwks *sso_keys(struct sso *sso, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-			    bool *ret_fresh)
+const struct jwks *sso_keys(struct sso *sso, const struct idp_record *idp, const char *unknown_kid,
+			    unsigned *ret_algorithms, bool *ret_fresh)
 {
 	uint64_t now = clock_boottime_usec();
 
@@ -311,7 +319,7 @@ const struct jwks *sso_keys(struct sso *sso, const char *issuer, const char *unk
 		struct issuer_keys *keys = &sso->keys[i];
 		struct sso_note *note;
 
-		if (!text_equal(keys->issuer, issuer))
+		if (!are_of(keys, idp->kind, idp->issuer))
 			continue;
 		*ret_fresh = keys->set && now < keys->at + KEYS_JUST_CAME_USEC;
 		*ret_algorithms = keys->algorithms;

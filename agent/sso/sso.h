@@ -38,11 +38,11 @@ int sso_set_clients(struct sso *sso, const struct idp_record *const *idps, uint3
 /* 0; -EAGAIN: SSO_FLOWS_MAX; -ENOMEM. */
 int sso_start(struct sso *sso, uint64_t flow, const struct idp_record *idp);
 void sso_cancel(struct sso *sso, uint64_t flow);
-/* An issuer's keys as they are known now (borrowed until the loop runs again), NULL: not yet. With `unknown_kid` they
+/* A provider's keys as they are known now (borrowed until the loop runs again), NULL: not yet. With `unknown_kid` they
  * are fetched again, not more often than the cache's bound; *ret_fresh: they were fetched so recently that a key which
  * is not in them is nobody's. */
-const struct jwks *sso_keys(struct sso *sso, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-			    bool *ret_fresh);
+const struct jwks *sso_keys(struct sso *sso, const struct idp_record *idp, const char *unknown_kid,
+			    unsigned *ret_algorithms, bool *ret_fresh);
 uint32_t sso_flow_count(const struct sso *sso);
 
 /* Since the start. */

@@ -230,7 +230,8 @@ static void set_clients(struct sso_work *work, struct sso_note *note)
 			oidc_cache_want(work->cache, work->clients[i], false, now);
 }
 
-static void on_keys(void *context, const char *issuer, struct jwks *set, unsigned algorithms)
+static void on_keys(void *context, enum idp_kind kind, const char *issuer, struct jwks *set, unsigned algorithms,
+		    uint64_t got)
 {
 	struct sso_work *work = context;
 	struct sso_note *note = sso_note_new(SSO_KEYS);
@@ -245,7 +246,8 @@ static void on_keys(void *context, const char *issuer, struct jwks *set, unsigne
 	}
 	note->keys = jwks_ref(set);
 	note->algorithms = algorithms;
-	note->at = clock_boottime_usec();
+	note->idp_kind = kind;
+	note->at = got;
 	mailbox_put(&work->news, &note->letter);
 }
 

@@ -28,6 +28,7 @@ struct sso_note {
 	struct oidc_client *client;
 	struct oidc_client **clients; /* counted, and the array */
 	uint32_t client_count;
+	enum idp_kind idp_kind; /* SSO_KEYS: whose */
 	char *issuer;
 	struct jwks *keys;
 	unsigned algorithms;

@@ -20,10 +20,12 @@ void oidc_cache_destroy(struct oidc_cache *cache); /* takes NULL; after its flow
 /* IDP_TENANTD is asked by this client: the host trusts its control plane by other certificates than it trusts others'
  * providers. Without it they are asked like all. */
 void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http);
-/* New keys of an issuer that some client has access tokens of. NULL: nobody wants to know. */
-void oidc_cache_on_keys(struct oidc_cache *cache,
-			void (*keys)(void *context, const char *issuer, struct jwks *set, unsigned algorithms),
-			void *context);
+/* Keys of an issuer that some client has access tokens of: new ones, and those that are here when somebody begins to
+ * want them. `got`: when they were asked for (CLOCK_BOOTTIME). Providers of two kinds are two, also where they have one
+ * issuer: they may have been asked by other ways, with other trust. NULL: nobody wants to know. */
+typedef void (*oidc_keys_fn)(void *context, enum idp_kind kind, const char *issuer, struct jwks *set,
+			     unsigned algorithms, uint64_t got);
+void oidc_cache_on_keys(struct oidc_cache *cache, oidc_keys_fn keys, void *context);
 /* Has endpoints and keys of this client's issuer fetched, and again when they are old or `unknown_kid` says so, until
  * nothing is wanted any more. */
 void oidc_cache_want(struct oidc_cache *cache, struct oidc_client *client, bool unknown_kid, uint64_t now_usec);

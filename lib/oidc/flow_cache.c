@@ -141,10 +141,18 @@ static void on_discovery(void *context, const struct http_answer *answer)
 	issuer_settle(issuer, now); /* the keys, while the person is shown an address */
 }
 
+static void tell_keys(const struct oidc_issuer *issuer)
+{
+	const struct oidc_cache *cache = issuer->cache;
+
+	if (cache->on_keys)
+		cache->on_keys(cache->on_keys_context, issuer->kind, issuer->name, issuer->keys,
+			       issuer->endpoints->algorithms, issuer->key_set.got);
+}
+
 static void on_key_set(void *context, const struct http_answer *answer)
 {
 	struct oidc_issuer *issuer = context;
-	struct oidc_cache *cache = issuer->cache;
 	uint64_t now = clock_boottime_usec();
 	struct problem problem = {0};
 	struct jwks *keys = NULL;
@@ -165,8 +173,7 @@ static void on_key_set(void *context, const struct http_answer *answer)
 	document_came(issuer, &issuer->key_set, now);
 	snprintf(what, sizeof(what), "%u keys that can be used", jwks_count(keys));
 	tell_flows(issuer, FLOW_STEP_KEYS, true, what);
-	if (cache->on_keys)
-		cache->on_keys(cache->on_keys_context, issuer->name, keys, issuer->endpoints->algorithms);
+	tell_keys(issuer);
 }
 
 static void fetch(struct oidc_issuer *issuer, struct document *document, const char *url, uint64_t limit,
@@ -341,9 +348,7 @@ void oidc_cache_destroy(struct oidc_cache *cache)
 	free(cache);
 }
 
-void oidc_cache_on_keys(struct oidc_cache *cache,
-			void (*keys)(void *context, const char *issuer, struct jwks *set, unsigned algorithms),
-			void *context)
+void oidc_cache_on_keys(struct oidc_cache *cache, oidc_keys_fn keys, void *context)
 {
 	cache->on_keys = keys;
 	cache->on_keys_context = context;
@@ -361,6 +366,9 @@ void oidc_cache_want(struct oidc_cache *cache, struct oidc_client *client, bool 
 	issuer->wanted = oidc_client_ref(client);
 	oidc_client_unref(old);
 	issuer->unknown_kid |= unknown_kid;
+	/* A sign-in may have brought them, and then they are not asked for before they are old. */
+	if (!unknown_kid && issuer->keys && issuer->endpoints && document_is_usable(&issuer->key_set, now_usec))
+		tell_keys(issuer);
 	issuer_settle(issuer, now_usec);
 }
 

@@ -45,7 +45,7 @@ struct oidc_cache {
 	struct oidc_flow *first, *last; /* who asked least recently comes first */
 	struct oidc_flow *cursor;       /* the next one of a walk; ends of flows move it on */
 	uint64_t next;                  /* nothing is due before; may be too early */
-	void (*on_keys)(void *context, const char *issuer, struct jwks *set, unsigned algorithms);
+	oidc_keys_fn on_keys;
 	void *on_keys_context;
 };
 

@@ -57,8 +57,11 @@ static void on_step(void *context, enum flow_step step, bool good, const char *w
 	snprintf(seen->steps + used, sizeof(seen->steps) - used, "%c%s %s\n", good ? '+' : '-', words[step], what);
 }
 
-static void on_keys(void *context, const char *issuer, struct jwks *set, unsigned algorithms)
+static void on_keys(void *context, enum idp_kind kind, const char *issuer, struct jwks *set, unsigned algorithms,
+		    uint64_t got)
 {
+	assert_int_equal(kind, rig.idp.kind);
+	assert_true(got > 0 && got <= clock_boottime_usec());
 	assert_string_equal(issuer, rig.idp.issuer);
 	assert_true(jwks_count(set) > 0);
 	assert_int_equal(algorithms, JWS_RS256 | JWS_ES256);

@@ -33,8 +33,8 @@ static struct jwks *keys_now;
 static bool keys_fresh;
 static char asked_kid[64], remembered_user[48], remembered_subject[64];
 
-static const struct jwks *get_keys(void *context, const char *issuer, const char *unknown_kid, unsigned *ret_algorithms,
-				   bool *ret_fresh)
+static const struct jwks *get_keys(void *context, const struct idp_record *idp, const char *unknown_kid,
+				   unsigned *ret_algorithms, bool *ret_fresh)
 {
 	if (unknown_kid)
 		snprintf(asked_kid, sizeof(asked_kid), "%s", unknown_kid);

@@ -263,13 +263,19 @@ static void test_the_end_waits_for_nobody(void **state)
 	sso_destroy(NULL);
 }
 
-static const struct jwks *keys_now(const char *issuer, const char *unknown_kid, bool *ret_fresh)
+static const struct jwks *keys_of(enum idp_kind kind, const char *issuer, const char *unknown_kid, bool *ret_fresh)
 {
+	const struct idp_record idp = {.kind = kind, .issuer = issuer};
 	unsigned algorithms = 0;
-	const struct jwks *keys = sso_keys(world.thread, issuer, unknown_kid, &algorithms, ret_fresh);
+	const struct jwks *keys = sso_keys(world.thread, &idp, unknown_kid, &algorithms, ret_fresh);
 
 	assert_int_equal(algorithms, keys ? JWS_RS256 | JWS_ES256 : 0);
 	return keys;
+}
+
+static const struct jwks *keys_now(const char *issuer, const char *unknown_kid, bool *ret_fresh)
+{
+	return keys_of(IDP_OIDC, issuer, unknown_kid, ret_fresh);
 }
 
 static void test_keys_of_those_whose_tokens_count(void **state)
@@ -309,6 +315,53 @@ static void test_keys_of_those_whose_tokens_count(void **state)
 	assert_false(fresh);
 }
 
+/* A sign-in had them fetched, so that nobody asks for them again within the hour. */
+static void test_keys_that_are_there_already(void **state)
+{
+	struct idp_record with = world.idp;
+	bool fresh = true;
+
+	set_clients(&world.idp);
+	assert_int_equal(sso_start(world.thread, 7, &world.idp), 0);
+	fake_provider_decide(world.provider, FAKE_APPROVED);
+	assert_true(run(world.ends == 1, 5000));
+	assert_int_equal(world.result.end, FLOW_PROVEN);
+	assert_null(keys_now(world.idp.issuer, NULL, &fresh));
+
+	with.token_audience = KEYS_AUDIENCE;
+	set_clients(&with);
+	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 2000));
+	/* Taken away and back again. */
+	set_clients(NULL);
+	assert_null(keys_now(world.idp.issuer, NULL, &fresh));
+	set_clients(&with);
+	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 2000));
+	assert_int_equal(fake_provider_count(world.provider, "/jwks"), 1);
+}
+
+/* Another tenant's record may call the same issuer one of another kind, which is asked with other trust: neither the
+ * keys that come by it nor its being asked in vain are this one's. */
+static void test_keys_are_of_one_kind(void **state)
+{
+	struct idp_record ours = world.idp, theirs = world.idp;
+	const struct idp_record *both[] = {&theirs, &ours};
+	bool fresh = true;
+
+	ours.token_audience = theirs.token_audience = KEYS_AUDIENCE;
+	theirs.kind = IDP_TENANTD;
+	theirs.id = "idp_2";
+	theirs.tenant_id = "ten_2";
+	set_clients(&theirs);
+	assert_true(run(keys_of(IDP_TENANTD, theirs.issuer, NULL, &fresh) != NULL, 5000));
+	assert_null(keys_now(ours.issuer, NULL, &fresh));
+	fake_provider_answer(world.provider, "/jwks", 1000, 503, NULL, "", FAKE_BODY_WHOLE);
+	assert_int_equal(sso_set_clients(world.thread, both, 2), 0);
+	assert_non_null(keys_of(IDP_TENANTD, theirs.issuer, NULL, &fresh));
+	(void)run(false, 300);
+	assert_null(keys_now(ours.issuer, NULL, &fresh));
+	assert_false(fresh);
+}
+
 static void test_keys_of_who_is_away(void **state)
 {
 	struct idp_record with = world.idp;
@@ -338,6 +391,8 @@ int main(void)
 		TEST(test_no_more_than_there_are_seats),
 		TEST(test_the_end_waits_for_nobody),
 		TEST(test_keys_of_those_whose_tokens_count),
+		TEST(test_keys_that_are_there_already),
+		TEST(test_keys_are_of_one_kind),
 		TEST(test_keys_of_who_is_away),
 	};
 
