@@ -18,7 +18,9 @@ static char digit_of(char c)
 		return '0';
 	if (c == 'I' || c == 'L')
 		return '1';
-	return c && strchr(alphabet, c) ? c : '\0';
+	if (!c || !strchr(alphabet, c))
+		return '\0';
+	return c;
 }
 
 bool code_normalise(const char *text, size_t length, char digits[CODE_DIGITS + 1])

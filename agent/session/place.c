@@ -47,8 +47,9 @@ static int read_parent(pid_t pid, const struct process_stat *self, struct proces
 	struct process_stat again;
 	int r = process_stat(self->parent, ret);
 
-	if (r == 0)
-		r = process_stat(pid, &again);
+	if (r < 0)
+		return r;
+	r = process_stat(pid, &again);
 	if (r < 0)
 		return r;
 	return again.parent == self->parent && again.start == self->start && ret->start <= self->start ? 0 : -ESRCH;

@@ -86,16 +86,16 @@ union any_record {
 };
 
 int record_put_body(struct request *request, struct change *change, enum record_kind kind, const char *id,
-		    uint64_t version, json_t *taken)
+		    uint64_t version, json_t *body)
 {
 	const struct record_store store = {.text = store_text, .room = store_room, .context = &request->arena};
-	_cleanup_(json_decrefp) json_t *body = taken;
+	_cleanup_(json_decrefp) json_t *taken = body;
 	struct problem problem = {0};
 	union any_record record;
 	const char *field;
 	int r;
 
-	if (!change || !body)
+	if (!change || !taken)
 		return -ENOMEM;
 	r = record_read_json(kind, request->tenant_id ? request->tenant_id : id, id, body, &store, &record, &problem);
 	if (r == -EINVAL) {
@@ -106,7 +106,7 @@ int record_put_body(struct request *request, struct change *change, enum record_
 	}
 	if (r < 0)
 		return r;
-	change_put(change, kind, id, version, TAKE_PTR(body));
+	change_put(change, kind, id, version, TAKE_PTR(taken));
 	return 0;
 }
 

@@ -447,19 +447,19 @@ void fake_provider_sign_with(struct fake_provider *p, int key, const char *kid)
 	LOCKED(p->signing = key_of(key, kid));
 }
 
-void fake_provider_answer(struct fake_provider *p, const char *name, int times, unsigned status, const char *header,
+void fake_provider_answer(struct fake_provider *p, const char *path, int times, unsigned status, const char *header,
 			  const char *body, enum fake_body how)
 {
-	struct path *path;
+	struct path *found;
 
 	pthread_mutex_lock(&p->lock);
-	path = path_of(p, name);
-	free(path->body);
-	path->times = times;
-	path->status = status;
-	snprintf(path->header, sizeof(path->header), "%s", header ? header : "");
-	path->body = body ? strdup(body) : NULL;
-	path->how = how;
+	found = path_of(p, path);
+	free(found->body);
+	found->times = times;
+	found->status = status;
+	snprintf(found->header, sizeof(found->header), "%s", header ? header : "");
+	found->body = body ? strdup(body) : NULL;
+	found->how = how;
 	pthread_mutex_unlock(&p->lock);
 }
 

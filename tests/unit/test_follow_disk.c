@@ -25,12 +25,12 @@ ssize_t write(int fd, const void *buf, size_t n)
 	return disk.full && fd > STDERR_FILENO ? refused_with(ENOSPC) : syscall(SYS_write, fd, buf, n);
 }
 
-int fallocate(int fd, int mode, off_t offset, off_t length)
+int fallocate(int fd, int mode, off_t offset, off_t len)
 {
 	assert_int_equal(mode, FALLOC_FL_KEEP_SIZE);
 	if (disk.deaf)
 		return refused_with(EOPNOTSUPP);
-	return disk.full ? refused_with(ENOSPC) : (int)syscall(SYS_fallocate, fd, mode, offset, length);
+	return disk.full ? refused_with(ENOSPC) : (int)syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
 int renameat(int oldfd, const char *old, int newfd, const char *new)

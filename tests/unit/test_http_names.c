@@ -19,6 +19,7 @@
 #include "../fakes/fake_provider.h"
 #include "../fakes/fake_tls.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "http/http.h"
 #include "unit.h"
 
@@ -129,8 +130,7 @@ static void test_authorities_of_the_system(void **state)
 	BIO *bio;
 	X509 *certificate;
 
-	if (geteuid() != 0 || !curl->capath || !curl->cainfo ||
-	    strncmp(curl->cainfo, curl->capath, strlen(curl->capath)))
+	if (geteuid() != 0 || !curl->capath || !curl->cainfo || !text_starts(curl->cainfo, curl->capath))
 		skip();
 	fake_tls_make("127.0.0.1", &tls);
 	fake_tls_make("127.0.0.1", &other);
@@ -160,7 +160,7 @@ static void test_authorities_of_the_system(void **state)
 #define SLOW_NAME "slow.example"
 #define SLOW_SEC 3
 
-_public_ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+_public_ int getaddrinfo(const char *name, const char *service, const struct addrinfo *req, struct addrinfo **pai)
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
 		dlsym(RTLD_NEXT, "getaddrinfo");
@@ -169,7 +169,7 @@ _public_ int getaddrinfo(const char *name, const char *service, const struct add
 		sleep(SLOW_SEC);
 		return EAI_AGAIN;
 	}
-	return real(name, service, hints, ret);
+	return real(name, service, req, pai);
 }
 
 /* One loop serves many: nobody waits for a name that somebody else gave up on. */
