@@ -41,6 +41,15 @@ struct throttle_key login_throttle_key(const struct login_origin *origin, const 
 	return throttle_key_login(origin->user, place);
 }
 
+uint64_t login_local_place(const struct login_origin *origin)
+{
+	const struct service_rule *rule = service_rule(origin->service);
+
+	if (service_place(rule, origin->source, origin->terminal) == SERVICE_NETWORK)
+		return 0;
+	return login_throttle_key(origin, rule).hash[THROTTLE_SOURCE];
+}
+
 struct audit_event login_event(const struct directory *d, const struct login_origin *origin,
 			       const struct user_record *user)
 {

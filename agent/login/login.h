@@ -62,6 +62,9 @@ void login_book_destroy(struct login_book *book); /* takes NULL */
 /* How fresh the word about each tenant is: borrowed until the next call. NULL: all come from files. */
 void login_book_set_freshness(struct login_book *book, const struct freshness *freshness);
 
+/* A number for the person, or terminal, at this host's own su, sudo or console whose sign-in it is; 0: it comes from
+ * elsewhere. */
+uint64_t login_local_place(const struct login_origin *origin);
 /* Starts; `owner` is an opaque tag of the connection, for login_cancel_owner. */
 void login_start(struct login_book *book, const struct directory *d, const struct login_origin *origin, uint64_t owner,
 		 uint64_t now_usec, int64_t realtime, struct login_reply *ret);

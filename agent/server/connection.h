@@ -48,6 +48,7 @@ struct connection {
 	bool subscribed, subscribed_all;
 	bool untrusted;   /* counts against the open share of connections */
 	bool had_login;   /* may own unfinished logins */
+	uint64_t local;   /* who signs somebody in by it at this host (login_local_place); 0: nobody */
 	uint32_t watched; /* epoll events asked for */
 	uint64_t hold_until, partial_since, drained_at;
 	struct buffer in;

@@ -18,6 +18,10 @@
  * session.c), which are everybody's. */
 #define SESSIONS_PER_USER 1024U
 
+/* Connections that sign somebody in for one local person or terminal (su, sudo): each is root's, whose are as many as
+ * the host's, and stays for as long as the program stands at its prompt. */
+#define LOGINS_PER_LOCAL 256U
+
 /* Work done for one wake-up and for one connection's turn, so nobody waits long behind somebody else. */
 #define READY_PER_WAKEUP 64
 #define ACCEPTS_PER_WAKEUP 16

@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "login/qr.h"
 #include "login/sudo_proof.h"
 #include "server/call.h"
+#include "server/internal.h"
 #include "server/limits.h"
 #include "server/login_reply.h"
 #include "server/m_origin.h"
@@ -36,6 +38,43 @@ static int reply_no_directory(struct call *call)
 	return login_reply_cannot(call->connection);
 }
 
+/* One person in a loop would have all of the host's connections, and nobody could sign in. */
+static bool has_too_many(struct call *call, const struct login_origin *origin)
+{
+	uint64_t local = login_local_place(origin), count;
+	uint32_t others = 0;
+
+	for (const struct connection *c = local ? call->server->connections : NULL; c; c = c->next)
+		others += c != call->connection && c->local == local;
+	if (others < LOGINS_PER_LOCAL) {
+		call->connection->local = local;
+		return false;
+	}
+	if (callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &count))
+		audit_write(call->parts->audit, &(struct audit_event){
+							.kind = AUDIT_LOGIN_DENIED,
+							.reason = REASON_TOO_MANY_ATTEMPTS,
+							.user = origin->user,
+							.service = origin->service,
+							.terminal = origin->terminal,
+							.detail = "sign-ins that one local person holds",
+							.caller_pid = (uint32_t)call->connection->peer.pid,
+							.caller_uid = call_uid(call),
+							.has_caller = true,
+							.count = count,
+						});
+	return true;
+}
+
+static int refuse_too_many(struct call *call)
+{
+	struct login_reply reply = {.step = LOGIN_DENIED, .reason = REASON_TOO_MANY_ATTEMPTS, .final = true};
+
+	(void)snprintf(reply.text, sizeof(reply.text),
+		       "Too many sign-ins stand at their prompts here; end some of them.");
+	return reply_step(call, &reply);
+}
+
 int m_login(struct call *call)
 {
 	struct login_origin origin = ORIGIN_INIT;
@@ -50,6 +89,8 @@ int m_login(struct call *call)
 		return call_invalid(call, "qr");
 	if (!call->parts->directory)
 		return reply_no_directory(call);
+	if (has_too_many(call, &origin))
+		return refuse_too_many(call);
 	if (sudo_proof_matters(call->parts->directory, &origin)) {
 		(void)call_place(call, origin.uid, &place); /* nowhere, where that cannot be seen */
 		if (sudo_proof_has(call->parts->logins, call->parts->directory, call->parts->sessions, &origin, &place,

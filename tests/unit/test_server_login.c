@@ -515,6 +515,46 @@ static void many_wait(void **state)
 
 #define SERVER_TEST(function) cmocka_unit_test_setup_teardown(function, open_server, close_server)
 
+/* Each su is a connection of root's, and those are as many as the host's. Whoever starts them is one person. */
+static void one_person_at_su_leaves_room_for_others(void **state)
+{
+	static const char su[] =
+		"{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":"
+		"\"su\",\"terminal\":\"/dev/pts/%u\",\"requesting_user\":\"%s\"}}";
+	unsigned prompts = 0, denied = 0;
+	uint32_t before;
+	char text[256];
+
+	for (unsigned i = 0; i < 600; i++) {
+		json_t *reply;
+
+		snprintf(text, sizeof(text), su, i, "mallory");
+		reply = call(open_client(), text);
+		prompts += strcmp(member_text(reply, "step"), "prompt") == 0;
+		denied += strcmp(member_text(reply, "reason"), "too-many-attempts") == 0;
+		json_decref(reply);
+	}
+	assert_in_range(prompts, 100, 300);
+	assert_int_equal(denied, 600 - prompts);
+	/* The time of an unfinished sign-in goes by, and its su still stands there. */
+	before = heard.count;
+	now += 200 * SECOND;
+	login_tick(book, now);
+	snprintf(text, sizeof(text), su, 1, "mallory");
+	expect_step(call(open_client(), text), "denied", "too-many-attempts");
+	assert_in_range(heard.count - before, 0, 1);
+	/* Others, and from elsewhere. */
+	snprintf(text, sizeof(text), su, 1, "edith");
+	expect_step(call(open_client(), text), "prompt", "");
+	expect_step(call(open_client(), LOGIN_ALICE), "prompt", "");
+	/* And they again, as soon as theirs end. */
+	close(clients[0]);
+	clients[0] = -1;
+	work();
+	snprintf(text, sizeof(text), su, 1, "mallory");
+	expect_step(call(open_client(), text), "prompt", "");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -532,6 +572,7 @@ int main(void)
 		SERVER_TEST(the_directory_goes_away),
 		SERVER_TEST(the_agent_stops),
 		SERVER_TEST(many_wait),
+		SERVER_TEST(one_person_at_su_leaves_room_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
