@@ -37,7 +37,8 @@ static const char *owner_of(const struct request *request)
 	return request->principal.key ? request->principal.key->id : request->principal.id;
 }
 
-/* What makes two requests the same one: method, path, query and body. */
+/* What makes two requests the same one: method, path, query and body. Under the platform's key: a body may hold a
+ * password, and whoever reads the table must not find out by trying what it was. */
 static int fingerprint(const struct request *request, uint8_t out[SHA256_BYTES])
 {
 	_cleanup_(buffer_finish) struct buffer text = {.wipe = true};
@@ -46,6 +47,8 @@ static int fingerprint(const struct request *request, uint8_t out[SHA256_BYTES])
 
 	if (!query)
 		return -ENOMEM;
+	buffer_add(&text, request->app->seal_key.bytes, sizeof(request->app->seal_key.bytes));
+	buffer_add(&text, PURPOSE, sizeof(PURPOSE));
 	/* With their NULs between them, no two splits give the same bytes. */
 	buffer_add(&text, method, strlen(method) + 1);
 	buffer_add(&text, request->path, strlen(request->path) + 1);

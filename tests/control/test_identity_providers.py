@@ -2,6 +2,7 @@
 """Identity providers of tenants, who users are there, and what sudo wants to see: the API, its limits, and what hosts are
 told."""
 import base64
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -240,6 +241,25 @@ def test_nothing_of_them_is_in_the_database(operator, tenant, providers, control
     # A new epoch opens and seals them anew.
     control.run("feed", "new-epoch", tenant.id)
     assert "planted-secret" not in cluster.psql("SELECT bytes FROM control.feed_deltas", database=control.database)
+
+
+@pytest.mark.parametrize("what", ["secret", "password"])
+def test_what_is_kept_for_a_repeated_request_guesses_nothing(operator, tenant, providers, control, cluster, what):
+    """A digest that anybody can compute, of a body with a password in it, would be a much weaker hash of the password."""
+    user = tenant.user("pia")
+    method, path, body = {
+        "secret": ("POST", providers, {**GOOGLE, "name": "repeated"}),
+        "password": ("PUT", f"{tenant.path}/users/{user.id}/password", {"password": "a sentence to be guessed"}),
+    }[what]
+    same, raw = {"Idempotency-Key": f"again-{what}"}, json.dumps(body).encode()
+    first = operator.request(method, path, raw, headers={**same, "Content-Type": "application/json"})
+    assert first.status in (200, 201), first
+    again = operator.request(method, path, raw, headers={**same, "Content-Type": "application/json"})
+    assert again.status == first.status and again.headers["Idempotency-Replayed"] == "true"
+    refused(operator.request(method, path, raw[:-1] + b" }", headers={**same, "Content-Type": "application/json"}), 422)
+    kept = cluster.psql(f"SELECT fingerprint FROM control.idempotency WHERE key = 'again-{what}'", database=control.database)
+    plain = b"\0".join([method.encode(), path.encode(), b"{}", raw])
+    assert kept.startswith("\\x") and hashlib.sha256(plain).hexdigest() not in kept
 
 
 def test_a_secret_that_was_moved_opens_nothing(operator, providers, control, cluster):
