@@ -19,6 +19,7 @@
 #include "config.h"
 #include "configure.h"
 #include "directory/source_file.h"
+#include "feed/host_token.h"
 #include "helper_client.h"
 #include "map_writer/map_writer.h"
 #include "policy/policy.h"
@@ -503,6 +504,7 @@ static int make_parts(struct agent *agent, struct problem *problem)
 		.logins = agent->logins,
 		.sessions = agent->sessions,
 		.audit = agent->audit,
+		.host_token = host_token_new(),
 		.state = AGENT_BROKEN,
 		.reload = start_reload,
 		.end_session = end_session,
@@ -590,6 +592,7 @@ void agent_destroy(struct agent *agent)
 	source_file_destroy(agent->source);
 	sources_destroy(agent->sources);
 	single_sign_on_destroy(agent->sso);
+	host_token_free(agent->parts.host_token);
 	session_table_destroy(agent->sessions);
 	login_book_destroy(agent->logins);
 	directory_unref(agent->parts.directory);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "feed/host_token.h"
 #include "login/sso.h"
 #include "proxy.h"
 #include "sso/bindings.h"
@@ -173,6 +174,12 @@ const char *single_sign_on_problem(const struct single_sign_on *sso)
 	return sso->problem;
 }
 
+/* On the thread of sign-ins. */
+static bool proof(void *context, const char *issuer, struct buffer *ret)
+{
+	return host_token_get(context, issuer, ret);
+}
+
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
 
@@ -200,7 +207,9 @@ int single_sign_on_create(sd_event *event, const struct config *config, const st
 		.proxy = config->sso.proxy ? config->sso.proxy : proxy_of_environment(),
 		.control_plane = {.ca_file = config->ca_file,
 				  .pin = config->pin,
-				  .proxy = config->proxy ? config->proxy : proxy_of_environment()},
+				  .proxy = config->proxy ? config->proxy : proxy_of_environment(),
+				  .proof = parts->host_token ? proof : NULL,
+				  .context = parts->host_token},
 	};
 	struct single_sign_on *sso = calloc(1, sizeof(*sso));
 	const struct sso_hooks hooks = {on_prompt, on_done, sso};

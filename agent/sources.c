@@ -339,6 +339,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		.ca_file = config->ca_file,
 		.pin = config->pin,
 		.proxy = config->proxy ? config->proxy : proxy_of_environment(),
+		.host_token = parts->host_token,
 	};
 	struct sources *sources = calloc(1, sizeof(*sources));
 	const struct feeds_hooks feed_hooks = {on_units,    on_view,   on_audit, on_disabled,

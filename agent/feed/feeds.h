@@ -14,6 +14,7 @@
 #include "crypto/seal.h"
 #include "directory/directory.h"
 
+struct host_token;
 enum feed_state {
 	FEED_UNENROLLED,
 	FEED_ENROLLING,
@@ -58,6 +59,7 @@ struct feeds_options {
 	const char *ca_file, *pin, *proxy; /* NULL: the system's, none, none */
 	uint64_t max_records;              /* of one feed; 0: no limit but the format's */
 	bool allow_plain_http;             /* tests on loopback */
+	struct host_token *host_token;     /* where the access token lies for other threads; NULL: nowhere */
 };
 /* All are called on the loop's thread. */
 struct feeds_hooks {

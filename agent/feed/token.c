@@ -53,6 +53,8 @@ static void drop(struct token *token)
 		secret_wipe(token->text.data, token->text.length);
 	buffer_clear(&token->text);
 	token->good_until = 0;
+	if (token->hooks.shared)
+		host_token_set(token->hooks.shared, "", NULL, 0);
 }
 
 static void fail(struct token *token, const char *fault, int64_t retry_after, const struct problem *problem)
@@ -82,6 +84,8 @@ static int take(struct token *token, const struct http_answer *answer)
 		return -ENOMEM;
 	seconds = MIN_OF(seconds, EXPIRES_MOST);
 	token->good_until = clock_boottime_usec() + (uint64_t)seconds * USEC_PER_SEC;
+	if (token->hooks.shared)
+		host_token_set(token->hooks.shared, token->identity->url, token->text.data, token->good_until);
 	if (token->calm_since == 0)
 		token->calm_since = clock_boottime_usec();
 	token->backoff.failures = 0;
@@ -225,6 +229,7 @@ void token_free(struct token *token)
 	http_cancel(token->transfer);
 	sd_event_source_disable_unref(token->timer);
 	sd_event_unref(token->event);
+	drop(token);
 	buffer_finish(&token->text);
 	free(token);
 }

@@ -10,6 +10,7 @@
 
 #include "base/problem.h"
 #include "feed/host.h"
+#include "feed/host_token.h"
 #include "http/http.h"
 
 struct token;
@@ -20,6 +21,7 @@ struct token_hooks {
 	/* The authority itself says, signed, that this host is out of service. Nothing is asked any more. */
 	void (*disabled)(void *context, const char *reason);
 	void *context;
+	struct host_token *shared; /* copies lie here for others; NULL: nobody else needs it */
 };
 /* All are borrowed and outlive it. */
 int token_new(sd_event *event, struct http *http, const struct host_identity *identity, const struct token_hooks *hooks,

@@ -350,7 +350,7 @@ static void on_no_token(void *context, const char *fault, const struct problem *
 
 static int connect_host(struct work *work)
 {
-	const struct token_hooks hooks = {on_token, on_no_token, on_disabled, work};
+	const struct token_hooks hooks = {on_token, on_no_token, on_disabled, work, work->options.host_token};
 	int r = token_new(work->event, http_loop_client(work->http), &work->identity, &hooks, &work->token);
 
 	if (r >= 0)

@@ -40,8 +40,9 @@ struct parts {
 	struct host_view host;         /* of the control plane, and what comes from it */
 	const struct feed_view *feeds; /* borrowed */
 	uint32_t feed_count;
-	struct sso *sso;           /* NULL: turned off */
-	struct bindings *bindings; /* identities that first sign-ins bound; NULL while the agent comes and goes */
+	struct host_token *host_token; /* of the feeds' thread, for single sign-on's */
+	struct sso *sso;               /* NULL: turned off */
+	struct bindings *bindings;     /* identities that first sign-ins bound; NULL while the agent comes and goes */
 
 	/* Reads configuration and directory again; server_reload_done follows. */
 	void (*reload)(void *context);

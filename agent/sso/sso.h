@@ -20,6 +20,9 @@ struct sso_options {
 	const char *ca_file, *proxy; /* NULL: the system's, none */
 	struct {
 		const char *ca_file, *pin, *proxy;
+		/* As oidc_proof_fn: called on the thread. NULL: this host proves nothing. */
+		oidc_proof_fn proof;
+		void *context;
 	} control_plane;       /* for providers of kind tenantd, which are the control plane */
 	bool allow_plain_http; /* tests on loopback */
 };

@@ -373,7 +373,8 @@ int sso_work_new(const struct sso_options *options, struct sso_work **ret)
 		sso_work_free(work);
 		return r;
 	}
-	oidc_cache_set_control_plane(work->cache, http_loop_client(work->own_http));
+	oidc_cache_set_control_plane(work->cache, http_loop_client(work->own_http), options->control_plane.proof,
+				     options->control_plane.context);
 	oidc_cache_on_keys(work->cache, on_keys, work);
 	*ret = work;
 	return 0;

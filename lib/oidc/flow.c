@@ -260,6 +260,13 @@ static void on_device(void *context, const struct http_answer *answer)
 	case ANSWER_READ:
 		break;
 	}
+	if (answer->status == 401 && flow->showed_proof) {
+		flow->showed_proof = false;
+		flow->no_proof = true;
+		flow->due = now;
+		cache_touch(flow->cache, now);
+		return;
+	}
 	r = device_answer_parse(answer->status, answer->body, answer->length, &device, &problem);
 	if (r == 0) {
 		flow->device_code = strdup(device.device_code);
@@ -285,8 +292,23 @@ static void on_device(void *context, const struct http_answer *answer)
 	flow->hooks.prompt(flow->hooks.context, &device);
 }
 
+/* Which host asks, for the control plane's page. It counts there for more than this, so it is shown to nobody but who
+ * gave it: an issuer that is asked as the control plane, at an address of its own. */
+static bool put_proof(const struct oidc_flow *flow, struct buffer *ret)
+{
+	const struct oidc_issuer *issuer = flow->issuer;
+	const struct oidc_cache *cache = flow->cache;
+	size_t length = strlen(issuer->name);
+
+	return issuer->kind == IDP_TENANTD && cache->control_plane && cache->proof && !flow->no_proof &&
+	       strncmp(issuer->endpoints->device, issuer->name, length) == 0 &&
+	       issuer->endpoints->device[length] == '/' && cache->proof(cache->proof_context, issuer->name, ret) &&
+	       buffer_text(ret);
+}
+
 static void ask_for_code(struct oidc_flow *flow, uint64_t now)
 {
+	_cleanup_(buffer_finish) struct buffer proof = {.wipe = true};
 	const struct oidc_endpoints *endpoints = flow->issuer->endpoints;
 	struct oidc_form form = {0};
 	struct problem problem = {0};
@@ -304,10 +326,12 @@ static void ask_for_code(struct oidc_flow *flow, uint64_t now)
 		snprintf(flow->problem, sizeof(flow->problem), "it cannot be asked: %s", strerrordesc_np(-r));
 		flow_again(flow, NULL, now);
 	} else {
+		flow->showed_proof = !form.authorization.length && put_proof(flow, &proof);
 		flow_ask(flow,
 			 &(struct http_request){
 				 .method = "POST",
 				 .url = endpoints->device,
+				 .bearer = flow->showed_proof ? proof.data : NULL,
 				 .authorization = form.authorization.length ? buffer_text(&form.authorization) : NULL,
 				 .content_type = "application/x-www-form-urlencoded",
 				 .body = buffer_text(&form.body),

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "http/http.h"
 #include "oidc/answers.h"
 #include "oidc/client.h"
@@ -18,8 +19,10 @@ struct oidc_cache;
 int oidc_cache_create(struct http *http, bool allow_plain, struct oidc_cache **ret);
 void oidc_cache_destroy(struct oidc_cache *cache); /* takes NULL; after its flows */
 /* IDP_TENANTD is asked by this client: the host trusts its control plane by other certificates than it trusts others'
- * providers. Without it they are asked like all. */
-void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http);
+ * providers. Without it they are asked like all. `proof` says, with a token, which host asks for a code, where that
+ * issuer is the control plane that gave the token; false: nothing to show there. NULL: nothing anywhere. */
+typedef bool (*oidc_proof_fn)(void *context, const char *issuer, struct buffer *ret);
+void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http, oidc_proof_fn proof, void *context);
 /* Keys of an issuer that some client has access tokens of: new ones, and those that are here when somebody begins to
  * want them. `got`: when they were asked for (CLOCK_BOOTTIME). Providers of two kinds are two, also where they have one
  * issuer: they may have been asked by other ways, with other trust. NULL: nobody wants to know. */

@@ -323,9 +323,11 @@ int oidc_cache_create(struct http *http, bool allow_plain, struct oidc_cache **r
 	return 0;
 }
 
-void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http)
+void oidc_cache_set_control_plane(struct oidc_cache *cache, struct http *http, oidc_proof_fn proof, void *context)
 {
 	cache->control_plane = http;
+	cache->proof = proof;
+	cache->proof_context = context;
 }
 
 struct http *issuer_http(const struct oidc_issuer *issuer)

@@ -45,6 +45,8 @@ struct oidc_cache {
 	struct oidc_flow *first, *last; /* who asked least recently comes first */
 	struct oidc_flow *cursor;       /* the next one of a walk; ends of flows move it on */
 	uint64_t next;                  /* nothing is due before; may be too early */
+	oidc_proof_fn proof;
+	void *proof_context;
 	oidc_keys_fn on_keys;
 	void *on_keys_context;
 };
@@ -70,6 +72,8 @@ struct oidc_flow {
 	uint64_t deadline; /* of the state; FLOW_POLLS: when the code expires */
 	uint32_t interval; /* seconds between polls */
 	unsigned failures; /* of requests in a row */
+	bool showed_proof; /* FLOW_DEVICE: which host asks … */
+	bool no_proof;     /* … and it was refused: the sign-in does not hang on it */
 	struct oidc_secrets secrets;
 	char *device_code;             /* secret */
 	char *id_token, *access_token; /* secret; while they are looked at */

@@ -66,6 +66,17 @@ def test_from_the_name_to_a_shell(tenancy, host, browser, events):
     assert not events("identity-bound")
 
 
+def test_the_page_names_the_host_that_asks(tenancy, host, browser):
+    person = tenancy.person(password=True)
+    talk = prompt(host, person)
+    browser.forget()
+    browser.open(talk.address)
+    browser.type("#code", talk.code)
+    browser.click("form button")
+    browser.seen("#email")
+    assert re.search(r"Host\s+" + re.escape(host.name), browser.text()), browser.text()
+
+
 def test_somebody_else_of_the_tenant_approves(tenancy, host, browser, events):
     person, other = tenancy.person(password=True), tenancy.person(password=True)
     talk = prompt(host, person)

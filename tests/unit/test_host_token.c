@@ -130,9 +130,11 @@ static void on_failed(void *context, const char *fault, const struct problem *pr
 
 static struct host_identity identity = {.url = "https://control.example.org", .host_id = "hst_0000000000000001"};
 
+static struct host_token *shared;
+
 static struct token *token_of(void)
 {
-	const struct token_hooks hooks = {.ready = on_ready, .failed = on_failed};
+	const struct token_hooks hooks = {.ready = on_ready, .failed = on_failed, .shared = shared};
 	struct token *token;
 
 	ready = failed = asked = 0;
@@ -184,6 +186,49 @@ static void test_refused_after_a_while(void **state)
 	refused_over_and_over(2 * USEC_PER_SEC);
 }
 
+static bool lies_there(const char *url)
+{
+	_cleanup_(buffer_finish) struct buffer text = {.wipe = true};
+	bool there = host_token_get(shared, url, &text);
+
+	if (there)
+		assert_string_equal(buffer_text(&text), "at");
+	else
+		assert_int_equal(text.length, 0);
+	return there;
+}
+
+/* What lies there for other threads is as good as what is here, and is for the control plane that gave it. */
+static void test_shared_as_long_as_it_is_good(void **state)
+{
+	struct token *token;
+
+	shared = host_token_new();
+	assert_false(lies_there(identity.url));
+	token = token_of();
+	assert_true(lies_there(identity.url));
+	assert_false(lies_there("https://control.example.org/"));
+	assert_false(lies_there("https://evil.example"));
+	assert_false(lies_there(""));
+	token_rejected(token);
+	assert_false(lies_there(identity.url));
+	(void)wait_for_request();
+	assert_false(lies_there(identity.url));
+	answer(200, ANSWER);
+	assert_true(lies_there(identity.url));
+	boot_now += 86400 * USEC_PER_SEC;
+	assert_null(token_text(token));
+	assert_false(lies_there(identity.url));
+	token_free(token);
+	token = token_of();
+	assert_true(lies_there(identity.url));
+	token_free(token); /* unenrolled, or out of service */
+	assert_false(lies_there(identity.url));
+	host_token_free(shared);
+	host_token_free(NULL);
+	shared = NULL;
+}
+
 /* One that ended early is replaced soon, however often that was so in weeks. */
 static void test_first_refusal_is_soon(void **state)
 {
@@ -223,6 +268,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused_at_once),
 		cmocka_unit_test(test_refused_after_a_while),
+		cmocka_unit_test(test_shared_as_long_as_it_is_good),
 		cmocka_unit_test(test_first_refusal_is_soon),
 		cmocka_unit_test(test_endpoint_down_between),
 	};

@@ -232,6 +232,78 @@ static void test_client_secrets(void **state)
 	assert_null(strstr(seen.steps, "hush"));
 }
 
+static const char *enrolled_at; /* the control plane whose token this host has */
+
+static bool proof(void *context, const char *issuer, struct buffer *ret)
+{
+	assert_ptr_equal(context, &rig);
+	return strcmp(issuer, enrolled_at) == 0 && buffer_add_text(ret, "host-token") >= 0;
+}
+
+/* What the device endpoint was shown: its Authorization header and form. */
+static const char *asked_with(enum idp_kind kind)
+{
+	static char last[8192];
+	struct flow_seen seen;
+	struct oidc_flow *flow;
+
+	rig.idp.kind = kind;
+	flow_client();
+	flow = flow_begin(&seen);
+	assert_true(flow_run(seen.prompts == 1, 5));
+	oidc_flow_cancel(flow);
+	fake_provider_last(rig.provider, "/device", last, sizeof(last));
+	return last;
+}
+
+/* The host's token is good for all that the host may do: whoever gave it sees it, and nobody else. */
+static void test_which_host_asks(void **state)
+{
+	char elsewhere[1024];
+	const char *issuer = rig.idp.issuer;
+
+	enrolled_at = issuer;
+	oidc_cache_set_control_plane(rig.cache, rig.http, proof, &rig);
+	assert_ptr_equal(strstr(asked_with(IDP_TENANTD), "Bearer host-token\n"), asked_with(IDP_TENANTD));
+	/* A tenant may write that its own provider is a control plane, or that ours is of another kind. */
+	assert_int_equal(*asked_with(IDP_OIDC), '\n');
+	enrolled_at = "https://control.example";
+	assert_int_equal(*asked_with(IDP_TENANTD), '\n');
+	/* Without the control plane's own way nobody knows who answers there. */
+	enrolled_at = issuer;
+	oidc_cache_set_control_plane(rig.cache, NULL, proof, &rig);
+	assert_int_equal(*asked_with(IDP_TENANTD), '\n');
+
+	/* A device endpoint at another place is another place, also where its name begins alike. */
+	flow_http(&(struct http_options){.proxy = "", .allow_plain = true});
+	oidc_cache_set_control_plane(rig.cache, rig.http, proof, &rig);
+	snprintf(elsewhere, sizeof(elsewhere),
+		 "{\"issuer\":\"%s\",\"device_authorization_endpoint\":\"http://localhost%s/device\","
+		 "\"token_endpoint\":\"%s/token\",\"jwks_uri\":\"%s/jwks\","
+		 "\"id_token_signing_alg_values_supported\":[\"RS256\",\"ES256\"]}",
+		 issuer, strrchr(issuer, ':'), issuer, issuer);
+	fake_provider_answer(rig.provider, "/.well-known/openid-configuration", 1, 200, NULL, elsewhere,
+			     FAKE_BODY_WHOLE);
+	assert_int_equal(*asked_with(IDP_TENANTD), '\n');
+}
+
+/* One that is not good any more, since the host was enrolled anew or the keys changed, keeps nobody out. */
+static void test_a_host_token_that_is_refused(void **state)
+{
+	unsigned before;
+
+	enrolled_at = rig.idp.issuer;
+	oidc_cache_set_control_plane(rig.cache, rig.http, proof, &rig);
+	fake_provider_answer(rig.provider, "/device", 1, 401, NULL, "{\"error\":\"invalid_client\"}", FAKE_BODY_WHOLE);
+	assert_int_equal(*asked_with(IDP_TENANTD), '\n');
+	assert_int_equal(fake_provider_count(rig.provider, "/device"), 2);
+	/* Once; who refuses without it, too, is heard. */
+	before = fake_provider_count(rig.provider, "/device");
+	fake_provider_answer(rig.provider, "/device", 9, 401, NULL, "{\"error\":\"invalid_client\"}", FAKE_BODY_WHOLE);
+	assert_int_equal(flow_whole(10).result.end, FLOW_REFUSED);
+	assert_int_equal(fake_provider_count(rig.provider, "/device") - before, 2);
+}
+
 static void test_many_at_once(void **state)
 {
 	enum { MANY = 300 };
@@ -274,6 +346,8 @@ int main(void)
 		FLOW_TEST(test_wanted_keys_are_kept_fresh),
 		FLOW_TEST(test_github),
 		FLOW_TEST(test_client_secrets),
+		FLOW_TEST(test_which_host_asks),
+		FLOW_TEST(test_a_host_token_that_is_refused),
 		FLOW_TEST(test_many_at_once),
 	};
 
