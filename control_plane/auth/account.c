@@ -111,6 +111,9 @@ int account_prove(struct request *request, const char *tenant, const char *email
 		return r;
 	if (r == 0)
 		return refuse(request, ret, "password");
+	/* The next attempt must not tell that this password was right. */
+	if (!ret->active)
+		return refuse(request, ret, "suspended");
 	delays_clear(request, name);
-	return ret->active ? 0 : refuse(request, ret, "suspended");
+	return 0;
 }

@@ -156,6 +156,16 @@ def test_unknown_accounts_cost_the_same_work(tenant, control, cluster, forget_de
     assert known > 0.01 and unknown > known * 0.6, (known, unknown)
 
 
+def test_nobody_learns_a_suspended_users_password(tenant, forget_delays):
+    """Were the failures forgotten after a right one, the next attempt would tell that it was right."""
+    user = tenant.user("sue")
+    tenant.operator.must("POST", f"{tenant.path}/users/{user.id}/suspend", {"reason": "test"})
+    for third in (OTHER, PASSWORD):
+        forget_delays()
+        said = [sign_in(tenant.operator, user.email, password, tenant.slug).status for password in (OTHER, OTHER, third, OTHER)]
+        assert said == [401, 401, 401, 429], third
+
+
 def test_sign_out_ends_this_token_and_no_other(tenant):
     user = tenant.user("alice", "viewer")
     first, second = user.client(), user.client()
