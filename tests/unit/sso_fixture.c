@@ -150,6 +150,18 @@ bool sso_done(const struct flow_result *result, struct login_reply *ret)
 	return waited;
 }
 
+bool sso_tick(struct login_reply *ret)
+{
+	uint64_t whose = 0;
+	bool waited = login_flow_tick(book, d, now, ret, &whose);
+
+	if (waited) {
+		assert_int_equal(whose, OWNER);
+		assert_false(login_flow_tick(book, d, now, &(struct login_reply){0}, &whose)); /* one alone waits */
+	}
+	return waited;
+}
+
 struct flow_result sso_proven(const char *issuer, const char *subject, const char *email)
 {
 	struct flow_result result = {.end = FLOW_PROVEN};
@@ -178,4 +190,11 @@ void sso_to_code(const char *user, char token[LOGIN_TOKEN_CHARS + 1])
 	assert_int_equal(reply.step, LOGIN_PROMPT);
 	assert_true(reply.echo);
 	memcpy(token, reply.token, LOGIN_TOKEN_CHARS + 1);
+}
+
+enum reason sso_account(const char *user, const char *token)
+{
+	struct login_origin origin = from_ssh(user);
+
+	return authorize(&origin, token, "").reason;
 }

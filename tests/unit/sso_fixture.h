@@ -38,8 +38,12 @@ struct login_reply sso_begin(const char *user);
 /* The provider gives a code; true: somebody waited. */
 bool sso_code(struct login_reply *ret);
 bool sso_done(const struct flow_result *result, struct login_reply *ret);
+/* Time has passed; true: somebody waited, and nobody else. */
+bool sso_tick(struct login_reply *ret);
 /* What the provider says of somebody. */
 struct flow_result sso_proven(const char *issuer, const char *subject, const char *email);
 struct flow_result sso_ended(enum flow_end end, const char *detail);
 /* Up to the visible prompt with the code. */
 void sso_to_code(const char *user, char token[LOGIN_TOKEN_CHARS + 1]);
+/* The account stage of ssh by a token. */
+enum reason sso_account(const char *user, const char *token);
