@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hostlib import client
+from hostlib import client, networks
 from hostlib.world import LOCAL_PASSWORD
 
 
@@ -139,6 +139,32 @@ time.sleep(20)
     finally:
         hog.kill()
         hog.wait()
+
+
+HOLD = """
+import socket, time
+held = []
+for _ in range(400):
+    try:
+        held.append(socket.create_connection(("{address}", 22), 5))
+    except OSError:
+        pass
+print("held", flush=True)
+time.sleep(120)
+"""
+
+
+def test_connections_of_one_address_keep_nobody_else_out(host, world):
+    """Who signs nobody in may stay for minutes, since an approval takes them."""
+    child = client.spawn(host.client.command("/usr/bin/python3", "-c", HOLD.format(address=host.address)))
+    try:
+        assert child.expect("held", timeout=60) == 0
+        for _ in range(3):
+            elsewhere = client.ssh(host, "local1", method="key", key=world.local_key, source=f"{networks.OUTSIDE}.1")
+            assert elsewhere.code == 0, elsewhere
+    finally:
+        child.close(force=True)
+    assert host.wait_until(lambda: client.ssh(host, "local1", method="key", key=world.local_key).code == 0, 20)
 
 
 def test_guessing_is_slowed_down_and_ends_the_conversation(host, world):
