@@ -100,8 +100,9 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	s->ended = s->user->sessions_valid_from > entry->valid_from;
 	if (entry->by_shortcut)
 		return shortcut_stands(book, s, entry);
-	if (entry->by_code && !*entry->key_id)
-		return REASON_ALLOWED;
+	if (entry->by_code && !*entry->key_id) /* a code by somebody whom the operator trusts with others' is its own */
+		return *entry->proof ? credential_stands(book, s->d, s->user, entry->proof, s->now, &s->key)
+				     : REASON_ALLOWED;
 	if (entry->identity)
 		return login_identity_stands(book, s->d, s->user, entry->identity);
 	if (*entry->access.id)

@@ -35,8 +35,9 @@ struct login_entry {
 	uint8_t verifier[SHA256_BYTES];   /* of that key then: another key under its id is not this login's */
 	struct credential_token access;   /* instead of a key */
 	bool by_code;                     /* instead of either, or made by that key */
-	bool by_shortcut;                 /* nothing was asked for, because of: */
-	char proof[CREDENTIAL_NAME_SIZE]; /* a proof from before; "": the tenant wants none of sudo */
+	bool by_shortcut;                 /* nothing was asked for */
+	char proof[CREDENTIAL_NAME_SIZE]; /* why not, "": the tenant wants none; or what the code was made by, "": by
+					     root */
 	struct login_identity *identity;  /* instead of all of them: an identity provider's word (login/flow.h) */
 	char credential[CREDENTIAL_NAME_SIZE];
 	/* The person's sessions_valid_from when the credential was found good. Has it moved since, the sign-in was

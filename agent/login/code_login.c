@@ -23,18 +23,18 @@ static bool takes_codes(const char *service)
 }
 
 const char *login_code_check(struct login_book *book, const struct directory *d, const struct user_record *user,
-			     const char *service, const char *text, size_t length, uint64_t now_usec, int64_t realtime,
-			     struct credential_result *result, const char **ret_detail)
+			     struct login_entry *entry, const char *text, size_t length, uint64_t now_usec,
+			     int64_t realtime, struct credential_result *result, const char **ret_detail)
 {
 	struct code_used used = {0};
 	enum code_outcome outcome;
 
-	if (!takes_codes(service)) { /* not even looked at, so it is still good where it is */
+	if (!takes_codes(entry->service)) { /* not even looked at, so it is still good where it is */
 		result->reason = REASON_CREDENTIAL_UNSUPPORTED;
 		*ret_detail = "one-time codes are not taken here";
 		return NOT_FOR_SUDO;
 	}
-	outcome = codes_use(login_book_codes(book), user, service, text, length, now_usec, &used);
+	outcome = codes_use(login_book_codes(book), user, entry->service, text, length, now_usec, &used);
 	if (*used.name)
 		(void)snprintf(result->name, sizeof(result->name), "%s", used.name);
 	/* It goes on as what it came from: the account stage asks that key's scope about this place. */
@@ -45,8 +45,10 @@ const char *login_code_check(struct login_book *book, const struct directory *d,
 	result->reason = outcome == CODE_RIGHT    ? REASON_ALLOWED
 			 : outcome == CODE_BROKEN ? REASON_BROKEN
 						  : REASON_CODE_WRONG;
-	if (outcome == CODE_RIGHT)
+	if (outcome == CODE_RIGHT) {
 		result->user = user;
+		memcpy(entry->proof, used.origin, sizeof(entry->proof));
+	}
 	return outcome == CODE_RIGHT ? NULL : NOT_ACCEPTED;
 }
 

@@ -66,10 +66,12 @@ void codes_tick(struct codes *codes, uint64_t now_usec);
 uint32_t codes_count(const struct codes *codes);
 
 /* What the conversation does with an answer of this shape: as credential_check, with `user` set when it is good, and
- * `key` where the code came from one. The sentence for the person, where the usual one does not do, or NULL. */
+ * `key` where the code came from one, and
+ * entry->proof what it came from. The sentence for the person, where the usual one does not do, or NULL. */
+struct login_entry;
 const char *login_code_check(struct login_book *book, const struct directory *d, const struct user_record *user,
-			     const char *service, const char *text, size_t length, uint64_t now_usec, int64_t realtime,
-			     struct credential_result *result, const char **ret_detail);
+			     struct login_entry *entry, const char *text, size_t length, uint64_t now_usec,
+			     int64_t realtime, struct credential_result *result, const char **ret_detail);
 
 /* Somebody asks for a code. */
 struct code_request {

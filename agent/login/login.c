@@ -386,7 +386,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	credential_check(&context, secret, length, &result);
 	own_detail = result.detail;
 	if (result.type == CREDENTIAL_CODE)
-		own_text = login_code_check(book, d, user, entry->service, secret, length, now_usec, realtime, &result,
+		own_text = login_code_check(book, d, user, entry, secret, length, now_usec, realtime, &result,
 					    &own_detail);
 	if (result.reason == REASON_ALLOWED && !text_equal(result.user->id, user->id))
 		result.reason = result.key ? REASON_KEY_OTHER_USER : REASON_TOKEN_WRONG;

@@ -424,6 +424,32 @@ static void ends_with_the_key_it_came_from(void **state)
 	assert_non_null(strstr(buffer_text(&heard.all), "what the code was made by"));
 }
 
+/* What a code came from may end between the stages, too. */
+static void ends_with_the_ssh_key_it_came_from(void **state)
+{
+	static const char line[] = "    ssh_keys: [\"" SSH_KEY " laptop\"]\n";
+	struct login_origin ssh = from_ssh("alice"), hub = at("jupyterhub", "alice");
+	struct login_authorize session = {
+		.origin = ssh, .token = "", .ssh_auth_info = "publickey " SSH_KEY, .again = true};
+	struct login_verdict allowed;
+	struct login_reply reply;
+	char *at_line, *yaml;
+
+	login_authorize(book, d, &session, now, today, &allowed);
+	assert_int_equal(allowed.reason, REASON_ALLOWED);
+	reply = type_in("jupyterhub", "alice", ask("alice", "", allowed.credential).made.text);
+	assert_int_equal(reply.step, LOGIN_ALLOWED);
+	assert_int_equal(authorize(&hub, reply.token, "").reason, REASON_ALLOWED);
+	at_line = strstr(fixture_yaml, line);
+	assert_non_null(at_line);
+	assert_true(asprintf(&yaml, "%.*s%skeys:\n%s", (int)(at_line - fixture_yaml), fixture_yaml,
+			     at_line + strlen(line), alices.yaml) > 0);
+	directory_unref(d);
+	d = fixture_join("gpu-1", yaml, NULL);
+	free(yaml);
+	assert_int_equal(authorize(&hub, reply.token, "").reason, REASON_SSH_KEY_NOT_REGISTERED);
+}
+
 static void has_the_scope_of_its_key(void **state)
 {
 	struct fixture_key scoped = fixture_key(API_KEY_PERSON, "usr_alice", "scoped", "scopes: {services: [sshd]}");
@@ -484,6 +510,7 @@ int main(void)
 		TEST(not_from_a_session_of_who_had_the_uid),
 		TEST(not_for_whom_policy_refuses),
 		TEST(ends_with_the_key_it_came_from),
+		TEST(ends_with_the_ssh_key_it_came_from),
 		TEST(has_the_scope_of_its_key),
 		TEST(services_are_told_no_without_a_look),
 	};
