@@ -225,6 +225,7 @@ static void set_clients(struct sso_work *work, struct sso_note *note)
 		if (work->seats[i] && !is_there(work, work->seats[i]->client))
 			end_without_client(work->seats[i]);
 	oidc_cache_want_none(work->cache);
+	oidc_cache_keep(work->cache, work->clients, work->client_count);
 	for (uint32_t i = 0; i < work->client_count; i++)
 		if (work->clients[i]->record.token_audience[0])
 			oidc_cache_want(work->cache, work->clients[i], false, now);

@@ -33,6 +33,8 @@ void oidc_cache_on_keys(struct oidc_cache *cache, oidc_keys_fn keys, void *conte
  * nothing is wanted any more. */
 void oidc_cache_want(struct oidc_cache *cache, struct oidc_client *client, bool unknown_kid, uint64_t now_usec);
 void oidc_cache_want_none(struct oidc_cache *cache);
+/* Forgets what issuers said that are none of these clients' and that no sign-in waits for. */
+void oidc_cache_keep(struct oidc_cache *cache, struct oidc_client *const *clients, uint32_t count);
 
 /* A step as it happens, for `tenantctl sso test`. */
 enum flow_step {

@@ -382,6 +382,26 @@ void oidc_cache_want_none(struct oidc_cache *cache)
 	}
 }
 
+static bool is_of_any(const struct oidc_issuer *issuer, struct oidc_client *const *clients, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (clients[i]->record.kind == issuer->kind && text_equal(clients[i]->record.issuer, issuer->name))
+			return true;
+	return false;
+}
+
+void oidc_cache_keep(struct oidc_cache *cache, struct oidc_client *const *clients, uint32_t count)
+{
+	for (struct oidc_issuer **at = &cache->issuers, *issuer; (issuer = *at);) {
+		if (issuer->flows > 0 || is_of_any(issuer, clients, count)) {
+			at = &issuer->next;
+			continue;
+		}
+		*at = issuer->next;
+		issuer_free(issuer);
+	}
+}
+
 uint64_t oidc_cache_next(const struct oidc_cache *cache)
 {
 	return cache->next;

@@ -331,12 +331,35 @@ static void test_keys_that_are_there_already(void **state)
 	with.token_audience = KEYS_AUDIENCE;
 	set_clients(&with);
 	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 2000));
-	/* Taken away and back again. */
-	set_clients(NULL);
+	/* Its tokens do not count, and then they do again. */
+	set_clients(&world.idp);
 	assert_null(keys_now(world.idp.issuer, NULL, &fresh));
 	set_clients(&with);
 	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 2000));
 	assert_int_equal(fake_provider_count(world.provider, "/jwks"), 1);
+}
+
+/* A tenant may write another issuer every minute: what nobody's record names any more is not kept for a day. */
+static void test_issuers_that_are_gone_are_forgotten(void **state)
+{
+	struct idp_record with = world.idp;
+	bool fresh = true;
+
+	with.token_audience = KEYS_AUDIENCE;
+	set_clients(&with);
+	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 5000));
+	set_clients(NULL);
+	set_clients(&with);
+	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 5000));
+	assert_int_equal(fake_provider_count(world.provider, "/jwks"), 2);
+	/* In the middle of asking, too. */
+	for (unsigned i = 0; i < 20; i++) {
+		set_clients(NULL);
+		(void)run(false, i % 4);
+		set_clients(&with);
+		(void)run(false, i % 3);
+	}
+	assert_true(run(keys_now(world.idp.issuer, NULL, &fresh) != NULL, 5000));
 }
 
 /* Another tenant's record may call the same issuer one of another kind, which is asked with other trust: neither the
@@ -392,6 +415,7 @@ int main(void)
 		TEST(test_the_end_waits_for_nobody),
 		TEST(test_keys_of_those_whose_tokens_count),
 		TEST(test_keys_that_are_there_already),
+		TEST(test_issuers_that_are_gone_are_forgotten),
 		TEST(test_keys_are_of_one_kind),
 		TEST(test_keys_of_who_is_away),
 	};
