@@ -128,12 +128,23 @@ static const char *field(const struct request *request, const char *name)
 	return value ? value : "";
 }
 
+/* As browsers write it: without the port that is usual. */
+static bool is_our_origin(const char *origin, const char *url)
+{
+	const char *usual = text_starts(url, "https:") ? ":443" : ":80";
+	size_t length = strlen(url), cut = strlen(usual);
+
+	if (length > cut && strcmp(url + length - cut, usual) == 0)
+		length -= cut;
+	return strlen(origin) == length && strncmp(origin, url, length) == 0;
+}
+
 /* Browsers say where a form comes from. Ours comes from ourselves. */
 static bool is_ours(struct request *request)
 {
 	const char *origin = request_header(request, "Origin"), *site = request_header(request, "Sec-Fetch-Site");
 
-	return (!origin || strcmp(origin, request->app->config->url) == 0) &&
+	return (!origin || is_our_origin(origin, request->app->config->url)) &&
 	       (!site || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0);
 }
 

@@ -256,6 +256,19 @@ def test_forms_are_our_own(provided, browser, code, sql, control, cluster, new_c
     assert not pending(provided, sql)
 
 
+def test_an_origin_has_no_usual_port(new_control, cluster):
+    """Browsers leave it out, whatever the configuration says; else nobody could approve anything."""
+    control = new_control("usual", cluster, database="usual", settings="limits:\n  per_source: 100000\n")
+    control.url = "https://localhost:443"
+    control.write_config()
+    control.init()
+    browser = Browser(control, control.serve().client)
+    for origin, status in (("https://localhost", 400), ("https://localhost:4430", 403), ("https://localhost:44", 403),
+                           ("http://localhost", 403), ("https://localhos", 403), ("", 403), ("null", 403)):  # fmt: skip
+        browser.open()
+        assert browser.send(headers={"Origin": origin}, user_code="BBBB-BBBB").status == status, origin
+
+
 def test_a_form_speaks_of_one_code(provided, client, browser, sql, server):
     """Whatever code stands beside it."""
     ann = provided.user("ann")
