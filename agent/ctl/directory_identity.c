@@ -99,7 +99,8 @@ int directory_bind_verb(struct ctl *ctl, int argc, char **argv)
 			 "a subject with '@' in it looks like an e-mail address; those are given to others one day");
 	if (!has_provider(&dir, user->tenant_id, issuer))
 		ctl_warn(ctl, "the tenant has no provider of this issuer yet");
-	memcpy(identities, user->identities, user->identity_count * sizeof(*identities));
+	if (user->identity_count > 0) /* else there is no array at all */
+		memcpy(identities, user->identities, user->identity_count * sizeof(*identities));
 	identities[user->identity_count] = (struct identity_record){issuer, argv[2]};
 	changed = *user;
 	changed.identities = identities;
