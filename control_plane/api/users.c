@@ -147,6 +147,9 @@ static int create(struct request *request)
 	if (fields.password && strcmp(fields.kind, "person") != 0)
 		return respond_invalid(request, "password", "a service account has API keys and no password");
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);
+	/* Else a key that is limited makes somebody who is not, and gives them a role. */
+	if (r == 0 && (fields.password || fields.identities || fields.ssh_keys))
+		r = rights_unlimited(request);
 	if (r == 0)
 		r = record_want_ids(request, 1, &taken);
 	if (r == 0)

@@ -99,6 +99,24 @@ def test_a_limited_key_gives_nobody_another_way_in(operator, tenant, limit, fiel
     assert operator.as_(ann.key()["secret"]).patch(f"{tenant.path}/users/{bob.id}", {field: value}, headers=ANY).status == 200
 
 
+@pytest.mark.parametrize("limit", [{"actions": ["tenant.manage", "member.manage"]}, {"not_after": NOW + 3600}, {"from": ["127.0.0.0/8"]}])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("identities", [{"issuer": "https://login.example", "subject": "whoever-holds-the-key"}]),
+        ("ssh_keys", ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHvoM0zPWzKXbXbBGnbnZ4vGbXjwWvZ4c6Zq3Xl6CkXw x"]),
+        ("password", "a sentence of the thief's"),
+    ],
+)
+def test_a_limited_key_makes_no_second_self(operator, tenant, limit, field, value):
+    """A new user with a way in that has no limit, and then a role."""
+    client = operator.as_(tenant.user("ann", "owner").key(**limit)["secret"])
+    eve = {"login": f"eve{next(_number)}", "email": "eve@login.example"}
+    refused(client.post(f"{tenant.path}/users", {**eve, field: value}), 403)
+    assert operator.get(f"{tenant.path}/users/{eve['login']}").status == 404
+    assert client.post(f"{tenant.path}/users", eve).status == 201
+
+
 def test_a_limited_key_gives_no_role_that_may_more(operator, tenant):
     ann, bob = tenant.user("ann", "owner"), tenant.user("bob")
     client = operator.as_(ann.key(actions=["tenant.manage", "project.view"])["secret"])
