@@ -57,7 +57,7 @@ static void judge_keys(struct findings *findings, const char *settings, const ch
 	sshd_value(settings, "authorizedkeyscommand", command, sizeof(command));
 	sshd_value(settings, "authorizedkeyscommanduser", user, sizeof(user));
 	sshd_value(settings, "authorizedkeysfile", files, sizeof(files));
-	if (!strstr(command, "tenantctl ssh-keys"))
+	if (!strstr(command, "tenantd-ssh-keys ") && !strstr(command, "tenantctl ssh-keys "))
 		findings_add(findings, FINDING_WARNING, CHECK, "take the lines of " DROP_IN " over, or leave it so",
 			     "AuthorizedKeysCommand is \"%s\": SSH keys of the directory sign nobody in", command);
 	else if (!text_equal(user, "tenantd-keys"))

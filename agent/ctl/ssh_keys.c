@@ -1,39 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * tenantctl ssh-keys: sshd's AuthorizedKeysCommand. It must never stand in the way of a local account: on
- * any trouble it prints nothing and ends soon, with the exit code that sshd then logs.
+ * tenantctl ssh-keys: what agent/ssh_keys tells sshd, with options. It may be sshd's AuthorizedKeysCommand, too, and
+ * must never stand in the way of a local account: on any trouble it prints nothing and ends soon, with the exit code
+ * that sshd then logs.
  */
-#include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "ctl/agent_call.h"
+#include "ctl/local_account.h"
 #include "ctl/verbs.h"
-#include "records/records.h"
 
 #define DEADLINE_SECONDS 2
-#define PASSWD_BYTES 4096
-
-/* An account of the host itself: the agent is not asked, so its owner never waits for it. Whoever cannot be
- * looked up is asked about. */
-static bool is_local(const char *name)
-{
-	char buffer[PASSWD_BYTES];
-	struct passwd entry, *found = NULL;
-
-	return getpwnam_r(name, &entry, buffer, sizeof(buffer), &found) == 0 && found &&
-	       (found->pw_uid < MANAGED_ID_FIRST || found->pw_uid > MANAGED_ID_LAST);
-}
 
 int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct ctl_command command = {
 		.name = "ssh-keys",
 		.usage = "USER",
-		.text = "Prints USER's SSH keys as lines of authorized_keys, for sshd:\n"
+		.text = "Prints USER's SSH keys as lines of authorized_keys. sshd has a faster program for that:\n"
 			"\n"
-			"  AuthorizedKeysCommand /usr/bin/tenantctl ssh-keys %u\n"
+			"  AuthorizedKeysCommand /usr/lib/tenantd/tenantd-ssh-keys %u\n"
 			"  AuthorizedKeysCommandUser tenantd-keys\n"
 			"\n"
 			"Prints nothing, and exits 0, for whoever is not in the directory. Ends within two seconds.\n",
@@ -49,7 +37,7 @@ int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv)
 	if (result >= 0)
 		return result;
 	alarm(DEADLINE_SECONDS + 1); /* whatever happens, sshd does not wait longer */
-	if (!text_is_login_name(argv[0]) || is_local(argv[0]))
+	if (!text_is_login_name(argv[0]) || is_local_account(argv[0]))
 		return CTL_OK;
 	result = ctl_call_begin(&call, ctl, "SshKeys", false);
 	if (result < 0) {

@@ -17,7 +17,7 @@ install: all $(O)/libtenant.pc ## install below DESTDIR
 	install -m 0755 $(O)/tenantd $(O)/tenant-control $(D)$(sbindir)/
 	install -m 0755 $(O)/tenantctl $(D)$(bindir)/
 	install -d $(D)$(prefix)/lib/tenantd
-	install -m 0755 $(O)/tenantd-helper $(D)$(prefix)/lib/tenantd/
+	install -m 0755 $(O)/tenantd-helper $(O)/tenantd-ssh-keys $(D)$(prefix)/lib/tenantd/
 	install -m 0644 $(O)/libtenant.so.1 $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so $(D)$(libdir)/
 	ln -sf libtenant.so.1 $(D)$(libdir)/libtenant.so
 	install -m 0644 $(O)/pam_tenant.so $(D)$(pamdir)/

@@ -9,7 +9,7 @@ PAM_A    := $(O)/pam.a
 CONTROL_A := $(O)/control.a
 
 DELIVERABLES := $(O)/libtenant.so.1 $(O)/pam_tenant.so $(O)/libnss_tenant.so.2 $(O)/libsubid_tenant.so \
-                $(O)/tenantd $(O)/tenantd-helper $(O)/tenantctl $(O)/tenant-control
+                $(O)/tenantd $(O)/tenantd-helper $(O)/tenantd-ssh-keys $(O)/tenantctl $(O)/tenant-control
 
 all: $(DELIVERABLES) ## build everything (default)
 .PHONY: all
@@ -59,6 +59,10 @@ $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
 
 $(O)/tenantd-helper: $(O)/agent/helper/main.o $(AGENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
+
+# It starts twice for each sign-in by SSH key: no library that it does not need.
+$(O)/tenantd-ssh-keys: $(O)/agent/ssh_keys/main.o $(O)/agent/ctl/local_account.o $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(JSON_LIBS)
 
 $(O)/tenantctl: $(call objects,$(CTL_SRC)) $(AGENT_A) $(CLIENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)

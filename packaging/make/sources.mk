@@ -34,5 +34,5 @@ TEST_COMMON  := $(filter-out $(UNIT_TESTS) tests/unit/feeds_rig.c tests/unit/flo
                   $(call sources,tests/unit tests/fakes))
 BENCH_COMMON := $(filter-out $(BENCHES),$(call sources,tests/bench))
 
-ALL_SRC := $(LIB_SRC) $(CLIENT_SRC) $(AGENT_SRC) agent/main.c agent/helper/main.c $(CTL_SRC) \
+ALL_SRC := $(LIB_SRC) $(CLIENT_SRC) $(AGENT_SRC) agent/main.c agent/helper/main.c agent/ssh_keys/main.c $(CTL_SRC) \
            $(CONTROL_SRC) control_plane/main.c $(call sources,nss_module pam_module)

@@ -82,7 +82,7 @@ def test_only_root_may_look(host):
     ("LoginGraceTime 7m", "LoginGraceTime 2m", "problem", "sshd hangs up after 120 seconds"),
     ("MaxStartups 100:30:300", "MaxStartups 10:30:100", "warning", "MaxStartups"),
     ("AuthorizedKeysFile none", "AuthorizedKeysFile .ssh/authorized_keys", "warning", "from .ssh/authorized_keys"),
-    ("ssh-keys %u", "whoami %u", "warning", "SSH keys of the directory sign nobody in"),
+    ("tenantd-ssh-keys %u", "tenantd-helper %u", "warning", "SSH keys of the directory sign nobody in"),
     ("LoginGraceTime 7m", "NoSuchKeyword 7m", "problem", "its configuration cannot be read"),
 ])
 def test_sshd(host, old, new, status, piece):

@@ -123,7 +123,7 @@ def complaint(host, mark, user, text=""):
     entries = host.journal(after=mark)
     said = text + "\n".join(str(e.get("MESSAGE", "")) for e in entries)
     # The module's word for it, and the exit status by which AuthorizedKeysCommand tells it to sshd.
-    if "cannot decide" in said or "tenantctl ssh-keys " in said and "failed, status 3" in said:
+    if "cannot decide" in said or "tenantd-ssh-keys " in said and "failed, status 3" in said:
         return "broken"
     return "out"
 

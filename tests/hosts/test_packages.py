@@ -44,7 +44,7 @@ def test_sshd_configuration(host):
     # The two that sshd takes for all or nobody: whoever waits for an approval has the time, and room beside others.
     for line in ("kbdinteractiveauthentication yes", "usepam yes", "authorizedkeyscommanduser tenantd-keys",
                  "logingracetime 420", "maxstartups 100:30:300",
-                 "authorizedkeyscommand /usr/bin/tenantctl ssh-keys %u", "authorizedkeysfile none"):
+                 "authorizedkeyscommand /usr/lib/tenantd/tenantd-ssh-keys %u", "authorizedkeysfile none"):
         assert line in ours, line
     # What the host decided for its own accounts stays in force.
     for user in ("local1", "root", "nobodyhere"):

@@ -2,6 +2,8 @@
 """What a session is: groups, environment, home, registration, and that local people see none of it."""
 import json
 
+import pytest
+
 from hostlib import client
 
 
@@ -141,24 +143,50 @@ def test_local_people_notice_nothing(host, world):
         assert login.code == 0 and "TENANT" not in login.text, login
 
 
-# --- AuthorizedKeysCommand
+# --- AuthorizedKeysCommand: the program that sshd is given, and the verb that does the same
 
-def test_authorized_keys_command(host, world):
-    said = host.run("setpriv", "--reuid=tenantd-keys", "--regid=tenantd-keys", "--clear-groups",
-                    "tenantctl", "ssh-keys", "alice").out
-    assert world.alice.ssh_line.split()[1] in said
+KEYS_COMMANDS = pytest.mark.parametrize("command", [("/usr/lib/tenantd/tenantd-ssh-keys",), ("tenantctl", "ssh-keys")],
+                                        ids=("program", "verb"))
 
 
-def test_authorized_keys_command_is_silent_about_local_people(host, world):
-    for name in ("root", "local1", "nobodyhere"):
-        result = host.run("tenantctl", "ssh-keys", name, check=False)
+def as_account(account, *command):
+    return ["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", *command]
+
+
+@KEYS_COMMANDS
+def test_authorized_keys_command(host, world, command):
+    said = host.run(*as_account("tenantd-keys", *command, "alice")).out
+    assert said.split()[:2] == world.alice.ssh_line.split()[:2]
+
+
+@KEYS_COMMANDS
+def test_authorized_keys_command_is_silent_about_local_people(host, world, command):
+    for name in ("root", "local1", "nobodyhere", "../../etc", ""):
+        result = host.run(*command, name, check=False)
         assert result.out == "" and result.code == 0, result
 
 
-def test_others_may_not_ask_for_keys(host, world):
-    result = host.run("setpriv", "--reuid=local1", "--regid=local1", "--clear-groups",
-                      "tenantctl", "ssh-keys", "alice", check=False)
-    assert result.code != 0 and "ssh-" not in result.out
+@KEYS_COMMANDS
+def test_others_may_not_ask_for_keys(host, world, command):
+    result = host.run(*as_account("local1", *command, "alice"), check=False)
+    assert result.code == 1 and "ssh-ed25519" not in result.out, result
+
+
+@KEYS_COMMANDS
+def test_authorized_keys_command_without_an_agent_is_broken_and_silent(host, world, command):
+    host.run("systemctl", "stop", "tenantd.socket", "tenantd.service")
+    try:
+        result = host.run(*command, "alice", check=False)
+        assert result.out == "" and result.code == 3, result
+        assert host.run(*command, "root").out == ""
+    finally:
+        host.run("systemctl", "start", "tenantd.socket", "tenantd.service")
+
+
+def test_the_program_takes_a_name_and_nothing_else(host, world):
+    for words in ((), ("alice", "uma")):
+        result = host.run("/usr/lib/tenantd/tenantd-ssh-keys", *words, check=False)
+        assert result.out == "" and result.code == 2, result
 
 
 def test_keys_that_somebody_wrote_into_his_home_do_not_count(host, world):

@@ -43,7 +43,7 @@ static const char sshd_good[] = "port 22\n"
 				"usepam yes\n"
 				"logingracetime 420\n"
 				"kbdinteractiveauthentication yes\n"
-				"authorizedkeyscommand /usr/bin/tenantctl ssh-keys %u\n"
+				"authorizedkeyscommand /usr/lib/tenantd/tenantd-ssh-keys %u\n"
 				"authorizedkeyscommanduser tenantd-keys\n"
 				"authorizedkeysfile none\n"
 				"authenticationmethods any\n"
@@ -74,7 +74,10 @@ static void test_sshd(void **state)
 		 "AuthenticationMethods"},
 		{"authenticationmethods any", "authenticationmethods publickey,keyboard-interactive:pam", FINDING_OK,
 		 NULL},
-		{"/usr/bin/tenantctl ssh-keys %u", "none", FINDING_WARNING, "AuthorizedKeysCommand is \"none\""},
+		{"/usr/lib/tenantd/tenantd-ssh-keys %u", "none", FINDING_WARNING, "AuthorizedKeysCommand is \"none\""},
+		{"/usr/lib/tenantd/tenantd-ssh-keys %u", "/usr/bin/tenantctl ssh-keys %u", FINDING_OK, NULL},
+		{"/usr/lib/tenantd/tenantd-ssh-keys %u", "/usr/bin/tenantctl whoami %u", FINDING_WARNING,
+		 "sign nobody in"},
 		{"tenantd-keys", "root", FINDING_WARNING, "runs as \"root\""},
 		{"authorizedkeysfile none", "authorizedkeysfile .ssh/authorized_keys", FINDING_WARNING,
 		 "from .ssh/authorized_keys"},
