@@ -119,4 +119,7 @@ def test_the_commands_of_the_readme(control):
             key = re.search(r"key_\w{16}", done.stdout)[0]
         if command.startswith("host add-token"):
             assert "tnt_et_" in done.stdout
-    assert "0 of 0 hosts" in done.stdout
+        if command.startswith("key revoke"):
+            assert "0 of 0 hosts" in done.stdout
+            key = "revoked"
+    assert key == "revoked"
