@@ -10,34 +10,16 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "records/hours.h"
+#include "records/lists.h"
 #include "records/matrix.h"
 
 #define SECONDS_PER_DAY 86400
 
-static bool list_has(const struct string_list *list, const char *word)
+static bool source_passes(const struct cidr_list *list, const struct policy_request *request, bool local_passes)
 {
-	for (uint32_t i = 0; word && i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return false;
-}
-
-/* An empty list limits nothing; a list in force wants a word that is on it. */
-static bool list_lets(const struct string_list *list, const char *word)
-{
-	return list->count == 0 || list_has(list, word);
-}
-
-static bool blocks_let(const struct cidr_list *list, const struct policy_request *request, bool local_passes)
-{
-	if (list->count == 0)
-		return true;
-	if (!request->has_source)
-		return request->local && local_passes;
-	for (uint32_t i = 0; i < list->count; i++)
-		if (cidr_contains(&list->items[i], &request->source))
-			return true;
-	return false;
+	if (request->has_source)
+		return blocks_let(list, &request->source);
+	return blocks_let(list, NULL) || (request->local && local_passes);
 }
 
 static bool is_set(const char *text)
@@ -82,10 +64,10 @@ static enum reason decide_person(const struct policy_request *request, const str
 			return REASON_KEY_SCOPE_ACTION;
 		if (!list_lets(&key->services, request->service))
 			return REASON_KEY_SCOPE_SERVICE;
-		if (!blocks_let(&key->from, request, false))
+		if (!source_passes(&key->from, request, false))
 			return REASON_KEY_SCOPE_SOURCE;
 	}
-	if (!blocks_let(&tenant->allow_from, request, true))
+	if (!source_passes(&tenant->allow_from, request, true))
 		return REASON_SOURCE_NOT_ALLOWED;
 	if (text_equal(request->action, "host.login") && !request->implied &&
 	    !hours_allow(&tenant->login_hours, request->now))
@@ -120,7 +102,7 @@ static enum freshness_answer how_fresh(const struct directory *d, const struct p
 /* What the project itself and the key's limits say, once the role would do. */
 static enum reason decide_project_limits(const struct policy_request *request, const struct project_record *project)
 {
-	if (!blocks_let(&project->allow_from, request, true))
+	if (!source_passes(&project->allow_from, request, true))
 		return REASON_SOURCE_NOT_ALLOWED;
 	if (request->key && !list_lets(&request->key->projects, project->id))
 		return REASON_KEY_SCOPE_PROJECT;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "records/lists.h"
 #include "records/matrix.h"
 #include "server/call.h"
 #include "server/internal.h"
@@ -23,14 +24,6 @@ static const struct json_field verify_fields[] = {
 	{"source", JSON_FIELD_STRING, offsetof(struct verify_request, source), JSON_FIELD_NULLABLE},
 };
 
-static bool is_in(const struct string_list *list, const char *text)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (text_equal(list->items[i], text))
-			return true;
-	return list->count == 0;
-}
-
 /* What the credential may do in the project by role and scope; what a host decides is asked there. */
 static void put_actions(struct json_writer *w, const struct directory *d, const struct credential_verdict *v)
 {
@@ -40,11 +33,11 @@ static void put_actions(struct json_writer *w, const struct directory *d, const 
 
 	json_begin(w, "actions", '[');
 	while ((action = matrix_walk_next(&walk)))
-		if (is_in(scope, action))
+		if (list_lets(scope, action))
 			json_put_string(w, NULL, action);
 	walk = matrix_walk_tenant(v->tenant, directory_role(d, v->user->id, ""));
 	while ((action = matrix_walk_next(&walk)))
-		if (is_in(scope, action) && (!role || matrix_project_role(v->tenant, role, action) != MATRIX_YES))
+		if (list_lets(scope, action) && (!role || matrix_project_role(v->tenant, role, action) != MATRIX_YES))
 			json_put_string(w, NULL, action);
 	json_end(w, ']');
 }

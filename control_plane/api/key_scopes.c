@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "records/lists.h"
 #include "records/matrix.h"
 
 static int check_projects(struct request *request, json_t *projects)
@@ -57,14 +58,6 @@ static int check_actions(struct request *request, json_t *actions)
 		return 1;
 	}
 	return 0;
-}
-
-static bool list_has(const struct string_list *list, const char *word)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return false;
 }
 
 /* An empty list is no limit. */

@@ -2,12 +2,12 @@
 #include "control_plane/api/rights.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/record.h"
 #include "control_plane/auth/gate.h"
+#include "records/lists.h"
 #include "records/matrix.h"
 
 static int refuse(struct request *request, const char *target, const char *why)
@@ -87,16 +87,9 @@ static bool key_has(const struct key_record *key, const struct tenant_record *te
 {
 	struct matrix_walk walk = matrix_walk_tenant(tenant, role);
 
-	if (!key || key->actions.count == 0)
-		return true;
-	for (const char *action = matrix_walk_next(&walk); action; action = matrix_walk_next(&walk)) {
-		bool found = false;
-
-		for (uint32_t i = 0; i < key->actions.count && !found; i++)
-			found = strcmp(key->actions.items[i], action) == 0;
-		if (!found)
+	for (const char *action = matrix_walk_next(&walk); key && action; action = matrix_walk_next(&walk))
+		if (!list_lets(&key->actions, action))
 			return false;
-	}
 	return true;
 }
 

@@ -4,26 +4,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "records/lists.h"
 #include "records/matrix.h"
 
 #define ALLOWED "allowed"
-
-static bool list_lets(const struct string_list *list, const char *word)
-{
-	for (uint32_t i = 0; word && i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return list->count == 0;
-}
-
-/* A list in force wants a source that is on it. */
-static bool blocks_let(const struct cidr_list *list, const struct in6_addr *source)
-{
-	for (uint32_t i = 0; source && i < list->count; i++)
-		if (cidr_contains(&list->items[i], source))
-			return true;
-	return list->count == 0;
-}
 
 /* Is it in force? The words are those of its kind. */
 static const char *decide_state(const struct credential *credential, enum credential_state state)

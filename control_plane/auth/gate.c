@@ -10,6 +10,7 @@
 #include "control_plane/auth/authenticate.h"
 #include "control_plane/auth/gate_actions.h"
 #include "control_plane/auth/gate_query.h"
+#include "records/lists.h"
 #include "records/matrix.h"
 
 /* What a key's `services` must name for it to be used here. */
@@ -284,22 +285,6 @@ static int authorize_operator(struct request *request)
 /* ---- users ----------------------------------------------------------------------------------------------------------
  */
 
-static bool list_has(const struct string_list *list, const char *word)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return list->count == 0;
-}
-
-static bool cidrs_have(const struct cidr_list *list, const struct in6_addr *address)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (cidr_contains(&list->items[i], address))
-			return true;
-	return list->count == 0;
-}
-
 /* An API key that is limited to projects reaches those projects' routes and no others. */
 static const char *key_fault(const struct request *request)
 {
@@ -308,14 +293,15 @@ static const char *key_fault(const struct request *request)
 
 	if (!key)
 		return NULL;
-	if (!list_has(&key->services, SERVICE_NAME))
+	if (!list_lets(&key->services, SERVICE_NAME))
 		return "this API key is for other services";
-	if (!cidrs_have(&key->from, &request->source))
+	if (!blocks_let(&key->from, &request->source))
 		return "this API key may not be used from your address";
 	/* What is everybody's own are their keys. */
-	if (!list_has(&key->actions, action) && !(strcmp(action, "self") == 0 && list_has(&key->actions, "key.manage")))
+	if (!list_lets(&key->actions, action) &&
+	    !(strcmp(action, "self") == 0 && list_lets(&key->actions, "key.manage")))
 		return "this API key may not do that";
-	if (key->projects.count > 0 && (!request->project_id || !list_has(&key->projects, request->project_id)))
+	if (!list_lets(&key->projects, request->project_id))
 		return "this API key is for other projects";
 	return NULL;
 }
@@ -331,7 +317,7 @@ bool gate_may(const struct request *request, const char *action)
 		return true;
 	if (standing->reads)
 		return (request->route->flags & ROUTE_WRITES) == 0;
-	if (key && (key->projects.count > 0 || !list_has(&key->actions, action)))
+	if (key && (key->projects.count > 0 || !list_lets(&key->actions, action)))
 		return false;
 	return matrix_tenant_role(&standing->own, standing->tenant_role, action) == MATRIX_YES;
 }
@@ -353,14 +339,14 @@ static int authorize_user(struct request *request)
 	request->principal.tenant_role = user.standing->tenant_role;
 	if (user.suspended)
 		return forbidden(request, "the tenant is suspended");
-	if (!cidrs_have(&user.tenant_from, &request->source))
+	if (!blocks_let(&user.tenant_from, &request->source))
 		return forbidden(request, "the tenant does not allow your address");
 	if (request->route->access == ROUTE_PROJECT) {
 		request->project_id = user.project_id;
 		/* A project in which they have nothing is not theirs to know of. */
 		if (!user.project_id || (*user.standing->project_role == '\0' && *user.standing->tenant_role == '\0'))
 			return not_found(request);
-		if (!cidrs_have(&user.project_from, &request->source))
+		if (!blocks_let(&user.project_from, &request->source))
 			return forbidden(request, "the project does not allow your address");
 	}
 	fault = key_fault(request);
@@ -382,7 +368,7 @@ static int authorize_self(struct request *request)
 
 	if (!key)
 		return 0;
-	if (!list_has(&key->services, SERVICE_NAME) || !cidrs_have(&key->from, &request->source))
+	if (!list_lets(&key->services, SERVICE_NAME) || !blocks_let(&key->from, &request->source))
 		return forbidden(request, "this API key may not be used here");
 	if ((request->route->flags & ROUTE_WRITES) && (key->projects.count > 0 || key->actions.count > 0))
 		return forbidden(request, "this API key is limited to projects or actions");

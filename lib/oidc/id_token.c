@@ -14,6 +14,7 @@
 #include "oidc/answer_text.h"
 #include "oidc/email.h"
 #include "oidc/preset.h"
+#include "records/lists.h"
 
 #define LIFETIME_MAX_SEC 86400
 #define AUDIENCES_MAX 64U
@@ -228,14 +229,6 @@ static enum token_fault check_age(const json_t *claims, const struct id_token_ru
 }
 
 /* ---- what the tenant wants --------------------------------------------------------------------- */
-static bool list_has(const struct string_list *list, const char *text)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (text_equal(list->items[i], text))
-			return true;
-	return false;
-}
-
 static bool has_method(const json_t *methods, const char *wanted)
 {
 	for (size_t i = 0; i < json_array_size(methods); i++)
@@ -262,7 +255,7 @@ static enum token_fault check_wishes(const json_t *claims, const struct id_token
 	const struct idp_record *idp = rules->idp;
 	const char *acr = text_of(claims, "acr"), *domain = text_of(claims, "hd");
 
-	if (idp->acr.count > 0 && (!acr || !list_has(&idp->acr, acr)))
+	if (!list_lets(&idp->acr, acr))
 		return TOKEN_ACR;
 	if (idp->amr.count > 0 && !has_all(json_object_get(claims, "amr"), &idp->amr))
 		return TOKEN_AMR;

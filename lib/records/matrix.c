@@ -9,6 +9,7 @@
 
 #include "base/macros.h"
 #include "base/text.h"
+#include "records/lists.h"
 
 enum project_role { PROJECT_OWNER, PROJECT_EDITOR, PROJECT_VIEWER, PROJECT_ROLE_COUNT };
 enum tenant_role { TENANT_OWNER, TENANT_ADMIN, TENANT_ANALYST, TENANT_VIEWER, TENANT_ROLE_COUNT };
@@ -101,14 +102,6 @@ static const struct role_record *find_own_role(const struct tenant_record *tenan
 		if (tenant->roles[i].tenant_wide == tenant_wide && text_equal(tenant->roles[i].name, role))
 			return &tenant->roles[i];
 	return NULL;
-}
-
-static bool list_has(const struct string_list *list, const char *word)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return false;
 }
 
 bool matrix_knows_action(const char *action)

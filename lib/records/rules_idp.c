@@ -8,20 +8,13 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "records/lists.h"
 #include "records/rules.h"
 
 #define MAX_AGE_MAX (366U * 86400U)
 
 #define REFUSE(problem, remedy, ...) \
 	(problem_set((problem), EINVAL, __VA_ARGS__), problem_remedy((problem), "%s", (remedy)), -EINVAL)
-
-static bool has(const struct string_list *list, const char *text)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
 
 /* Its secret or key, and only that. No word of either is said. */
 static int check_client(const struct idp_record *idp, struct problem *problem)
@@ -60,8 +53,8 @@ static int check_github(const struct idp_record *idp, struct problem *problem)
 			      "GitHub cannot tell acr, amr, hosted_domain, token_audience or max_age");
 	if (idp->client_auth == IDP_CLIENT_PRIVATE_KEY_JWT)
 		return REFUSE(problem, "use none or client_secret_post", "GitHub does not take private_key_jwt");
-	if (idp->bind == IDP_BIND_VERIFIED_EMAIL && idp->scopes.count && !has(&idp->scopes, "user:email") &&
-	    !has(&idp->scopes, "user"))
+	if (idp->bind == IDP_BIND_VERIFIED_EMAIL && idp->scopes.count && !list_has(&idp->scopes, "user:email") &&
+	    !list_has(&idp->scopes, "user"))
 		return REFUSE(problem, "add it, or leave scopes out",
 			      "without the scope user:email GitHub does not say which addresses are verified, so "
 			      "none can bind");
@@ -118,7 +111,7 @@ int rules_idp(const struct idp_record *idp, struct problem *problem)
 		r = check_kind(idp, problem);
 	if (r < 0)
 		return r;
-	if (idp->kind != IDP_GITHUB && idp->scopes.count && !has(&idp->scopes, "openid"))
+	if (idp->kind != IDP_GITHUB && idp->scopes.count && !list_has(&idp->scopes, "openid"))
 		return REFUSE(problem, "add it, or leave scopes out", "without the scope openid there is no ID token");
 	if (idp->bind == IDP_BIND_VERIFIED_EMAIL && !idp->domains.count)
 		return REFUSE(
