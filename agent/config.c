@@ -392,9 +392,17 @@ static int finish(struct settings *settings)
 	return 0;
 }
 
-static struct settings settings_of(struct config *config, const char *file, struct problem *problem)
+/* From `text` or, where it is NULL, from the file and its drop-ins. */
+static int config_read(const char *file, const char *text, size_t length, bool must_exist, struct config **ret,
+		       struct problem *problem)
 {
-	return (struct settings){
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct settings settings;
+	int result = config_new(&config);
+
+	if (result < 0)
+		return result;
+	settings = (struct settings){
 		.config = config,
 		.arena = &config->arena,
 		.manual = "agent.yaml(5)",
@@ -402,42 +410,24 @@ static struct settings settings_of(struct config *config, const char *file, stru
 		.problem = problem,
 		.seen = add_file,
 	};
+	result = text ? settings_read_text(&settings, &top, text, length)
+		      : settings_read(&settings, &top, file, must_exist);
+	if (result >= 0)
+		result = finish(&settings);
+	if (result < 0)
+		return result;
+	*ret = TAKE_PTR(config);
+	return 0;
 }
 
 int config_parse(const char *file, const char *data, size_t length, struct config **ret, struct problem *problem)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
-	struct settings settings;
-	int result = config_new(&config);
-
-	if (result < 0)
-		return result;
-	settings = settings_of(config, file, problem);
-	result = settings_read_text(&settings, &top, data, length);
-	if (result >= 0)
-		result = finish(&settings);
-	if (result < 0)
-		return result;
-	*ret = TAKE_PTR(config);
-	return 0;
+	return config_read(file, data ? data : "", length, true, ret, problem);
 }
 
 int config_load(const char *path, bool must_exist, struct config **ret, struct problem *problem)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
-	struct settings settings;
-	int result = config_new(&config);
-
-	if (result < 0)
-		return result;
-	settings = settings_of(config, path, problem);
-	result = settings_read(&settings, &top, path, must_exist);
-	if (result >= 0)
-		result = finish(&settings);
-	if (result < 0)
-		return result;
-	*ret = TAKE_PTR(config);
-	return 0;
+	return config_read(path, NULL, 0, must_exist, ret, problem);
 }
 
 unsigned config_may(const struct config *config, uint32_t uid, const char **ret_name)
