@@ -52,7 +52,8 @@ static int set_replace(struct set *set, const char *tenant_id, const struct set 
 		if (text_equal(unit_source(from->items[i]), tenant_id))
 			made.items[made.count++] = unit_ref(from->items[i]);
 	/* In another order at the worst, which only costs one more look. */
-	changed = made.count != set->count || memcmp(made.items, set->items, made.count * sizeof(*made.items)) != 0;
+	changed = made.count != set->count ||
+		  (made.count > 0 && memcmp(made.items, set->items, made.count * sizeof(*made.items)) != 0);
 	set_finish(set);
 	*set = made;
 	return changed;
