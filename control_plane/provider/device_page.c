@@ -22,6 +22,7 @@
 #include "control_plane/provider/form_seal.h"
 #include "control_plane/provider/grants.h"
 #include "control_plane/provider/page.h"
+#include "records/lists.h"
 
 #define SPAN_SIZE 32
 
@@ -197,14 +198,6 @@ static int gone(struct request *request)
 	return say(request, 409, "It is over", "Somebody has decided already, or it took too long.", AGAIN);
 }
 
-static bool source_allowed(const struct request *request, const struct cidr_list *list)
-{
-	for (uint32_t i = 0; i < list->count; i++)
-		if (cidr_contains(&list->items[i], &request->source))
-			return true;
-	return list->count == 0;
-}
-
 static int deny(struct request *request, const struct grant_question *question)
 {
 	int r = grant_decide(request, question, NULL, 0);
@@ -234,7 +227,7 @@ static int approve(struct request *request, const struct grant_question *questio
 	if (r != 0)
 		return MIN_OF(r, 0);
 	/* Who may sign in to nothing from there approves nothing from there. */
-	if (!source_allowed(request, &question->allow_from)) {
+	if (!blocks_let(&question->allow_from, &request->source)) {
 		event_failure(request, question->tenant_id, account.id, "device.approve", question->id,
 			      json_pack("{s:s}", "reason", "source"));
 		return say(request, 403, "Not from here",
