@@ -39,7 +39,9 @@ scripts() {
 	files '*.sh'
 	# Without the suffix: maintainer scripts and the like.
 	files 'packaging/debian/*' 'conf/*' 'packaging/hooks/*' |
-		while read -r file; do head -n 1 "$file" | grep -qE '^#!.*\b(ba|da)?sh\b' && echo "$file"; done
+		while read -r file; do
+			if head -n 1 "$file" | grep -qE '^#!.*\b(ba|da)?sh\b'; then echo "$file"; fi
+		done
 }
 
 check() {
