@@ -25,7 +25,7 @@ for group in "$@"; do
 	check) wanted="$wanted $build $packages $hosts $browser $check" peers=yes ;;
 	demo) wanted="$wanted $build $packages $hosts $browser" ;;
 	lint) wanted="$wanted $build $lint" ;;
-	bench) wanted="$wanted $build $bench" ;;
+	bench) wanted="$wanted $build $packages $hosts $bench" ;;
 	*)
 		echo "usage: $0 [build|check|lint|bench|demo]..." >&2
 		exit 2

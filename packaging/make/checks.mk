@@ -12,7 +12,7 @@ programs: $(UNIT_BIN) $(CONTROL_UNIT_BIN) $(REPLAY_BIN) $(CONTROL_REPLAY_BIN) $(
 .PHONY: programs
 
 unit: $(UNIT_BIN) $(CONTROL_UNIT_BIN) ## run the unit tests of this build
-	@for t in $(UNIT_BIN) $(CONTROL_UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+	@tests/unit/run.sh $(UNIT_BIN) $(CONTROL_UNIT_BIN)
 .PHONY: unit
 
 replay: $(REPLAY_BIN) $(CONTROL_REPLAY_BIN) ## feed every corpus file to its fuzz target
@@ -26,7 +26,7 @@ fuzz: ## run every fuzz target with libFuzzer for FUZZ_SECONDS each
 
 bench: ## install what measuring needs, build, and measure against the budgets (as root)
 	tests/install-deps.sh bench
-	$(MAKE) all bench-programs
+	$(MAKE) all bench-programs deb
 	tests/bench/run.sh $(O)
 .PHONY: bench
 
