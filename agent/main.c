@@ -35,14 +35,6 @@ static const char usage[] =
 	"The directory file is checked with `tenantctl directory check`. Manual pages: tenantd(8),\n"
 	"agent.yaml(5), directory.yaml(5), tenantctl(1).\n";
 
-/* JSON from clients holds credentials, and the parser leaves copies in memory that it frees. */
-static void wiping_free(void *memory)
-{
-	if (memory)
-		secret_wipe(memory, malloc_usable_size(memory));
-	free(memory);
-}
-
 static int check_config(const char *path)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -69,7 +61,8 @@ static int run(const char *config_path)
 	struct problem problem = {0};
 	int result;
 
-	json_set_alloc_funcs(malloc, wiping_free);
+	/* JSON from clients holds credentials, and the parser leaves copies in memory that it frees. */
+	json_set_alloc_funcs(malloc, secret_free_block);
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	mallopt(M_ARENA_MAX, 2); /* the loop's and the loader's */
 	result = agent_create(config_path, &agent, &problem);

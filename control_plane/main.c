@@ -3,8 +3,8 @@
  * tenant-control: the fleet's source of truth. One program: the server and the command line.
  */
 #include <jansson.h>
-#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -56,14 +56,6 @@ static int unknown_verb(const char *name)
 	return CLI_USAGE;
 }
 
-/* JSON from clients holds credentials, and the parser leaves copies in memory that it frees. */
-static void wiping_free(void *memory)
-{
-	if (memory)
-		secret_wipe(memory, malloc_usable_size(memory));
-	free(memory);
-}
-
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
@@ -89,7 +81,8 @@ int main(int argc, char **argv)
 	verb = find_verb(argv[first]);
 	if (!verb)
 		return unknown_verb(argv[first]);
-	json_set_alloc_funcs(malloc, wiping_free);
+	/* JSON from clients holds credentials, and the parser leaves copies in memory that it frees. */
+	json_set_alloc_funcs(malloc, secret_free_block);
 	log_init("tenant-control", LOG_NOTICE);
 	secret_process_harden();
 	/* "--config FILE serve" is "serve --config FILE". */

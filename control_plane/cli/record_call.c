@@ -121,9 +121,7 @@ static int add_from_file(json_t *holder, const char *field, const char *path, in
 	if (length <= 0 || length > (ssize_t)SECRET_FILE_MAX ||
 	    json_object_set_new(holder, field, make(text, (size_t)length)) < 0)
 		r = -EINVAL;
-	if (text)
-		secret_wipe(text, room);
-	free(text);
+	secret_free_block(text);
 	return r;
 }
 

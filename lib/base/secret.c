@@ -2,7 +2,9 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -59,6 +61,13 @@ void secret_free_heap(char *text)
 	if (text)
 		secret_wipe(text, strlen(text));
 	free(text);
+}
+
+void secret_free_block(void *memory)
+{
+	if (memory)
+		secret_wipe(memory, malloc_usable_size(memory));
+	free(memory);
 }
 
 bool secret_equal(const void *a, const void *b, size_t length)

@@ -20,6 +20,8 @@ DEFINE_CLEANUP(char, secret_free)
 /* Wipes a malloc'd string and frees it; takes NULL. */
 void secret_free_heap(char *text);
 DEFINE_CLEANUP(char, secret_free_heap)
+/* Wipes all of what malloc gave, and frees it; takes NULL. Stands in for free() in libraries that take another one. */
+void secret_free_block(void *memory);
 /* Same bytes? Takes the same time wherever they differ. */
 bool secret_equal(const void *a, const void *b, size_t length);
 /* No core dumps, no ptrace by the same uid, from here on: for processes that handle secrets. */

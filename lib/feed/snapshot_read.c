@@ -77,9 +77,7 @@ void snapshot_reader_free(struct snapshot_reader *reader)
 	(void)ZSTD_freeDStream(reader->stream);
 	sha256_stream_free(reader->digest);
 	buffer_finish(&reader->line);
-	if (reader->plain)
-		secret_wipe(reader->plain, ZSTD_DStreamOutSize());
-	free(reader->plain);
+	secret_free_block(reader->plain);
 	free(reader);
 }
 DEFINE_CLEANUP(struct snapshot_reader, snapshot_reader_free)

@@ -20,13 +20,6 @@
 
 /* ---- libcurl's memory: headers and bodies hold tokens -------------------------------------------- */
 
-void http_wiping_free(void *memory)
-{
-	if (memory)
-		secret_wipe(memory, malloc_usable_size(memory));
-	free(memory);
-}
-
 static void *wiping_realloc(void *memory, size_t size)
 {
 	size_t old = memory ? malloc_usable_size(memory) : 0;
@@ -36,7 +29,7 @@ static void *wiping_realloc(void *memory, size_t size)
 		return NULL;
 	if (memory)
 		memcpy(new, memory, MIN_OF(old, size));
-	http_wiping_free(memory);
+	secret_free_block(memory);
 	return new;
 }
 
@@ -45,7 +38,7 @@ static CURLcode global_result;
 static void global_start(void)
 {
 	global_result =
-		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, http_wiping_free, wiping_realloc, strdup, calloc);
+		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_free_block, wiping_realloc, strdup, calloc);
 }
 
 /* ---- the client ------------------------------------------------------------------------------------ */
@@ -123,7 +116,7 @@ void http_destroy(struct http *http)
 		curl_multi_cleanup(http->multi);
 	free(http->ca_file);
 	free(http->pin);
-	http_wiping_free(http->proxy); /* may hold a password */
+	secret_free_block(http->proxy); /* may hold a password */
 	free(http->user_agent);
 	free(http);
 }

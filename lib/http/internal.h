@@ -40,8 +40,6 @@ struct http_transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
-void http_wiping_free(void *memory); /* as libcurl's memory is freed: headers and bodies hold tokens */
-
 int http_transfer_new(struct http *http, const struct http_request *request, struct http_transfer **ret);
 void http_transfer_free(struct http_transfer *transfer);
 /* Says how it ended, and frees it. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 #define WHOLE_TIMEOUT_MS 30000U
@@ -33,8 +34,8 @@ void http_transfer_free(struct http_transfer *transfer)
 	if (transfer->next)
 		transfer->next->previous = transfer->previous;
 	curl_easy_cleanup(transfer->easy);
-	curl_slist_free_all(transfer->headers); /* by http_wiping_free */
-	http_wiping_free(transfer->body);
+	curl_slist_free_all(transfer->headers); /* by secret_free_block */
+	secret_free_block(transfer->body);
 	buffer_finish(&transfer->answer);
 	free(transfer);
 }

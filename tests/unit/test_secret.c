@@ -21,6 +21,10 @@ static void wipes(void **state)
 	assert_memory_equal(text, "\0\0\0ret!", 8);
 	secret_wipe(NULL, 0);
 	secret_wipe(NULL, 5);
+	secret_free_heap(NULL);
+	secret_free_heap(strdup("secret"));
+	secret_free_block(NULL);
+	secret_free_block(calloc(3, 5)); /* more than a text */
 }
 
 /* The line of /proc/self/smaps that tells the flags of the mapping that holds `p`. */
