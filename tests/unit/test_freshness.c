@@ -140,10 +140,19 @@ static void test_records_without_a_feed(void **state)
 	feed_picture_free(feed);
 }
 
+/* Every other reason is somebody's no. */
 static void test_broken_reasons(void **state)
 {
-	for (unsigned reason = 0; reason < REASON_COUNT; reason++)
-		assert_int_equal(reason_is_broken(reason), reason == REASON_STALE || reason == REASON_BROKEN);
+	static const enum reason broken[] = {REASON_SSO_UNREACHABLE, REASON_SSO_REFUSED, REASON_TOKEN_UNDECIDED,
+					     REASON_STALE, REASON_BROKEN};
+
+	for (unsigned reason = 0; reason < REASON_COUNT; reason++) {
+		bool expected = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(broken); i++)
+			expected = expected || reason == broken[i];
+		assert_int_equal(reason_is_broken(reason), expected);
+	}
 	assert_string_equal(reason_word(REASON_STALE), "stale");
 }
 
