@@ -99,6 +99,15 @@ def base():
     return final
 
 
+def _mirror(root):
+    """Where the base came from."""
+    for line in (root / "etc/apt/sources.list").read_text().splitlines():
+        words = line.split()
+        if len(words) >= 4 and words[0] == "deb" and words[2] == SUITE:
+            return words[1]
+    raise RuntimeError(f"{root}/etc/apt/sources.list names no place where {SUITE} is")
+
+
 def layer(name, wanted, masked=(), archive=None):
     """Further Debian packages as a layer over the base, for the few hosts that want them; made once. What
     `masked` names does not start by itself. `archive`: they come from that suite (bookworm-backports)."""
@@ -118,8 +127,7 @@ def layer(name, wanted, masked=(), archive=None):
         overlay([under], part / "upper", part / "work", merged)
         try:
             if archive:
-                (merged / "etc/apt/sources.list.d/more.list").write_text(
-                    f"deb http://deb.debian.org/debian {archive} main\n")
+                (merged / "etc/apt/sources.list.d/more.list").write_text(f"deb {_mirror(merged)} {archive} main\n")
             install = ("apt-get update -q && apt-get install -y -q --no-install-recommends -o Dpkg::Use-Pty=0 "
                        f"{'-t ' + archive if archive else ''} {' '.join(wanted)} && apt-get clean && "
                        "rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/apt/sources.list.d/more.list")
