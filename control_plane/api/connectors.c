@@ -10,7 +10,7 @@
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
 #include "control_plane/api/record.h"
-#include "control_plane/app.h"
+#include "control_plane/api/sealed_secrets.h"
 
 #define SECRETS_MAX 32U
 #define SECRET_BYTES_MAX 16384U
@@ -26,30 +26,15 @@ static const struct record_unique unique[] = {{"connectors_tenant_id_name_key", 
 
 static int list(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	struct page page;
-	int r;
-
-	if (request_page(request, &page) != 0)
-		return 0;
-	r = db_run(request->tx, &rows,
-		   "SELECT id, " VIEW_SQL
-		   " FROM control.connectors WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint",
-		   request->tenant_id, page.after, record_limit(request, &page));
-	return r < 0 ? respond_db(request, r, "connectors") : record_page(request, &page, rows);
+	return record_list(request, "connectors",
+			   "SELECT id, " VIEW_SQL " FROM control.connectors "
+			   "WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint");
 }
 
 static int get(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT " COLUMNS_SQL " FROM control.connectors WHERE tenant_id = $1 AND id = $2",
-		       request->tenant_id, request->params[1]);
-
-	if (r < 0)
-		return respond_db(request, r, "connector");
-	return db_row_count(rows) == 0 ? respond_problem(request, PROBLEM_NOT_FOUND, NULL)
-				       : record_answer(request, 200, rows);
+	return record_get(request, "connector",
+			  "SELECT " COLUMNS_SQL " FROM control.connectors WHERE tenant_id = $1 AND id = $2");
 }
 
 /* ---- secrets --------------------------------------------------------------------------------------------------------
@@ -80,53 +65,19 @@ static int check_secrets(struct request *request, json_t *secrets)
 	return 0;
 }
 
-/* The secrets as stored, opened. `ret` is wiped with the buffer. */
-static int open_secrets(struct request *request, const char *id, const struct db_rows *rows, unsigned column,
-			json_t **ret)
-{
-	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true};
-	_cleanup_(freep) uint8_t *sealed = NULL;
-	const char *what = purpose(request, id);
-	struct problem problem = {0};
-	size_t length;
-	int r;
-
-	if (db_is_null(rows, 0, column)) {
-		*ret = json_object();
-		return *ret ? 0 : -ENOMEM;
-	}
-	r = what ? db_bytes(rows, 0, column, &sealed, &length) : -ENOMEM;
-	if (r == 0)
-		r = unseal(&request->app->seal_key, what, sealed, length, &plain);
-	return r == 0 ? json_read(plain.data, plain.length, ret, &problem) : r;
-}
-
-static int add_wiped(const char *data, size_t length, void *context)
-{
-	return buffer_add(context, data, length) < 0 ? -1 : 0;
-}
-
 /* Their sealed form and their names, as parameters. */
 static int seal_secrets(struct request *request, const char *id, json_t *secrets, const char **ret_sealed,
 			const char **ret_names)
 {
-	_cleanup_(buffer_finish) struct buffer buffer = {.wipe = true};
 	_cleanup_(json_decrefp) json_t *names = json_array();
-	_cleanup_(freep) char *hex = NULL;
-	const char *name, *what = purpose(request, id);
+	const char *name;
 	json_t *value;
 	int r;
 
 	json_object_foreach(secrets, name,
 			    value) if (json_array_append_new(names, json_string(name)) < 0) return -ENOMEM;
-	if (!what || json_dump_callback(secrets, add_wiped, &buffer, JSON_COMPACT) < 0)
-		return -ENOMEM;
-	r = seal_in_place(&request->app->seal_key, what, &buffer);
-	if (r < 0)
-		return r;
-	hex = db_hex(buffer.data, buffer.length);
-	*ret_sealed = hex ? request_copy(request, hex) : NULL;
-	return *ret_sealed ? record_json_text(request, names, ret_names) : -ENOMEM;
+	r = sealed_secrets_make(request, purpose(request, id), secrets, ret_sealed);
+	return r == 0 ? record_json_text(request, names, ret_names) : r;
 }
 
 /* What the request says over what there is; null takes one out. */
@@ -224,7 +175,9 @@ static int lock(struct request *request, json_t **ret_secrets)
 		return 1;
 	}
 	r = request_if_match(request, (uint64_t)db_i64(rows, 0, 0));
-	return r == 0 && ret_secrets ? open_secrets(request, request->params[1], rows, 1, ret_secrets) : r;
+	return r == 0 && ret_secrets
+		       ? sealed_secrets_open(request, purpose(request, request->params[1]), rows, 0, 1, ret_secrets)
+		       : r;
 }
 
 static int patch(struct request *request)

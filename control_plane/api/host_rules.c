@@ -21,30 +21,15 @@ static const struct record_unique unique[] = {
 
 static int list(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	struct page page;
-	int r;
-
-	if (request_page(request, &page) != 0)
-		return 0;
-	r = db_run(request->tx, &rows,
-		   "SELECT id, " VIEW_SQL
-		   " FROM control.host_rules WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint",
-		   request->tenant_id, page.after, record_limit(request, &page));
-	return r < 0 ? respond_db(request, r, "host rules") : record_page(request, &page, rows);
+	return record_list(request, "host rules",
+			   "SELECT id, " VIEW_SQL " FROM control.host_rules "
+			   "WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint");
 }
 
 static int get(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT " COLUMNS_SQL " FROM control.host_rules WHERE tenant_id = $1 AND id = $2",
-		       request->tenant_id, request->params[1]);
-
-	if (r < 0)
-		return respond_db(request, r, "host rule");
-	return db_row_count(rows) == 0 ? respond_problem(request, PROBLEM_NOT_FOUND, NULL)
-				       : record_answer(request, 200, rows);
+	return record_get(request, "host rule",
+			  "SELECT " COLUMNS_SQL " FROM control.host_rules WHERE tenant_id = $1 AND id = $2");
 }
 
 /* ---- what a rule refers to

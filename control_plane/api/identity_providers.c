@@ -14,6 +14,7 @@
 #include "control_plane/api/events.h"
 #include "control_plane/api/record.h"
 #include "control_plane/api/rights.h"
+#include "control_plane/api/sealed_secrets.h"
 #include "control_plane/app.h"
 #include "control_plane/feed/change.h"
 #include "records/rules.h"
@@ -47,30 +48,15 @@ static int fault(struct request *request, int result)
 
 static int list(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	struct page page;
-	int r;
-
-	if (request_page(request, &page) != 0)
-		return 0;
-	r = db_run(request->tx, &rows,
-		   "SELECT id, " VIEW_SQL
-		   " FROM control.identity_providers WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint",
-		   request->tenant_id, page.after, record_limit(request, &page));
-	return r < 0 ? respond_db(request, r, "identity providers") : record_page(request, &page, rows);
+	return record_list(request, "identity providers",
+			   "SELECT id, " VIEW_SQL " FROM control.identity_providers "
+			   "WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3::bigint");
 }
 
 static int get(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT " COLUMNS_SQL " FROM control.identity_providers WHERE tenant_id = $1 AND id = $2",
-		       request->tenant_id, request->params[1]);
-
-	if (r < 0)
-		return respond_db(request, r, "identity provider");
-	return db_row_count(rows) == 0 ? respond_problem(request, PROBLEM_NOT_FOUND, NULL)
-				       : record_answer(request, 200, rows);
+	return record_get(request, "identity provider",
+			  "SELECT " COLUMNS_SQL " FROM control.identity_providers WHERE tenant_id = $1 AND id = $2");
 }
 
 /* ---- secrets --------------------------------------------------------------------------------------------------------
@@ -81,49 +67,11 @@ static const char *purpose(struct request *request, const char *id)
 	return request_text(request, "identity-provider:%s:%s", request->tenant_id, id);
 }
 
-static int open_secrets(struct request *request, const char *id, const struct db_rows *rows, uint32_t row, json_t **ret)
-{
-	_cleanup_(buffer_finish) struct buffer plain = {.wipe = true};
-	_cleanup_(freep) uint8_t *sealed = NULL;
-	const char *what = purpose(request, id);
-	struct problem problem = {0};
-	size_t length;
-	int r;
-
-	if (db_is_null(rows, row, SEALED)) {
-		*ret = json_object();
-		return *ret ? 0 : -ENOMEM;
-	}
-	r = what ? db_bytes(rows, row, SEALED, &sealed, &length) : -ENOMEM;
-	if (r == 0)
-		r = unseal(&request->app->seal_key, what, sealed, length, &plain);
-	return r == 0 ? json_read(plain.data, plain.length, ret, &problem) : r;
-}
-
-static int add_wiped(const char *data, size_t length, void *context)
-{
-	return buffer_add(context, data, length) < 0 ? -1 : 0;
-}
-
 /* NULL where there is nothing to seal. */
 static int seal_secrets(struct request *request, const char *id, json_t *secrets, const char **ret)
 {
-	_cleanup_(buffer_finish) struct buffer buffer = {.wipe = true};
-	_cleanup_(freep) char *hex = NULL;
-	const char *what = purpose(request, id);
-	int r;
-
 	*ret = NULL;
-	if (json_object_size(secrets) == 0)
-		return 0;
-	if (!what || json_dump_callback(secrets, add_wiped, &buffer, JSON_COMPACT) < 0)
-		return -ENOMEM;
-	r = seal_in_place(&request->app->seal_key, what, &buffer);
-	if (r < 0)
-		return r;
-	hex = db_hex(buffer.data, buffer.length);
-	*ret = hex ? request_copy(request, hex) : NULL;
-	return *ret ? 0 : -ENOMEM;
+	return json_object_size(secrets) == 0 ? 0 : sealed_secrets_make(request, purpose(request, id), secrets, ret);
 }
 
 /* "" takes one out; NULL leaves it. */
@@ -241,7 +189,8 @@ static int give_way(struct request *request, const char *id)
 	for (uint32_t i = 0; r == 0 && i < db_row_count(rows); i++) {
 		_cleanup_(json_decrefp) json_t *secrets = NULL;
 
-		r = open_secrets(request, db_text(rows, i, SEALED + 1), rows, i, &secrets);
+		r = sealed_secrets_open(request, purpose(request, db_text(rows, i, SEALED + 1)), rows, i, SEALED,
+					&secrets);
 		if (r == 0)
 			r = publish(request, rows, i, secrets);
 	}
@@ -360,7 +309,9 @@ static int lock(struct request *request, json_t **ret_secrets, uint64_t *ret_ver
 	}
 	*ret_version = (uint64_t)db_i64(rows, 0, 0);
 	r = request_if_match(request, *ret_version);
-	return r == 0 && ret_secrets ? open_secrets(request, request->params[1], rows, 0, ret_secrets) : r;
+	return r == 0 && ret_secrets ? sealed_secrets_open(request, purpose(request, request->params[1]), rows, 0,
+							   SEALED, ret_secrets)
+				     : r;
 }
 
 static int patch(struct request *request)

@@ -164,6 +164,29 @@ int record_page(struct request *request, const struct page *page, const struct d
 			    db_row_count(rows) > page->limit ? db_text(rows, count - 1, 0) : NULL);
 }
 
+int record_list(struct request *request, const char *what, const char *select)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct page page;
+	int r;
+
+	if (request_page(request, &page) != 0)
+		return 0;
+	r = db_run(request->tx, &rows, select, request->tenant_id, page.after, record_limit(request, &page));
+	return r < 0 ? respond_db(request, r, what) : record_page(request, &page, rows);
+}
+
+int record_get(struct request *request, const char *what, const char *select)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(request->tx, &rows, select, request->tenant_id, request->params[1]);
+
+	if (r < 0)
+		return respond_db(request, r, what);
+	return db_row_count(rows) == 0 ? respond_problem(request, PROBLEM_NOT_FOUND, NULL)
+				       : record_answer(request, 200, rows);
+}
+
 int record_fault(struct request *request, int result, const char *what, const struct record_unique *unique,
 		 size_t count)
 {

@@ -51,6 +51,11 @@ int record_answer(struct request *request, unsigned status, const struct db_rows
 int record_created(struct request *request, const char *id, const struct db_rows *rows);
 /* Answers with a page. Rows: id, view; one more than the page holds when there is more. */
 int record_page(struct request *request, const struct page *page, const struct db_rows *rows);
+/* Answers with a page of the tenant's records, or with the one that the path's second parameter names. `select`: of the
+ * columns of record_page by $1 the tenant, $2 what comes before the page, $3 the limit; of record_answer by $1 the
+ * tenant, $2 the name in the path. `what`: for people. */
+int record_list(struct request *request, const char *what, const char *select);
+int record_get(struct request *request, const char *what, const char *select);
 /* The parameter for LIMIT. */
 const char *record_limit(struct request *request, const struct page *page);
 

@@ -22,30 +22,15 @@
 
 static int list(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	struct page page;
-	int r;
-
-	if (request_page(request, &page) != 0)
-		return 0;
-	r = db_run(request->tx, &rows,
-		   "SELECT name, " VIEW_SQL
-		   " FROM control.roles WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3::bigint",
-		   request->tenant_id, page.after, record_limit(request, &page));
-	return r < 0 ? respond_db(request, r, "roles") : record_page(request, &page, rows);
+	return record_list(request, "roles",
+			   "SELECT name, " VIEW_SQL " FROM control.roles "
+			   "WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3::bigint");
 }
 
 static int get(struct request *request)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(request->tx, &rows,
-		       "SELECT " COLUMNS_SQL " FROM control.roles WHERE tenant_id = $1 AND name = $2",
-		       request->tenant_id, request->params[1]);
-
-	if (r < 0)
-		return respond_db(request, r, "role");
-	return db_row_count(rows) == 0 ? respond_problem(request, PROBLEM_NOT_FOUND, NULL)
-				       : record_answer(request, 200, rows);
+	return record_get(request, "role",
+			  "SELECT " COLUMNS_SQL " FROM control.roles WHERE tenant_id = $1 AND name = $2");
 }
 
 /* ---- rights ---------------------------------------------------------------------------------------------------------
