@@ -224,40 +224,44 @@ static void test_reload_always_answers(void **state)
 	close_world(&w);
 }
 
+/* Asked without the loader's thread: it would accept, and store, the good moments in between. */
 static void test_trust(void **state)
 {
 	struct world w;
+	struct directory_files *files;
+	struct directory_files_options options = {0};
 	struct problem problem = {0};
-	struct directory *d = NULL;
 
 	open_world(&w);
 	write_file(w.path, tenant_only);
-	start_source(&w);
+	options.path = w.path;
+	assert_result(directory_files_new(&options, &files), 0);
 	assert_int_equal(chmod(w.path, 0664), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL);
+	assert_result(directory_files_refresh(files, &problem), -EINVAL);
 	assert_non_null(strstr(problem.text, "others than its owner may write it"));
 	assert_int_equal(chmod(w.path, 0640), 0);
 	assert_int_equal(chown(w.path, 12345, 0), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL);
+	assert_result(directory_files_refresh(files, &problem), -EINVAL);
 	assert_non_null(strstr(problem.text, "belongs to somebody else than root"));
 	assert_int_equal(chown(w.path, 0, 0), 0);
 	assert_int_equal(chmod(w.folder, 0777), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL);
+	assert_result(directory_files_refresh(files, &problem), -EINVAL);
 	assert_string_equal(problem.file, w.folder);
 	assert_int_equal(chmod(w.folder, 0755), 0);
 	assert_int_equal(mkdir(w.drop_ins, 0755), 0);
 	assert_int_equal(chmod(w.drop_ins, 0775), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL);
+	assert_result(directory_files_refresh(files, &problem), -EINVAL);
 	assert_string_equal(problem.file, w.drop_ins);
 	assert_int_equal(chmod(w.drop_ins, 0755), 0);
 	assert_int_equal(symlink("/dev/zero", w.drop_in), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL);
+	assert_result(directory_files_refresh(files, &problem), -EINVAL);
 	assert_int_equal(unlink(w.drop_in), 0);
 	assert_int_equal(mkfifo(w.drop_in, 0600), 0);
-	assert_result(source_file_load(w.source, &d, &problem), -EINVAL); /* and does not hang */
+	assert_result(directory_files_refresh(files, &problem), -EINVAL); /* and does not hang */
 	assert_int_equal(unlink(w.drop_in), 0);
-	assert_result(source_file_load(w.source, &d, &problem), 0);
-	directory_unref(d);
+	assert_null(directory_files_picture(files));
+	assert_result(directory_files_refresh(files, &problem), FILES_CHANGED);
+	directory_files_free(files);
 	close_world(&w);
 }
 
