@@ -492,7 +492,9 @@ static int make_parts(struct agent *agent, struct problem *problem)
 	if (result >= 0)
 		result = login_book_create(agent->audit, &agent->logins);
 	if (result >= 0)
-		result = session_table_create(agent->event, sessions_dir, on_session_ended, agent, &agent->sessions);
+		result = session_table_create(agent->event, sessions_dir,
+					      &(struct session_hooks){.ended = on_session_ended, .context = agent},
+					      &agent->sessions);
 	if (result >= 0)
 		result = helper_client_create(agent->event, on_session_end_begun, agent, &agent->helper);
 	if (result >= 0)

@@ -22,6 +22,7 @@ static const char *const kind_words[] = {
 	[RECORD_TOKEN_KEY] = "token-key",
 	[RECORD_REVOCATION] = "revocation",
 	[RECORD_IDP] = "provider",
+	[RECORD_GRANT] = "grant",
 };
 static const char *const change_words[] = {
 	[CHANGE_ADDED] = "added",
@@ -130,6 +131,10 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 	case RECORD_IDP: /* a client's secret is never said, only that something changed */
 		event.record_id = ((const struct idp_record *)record)->id;
 		event.tenant = slug_of(report, ((const struct idp_record *)record)->tenant_id);
+		break;
+	case RECORD_GRANT:
+		event.record_id = ((const struct grant_record *)record)->id;
+		user = find_user(report, ((const struct grant_record *)record)->user_id);
 		break;
 	case RECORD_USER:
 		user = record;

@@ -94,7 +94,7 @@ int helper_client_end_session(struct helper_client *client, pid_t leader, uint64
 	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = HELPER_SOCKET};
 	const struct helper_request request = {
 		.magic = HELPER_MAGIC,
-		.verb = HELPER_END_SESSION,
+		.verb = HELPER_KILL_SESSION,
 		.leader = leader,
 		.uid = uid,
 		.leader_start = leader_start,

@@ -135,7 +135,7 @@ static void get_tenant(struct reader *r, struct tenant_record *tenant)
 	tenant->id_count = get_u32(r);
 	tenant->id_next = get_u32(r);
 	tenant->ssh_keys = get_choice(r, SSH_KEYS_ANY);
-	tenant->max_sessions_per_user = get_u32(r);
+	tenant->sessions.max_per_user = get_u32(r);
 	tenant->key_warn_days = get_u32(r);
 	tenant->suspended = get_choice(r, 1);
 	tenant->sudo_proof = get_choice(r, SUDO_PROOF_NONE);

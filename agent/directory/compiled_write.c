@@ -79,7 +79,7 @@ static void put_tenant(struct writer *w, const struct tenant_record *tenant)
 	put_u32(w, tenant->id_count);
 	put_u32(w, tenant->id_next);
 	put_u32(w, tenant->ssh_keys);
-	put_u32(w, tenant->max_sessions_per_user);
+	put_u32(w, tenant->sessions.max_per_user);
 	put_u32(w, tenant->key_warn_days);
 	put_u32(w, tenant->suspended);
 	put_u32(w, tenant->sudo_proof);

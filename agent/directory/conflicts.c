@@ -124,6 +124,8 @@ bool conflicts_spare(const struct conflicts *conflicts, const struct part *part,
 		return !has(conflicts, CLAIM_IDP_ID, idp->id) &&
 		       spares_tenant(conflicts, part_tenant(part, idp->tenant_id));
 	}
+	case RECORD_GRANT:
+		return spares_user(conflicts, part, part_user(part, ((const struct grant_record *)record)->user_id));
 	case RECORD_HOST: /* its rules are looked at one by one */
 	case RECORD_REVOCATION:
 		return true;

@@ -43,6 +43,8 @@ static const void *counterpart(const struct directory *d, enum record_kind kind,
 	}
 	case RECORD_IDP:
 		return directory_idp(d, ((const struct idp_record *)record)->id);
+	case RECORD_GRANT:
+		return directory_grant_of(d, ((const struct grant_record *)record)->user_id);
 	case RECORD_TOKEN_KEY: {
 		const struct token_key_record *key = record;
 
@@ -237,6 +239,7 @@ static bool touch_by(struct directory *d, const struct directory *before, const 
 	case RECORD_TOKEN_KEY:
 	case RECORD_REVOCATION:
 	case RECORD_IDP:
+	case RECORD_GRANT:
 	case RECORD_HOST: /* the rules for this host are looked at apart */
 		return true;
 	}

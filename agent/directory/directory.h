@@ -60,6 +60,8 @@ const struct idp_record *directory_idp(const struct directory *d, const char *id
 /* Whose identity it is: by the user's own record, within the tenant. */
 const struct user_record *directory_user_by_identity(const struct directory *d, const char *tenant_id,
 						     const char *issuer, const char *subject);
+/* The grant by which this operator's account is somebody, whether in force now or not; NULL: none. */
+const struct grant_record *directory_grant_of(const struct directory *d, const char *user_id);
 /* By which a tenant's access tokens are checked, and what ended before its time: only its own source has a say. */
 const struct token_key_record *directory_token_key(const struct directory *d, const char *tenant_id, const char *kid);
 const struct revocation_record *directory_revocation(const struct directory *d, const char *tenant_id, const char *id);
@@ -70,6 +72,11 @@ const struct host_record *directory_host(const struct directory *d);
 
 /* The user's memberships: start with *cursor = 0; NULL at the end. */
 const struct member_record *directory_user_members(const struct directory *d, const char *user_id, uint32_t *cursor);
+/* The tenant's revocations: start with *cursor = 0; NULL at the end. In no order that stays. */
+const struct revocation_record *directory_revocations(const struct directory *d, const char *tenant_id,
+						      uint32_t *cursor);
+/* Is the record left out because several sources claim it (directory_conflicts), with a login, an id or a tenant? */
+bool directory_is_contested(const struct directory *d, const char *tenant_id, const char *user_id);
 /* The tenant's identity providers: start with *cursor = 0; NULL at the end. In no order that stays. */
 const struct idp_record *directory_idps(const struct directory *d, const char *tenant_id, uint32_t *cursor);
 /* All records, in a stable order; NULL at the end (start with *cursor = 0). */

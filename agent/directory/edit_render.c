@@ -159,8 +159,8 @@ static void render_tenant(const struct tenant_record *tenant, struct edit_pairs 
 	put_cidrs_if(ret, "allow_from", &tenant->allow_from);
 	if (tenant->ssh_keys == SSH_KEYS_ANY)
 		put_text(ret, "policy.ssh_keys", "any");
-	if (tenant->max_sessions_per_user)
-		put_number(ret, "policy.max_sessions_per_user", tenant->max_sessions_per_user);
+	if (tenant->sessions.max_per_user)
+		put_number(ret, "policy.max_sessions_per_user", tenant->sessions.max_per_user);
 	if (tenant->key_warn_days != DEFAULT_KEY_WARN_DAYS) {
 		char text[16];
 
@@ -320,6 +320,7 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 		break;
 	case RECORD_TOKEN_KEY: /* not of files */
 	case RECORD_REVOCATION:
+	case RECORD_GRANT:
 		break;
 	}
 }

@@ -52,7 +52,7 @@ static bool same_tenant(const struct tenant_record *a, const struct tenant_recor
 	return same(a->id, b->id) && same(a->slug, b->slug) && same(a->name, b->name) && same(a->region, b->region) &&
 	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count &&
 	       a->id_next == b->id_next && a->ssh_keys == b->ssh_keys &&
-	       a->max_sessions_per_user == b->max_sessions_per_user && a->key_warn_days == b->key_warn_days &&
+	       a->sessions.max_per_user == b->sessions.max_per_user && a->key_warn_days == b->key_warn_days &&
 	       a->suspended == b->suspended && a->sudo_proof == b->sudo_proof &&
 	       a->sudo_within_sec == b->sudo_within_sec && a->stale_offline_sec == b->stale_offline_sec &&
 	       same_strings(&a->stale_roles, &b->stale_roles) && same_cidrs(&a->allow_from, &b->allow_from) &&
@@ -140,6 +140,13 @@ static bool same_idp(const struct idp_record *a, const struct idp_record *b)
 	       a->preferred == b->preferred;
 }
 
+static bool same_grant(const struct grant_record *a, const struct grant_record *b)
+{
+	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && same(a->user_id, b->user_id) &&
+	       same(a->operator_id, b->operator_id) && same(a->operator_name, b->operator_name) &&
+	       same(a->reason, b->reason) && a->not_before == b->not_before && a->not_after == b->not_after;
+}
+
 bool record_equal(enum record_kind kind, const void *a, const void *b)
 {
 	switch (kind) {
@@ -161,6 +168,8 @@ bool record_equal(enum record_kind kind, const void *a, const void *b)
 		return same_revocation(a, b);
 	case RECORD_IDP:
 		return same_idp(a, b);
+	case RECORD_GRANT:
+		return same_grant(a, b);
 	}
 	return false;
 }

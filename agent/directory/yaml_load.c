@@ -61,7 +61,7 @@ static const struct field policy_fields[] = {
 	 .type = FIELD_CHOICE,
 	 .choices = value_ssh_keys_words,
 	 .offset = AT(tenant_record, ssh_keys)},
-	{.name = "max_sessions_per_user", .type = FIELD_U32, .offset = AT(tenant_record, max_sessions_per_user)},
+	{.name = "max_sessions_per_user", .type = FIELD_U32, .offset = AT(tenant_record, sessions.max_per_user)},
 	{.name = "key_warning", .type = FIELD_DAYS, .offset = AT(tenant_record, key_warn_days)},
 	{.name = "login_hours", .type = FIELD_HOURS, .offset = AT(tenant_record, login_hours)},
 };

@@ -44,7 +44,7 @@ int end_session_check(const struct helper_request *request)
 	uint64_t start;
 	int result;
 
-	if (request->magic != HELPER_MAGIC || request->verb != HELPER_END_SESSION || request->leader <= 1)
+	if (request->magic != HELPER_MAGIC || request->verb != HELPER_KILL_SESSION || request->leader <= 1)
 		return -EINVAL;
 	if (request->uid < MANAGED_ID_FIRST || request->uid > MANAGED_ID_LAST)
 		return -EPERM;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the agent may ask of the root helper, at /run/tenantd-helper.sock (a sequenced-packet socket): one
- * packet, one verb, one packet back. The agent is not believed: the helper checks each part by itself.
+ * What the agent may ask of the root helper, at /run/tenantd-helper.sock (a sequenced-packet socket): one packet, one
+ * verb, one packet back when it is done. The agent is not believed: the helper checks each part by itself, refuses what
+ * is outside the managed ids, and writes every refusal to the journal.
+ *
+ * The helper keeps nothing in mind: how long to wait between SIGHUP and SIGKILL, and what to try again, is the agent's
+ * (reaper/reaper.h), so that either of the two may be killed at any time.
  */
 #pragma once
 
@@ -9,18 +13,42 @@
 
 #define HELPER_SOCKET "/run/tenantd-helper.sock"
 #define HELPER_MAGIC 0x746e6468U
+#define HELPER_TEXT_MAX 512
+#define HELPER_SCOPE_MAX 32
+#define HELPER_KEEP_MAX 64
 
-enum helper_verb { HELPER_END_SESSION = 1 };
+enum helper_verb {
+	/* To the terminal of the session: `text`, in a line of its own. Nothing where it has none. */
+	HELPER_TELL = 1,
+	/* To all of the session: SIGHUP and SIGCONT. Told first when there is a `text`. */
+	HELPER_HANG_UP_SESSION,
+	/* SIGKILL until nothing of it is left, or it does not help (-EBUSY). */
+	HELPER_KILL_SESSION,
+	/* The same for everything that runs as `uid` or as one of its subordinate ids, in sessions, user@<uid>.service
+	 * and outside of both (at, cron, containers), but for the scopes in `keep`. Lingering is switched off (where
+	 * nothing is kept), so that nothing starts at the next boot. */
+	HELPER_HANG_UP_USER,
+	HELPER_KILL_USER,
+};
 
+/* A session is named by its leader, by its logind scope ("session-<scope>.scope" of this uid), or by both. With a
+ * leader that is gone, the scope alone; without a scope (cron, services, hosts without logind) what descends from the
+ * leader and runs as the user, never the leader's own service. */
 struct helper_request {
 	uint32_t magic;
 	uint32_t verb;
-	int32_t leader;        /* the session's first process … */
-	uint32_t uid;          /* whose session it is */
-	uint64_t leader_start; /* … and when it started (field 22 of /proc/PID/stat) */
+	uint32_t uid;                 /* whose it is: within the managed ids */
+	int32_t leader;               /* 0: it is gone, or none is meant */
+	uint64_t leader_start;        /* field 22 of /proc/PID/stat */
+	uint32_t terminal;            /* device number that the session's terminal must have; 0: none */
+	uint32_t keep_count;          /* of a user: scopes that are left alone */
+	char scope[HELPER_SCOPE_MAX]; /* NUL-terminated; "" */
+	char keep[HELPER_KEEP_MAX][HELPER_SCOPE_MAX];
+	char text[HELPER_TEXT_MAX]; /* NUL-terminated UTF-8 without control characters; "" */
 };
-_Static_assert(sizeof(struct helper_request) == 24, "the same on both sides");
 
 struct helper_answer {
-	int32_t result; /* 0: it is being ended; -ESRCH: no such process; -EPERM, -EINVAL: refused; … */
+	/* 0: done; -ESRCH: there was nothing; -EPERM, -EINVAL: refused; -EBUSY: something is left (`left` of them). */
+	int32_t result;
+	uint32_t left;
 };

@@ -38,7 +38,7 @@ static bool counts_as_session(const char *service)
  * nobody's leave, and what root opens is no doing of theirs. */
 static bool has_too_many(const struct call *call, struct login_verdict *verdict, const char *service)
 {
-	uint32_t most = verdict->tenant ? verdict->tenant->max_sessions_per_user : 0;
+	uint32_t most = verdict->tenant ? verdict->tenant->sessions.max_per_user : 0;
 	const struct session *session;
 	uint32_t cursor = 0, count = 0;
 
@@ -336,7 +336,7 @@ int m_end_session(struct call *call)
 	result = call->parts->end_session(call->parts->context, session, call->connection->id);
 	if (result < 0)
 		return call_broken(call, "the root helper cannot be reached (tenantd-helper.socket)");
-	session_mark_ending(call->parts->sessions, session->id, call->now_usec);
+	(void)session_mark_ending(call->parts->sessions, session->id, call->now_usec, "asked");
 	login_drop_code(call->parts->logins, session->user_id); /* what was taken out of it a moment ago */
 	report_end(call, session, p.reason);
 	if (!call->oneway) {

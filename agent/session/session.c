@@ -30,8 +30,7 @@ struct slot {
 struct session_table {
 	sd_event *event;
 	int dirfd;
-	session_ended_fn ended;
-	void *context;
+	struct session_hooks hooks;
 	struct slot **slots;  /* SESSIONS_MAX */
 	uint32_t count, high; /* slots from `high` on were never used */
 	struct hash_index by_id, by_user;
@@ -51,7 +50,7 @@ static void free_slotp(struct slot **slot)
 	free_slot(*slot);
 }
 
-int session_table_create(sd_event *event, const char *state_dir, session_ended_fn ended, void *context,
+int session_table_create(sd_event *event, const char *state_dir, const struct session_hooks *hooks,
 			 struct session_table **ret)
 {
 	struct session_table *table;
@@ -63,8 +62,7 @@ int session_table_create(sd_event *event, const char *state_dir, session_ended_f
 	if (!table)
 		return -ENOMEM;
 	table->event = sd_event_ref(event);
-	table->ended = ended;
-	table->context = context;
+	table->hooks = *hooks;
 	table->dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	r = table->dirfd < 0 ? -errno : 0;
 	if (r == 0 && fchmod(table->dirfd, 0700) < 0)
@@ -115,8 +113,8 @@ static void end_session(struct session_table *table, struct slot *slot, const ch
 	table->slots[slot->number] = NULL;
 	table->count--;
 	(void)session_state_remove(table->dirfd, slot->session.id); /* a left-over file is dropped at restore */
-	if (table->ended)
-		table->ended(table->context, &slot->session, why);
+	if (table->hooks.ended)
+		table->hooks.ended(table->hooks.context, &slot->session, why);
 	free_slot(slot);
 }
 
@@ -217,11 +215,11 @@ int session_open(struct session_table *table, const struct session *data, const 
 	entered = TAKE_PTR(slot);
 	r = session_state_write(table->dirfd, &entered->session);
 	if (r < 0) {
-		session_ended_fn ended = table->ended;
+		struct session_hooks hooks = table->hooks;
 
-		table->ended = NULL; /* it never was: nobody is told that it ended */
+		table->hooks.ended = NULL; /* it never was: nobody is told that it ended */
 		end_session(table, entered, "");
-		table->ended = ended;
+		table->hooks = hooks;
 		return r;
 	}
 	*ret = &entered->session;
@@ -308,12 +306,15 @@ int session_table_restore(struct session_table *table, session_warn_fn warn, voi
 	return 0;
 }
 
-void session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec)
+int session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec, const char *cause)
 {
 	struct slot *slot = find_slot(table, id);
 
-	if (slot)
-		slot->session.ending = now_usec;
+	if (!slot)
+		return -ENOENT;
+	slot->session.ending = now_usec;
+	snprintf(slot->session.ending_cause, sizeof(slot->session.ending_cause), "%s", cause);
+	return 0;
 }
 
 bool session_terminal_same(const struct session_terminal *a, const struct session_terminal *b)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The sessions that PAM opened, counted by what the kernel shows: each is a leader's pidfd, and ends
- * when that process does. Written to /run so that a restarted agent finds them again.
+ * The sessions that PAM opened, as the kernel shows them: each is a leader's pidfd and, where logind gave it one, a
+ * scope, i.e. a cgroup. It is open while the leader lives, and left behind while there are processes in the scope
+ * without it (nohup). Written to /run so that a restarted agent finds them again.
  */
 #pragma once
 
@@ -32,9 +33,16 @@ struct session_proof {
 	char credential[SESSION_CREDENTIAL_SIZE];
 };
 
+#define SESSION_SCOPE_SIZE 32
+
 struct session {
 	char id[SESSION_ID_CHARS + 1]; /* base62, random */
 	char *user_id, *login, *tenant, *project, *role, *service, *source, *terminal, *credential;
+	/* Ids that stay when names change, "" where there is none (or an older agent opened it). */
+	char *tenant_id, *project_id;
+	char *provider; /* the identity provider's id behind "sso:…" and its "token:…"; "" */
+	char *grant_id; /* an operator's session: the grant … */
+	char *operator; /* … and who it is, for people */
 	uint32_t uid;
 	pid_t leader;
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
@@ -43,13 +51,32 @@ struct session {
 	 * good of it, then that one; at 0: it is none. */
 	struct session_proof sign_in;
 	struct session_proof proofs[SESSION_PROOFS_MAX]; /* given later; at 0: unused */
-	uint64_t ending;                                 /* boot time when somebody asked to end it; 0: nobody has */
+	/* The newest revocation of sessions (its `at`) of the tenant when it was opened: such an order ends what it
+	 * found, and no clock of two machines is compared. */
+	int64_t orders_known;
+	/* logind's session, once the kernel shows the leader in its scope: "<scope>" of session-<scope>.scope; "" */
+	char scope[SESSION_SCOPE_SIZE];
+	uint32_t terminal_device; /* of the terminal that the front end gave, where the kernel shows one; 0 */
+	bool left_behind;         /* the leader is gone, something in the scope is not */
+	/* It is being ended: since when (boot time; 0: it is not), why (end_cause_word), and how far. */
+	uint64_t ending;
+	char ending_cause[24];
+	bool hung_up; /* SIGHUP went out */
+	bool warned;  /* the person was told of the end that is foreseen next */
 };
 
 struct session_table;
-typedef void (*session_ended_fn)(void *context, const struct session *session, const char *why);
+/* What happens to a session. Any of them may be NULL. */
+struct session_hooks {
+	/* The leader is gone, processes in the scope are not. */
+	void (*left_behind)(void *context, const struct session *session);
+	/* Nothing of it is left; out of the table already, freed after the call. `why`: "closed" (PAM said so, and
+	 * nothing was in the scope), "process-ended". */
+	void (*ended)(void *context, const struct session *session, const char *why);
+	void *context;
+};
 
-int session_table_create(sd_event *event, const char *state_dir, session_ended_fn ended, void *context,
+int session_table_create(sd_event *event, const char *state_dir, const struct session_hooks *hooks,
 			 struct session_table **ret);
 void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
 /* Finds the sessions of before: still the same process, or forgotten (without a call of `ended`: nobody saw
@@ -59,16 +86,22 @@ int session_table_restore(struct session_table *table, session_warn_fn warn, voi
 /* Copies the strings; `id`, `leader_start` are filled in here. 0 and the session (valid until it ends);
  * -ESRCH: no such process; -ENOSPC: table full; others: it could not be written or watched. */
 int session_open(struct session_table *table, const struct session *data, const struct session **ret);
-/* PAM says it closed: a hint; the session goes at once, its processes are the kernel's matter. Calls `ended`.
- * -ENOENT: no such session. */
+/* PAM says it closed: a hint. What is still in its scope is left behind. -ENOENT: no such session. */
 int session_close(struct session_table *table, const char *id);
-/* It is being ended since `now_usec`, for session.ending. */
-void session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec);
+/* It is being ended from `now_usec` on, for this cause; how far that is; that the person was warned (or not any more).
+ * On disk when they return: 0, -ENOENT, or why it is not, in which case a restarted agent will not know. */
+int session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec, const char *cause);
+int session_mark_hung_up(struct session_table *table, const char *id);
+void session_mark_warned(struct session_table *table, const char *id, bool warned);
+/* Not to be ended after all (the right came back before the first signal). */
+int session_unmark_ending(struct session_table *table, const char *id);
 /* A proof given in the session at a terminal, in place of an older one there; or the sign-in's terminal. -ENOENT: no
  * such session; others: it is not on disk, and a restarted agent will not know it. */
 int session_add_proof(struct session_table *table, const char *id, const struct session_proof *proof);
 int session_claim_sign_in(struct session_table *table, const char *id, const struct session_terminal *terminal);
 const struct session *session_find(const struct session_table *table, const char *id);
 const struct session *session_next(const struct session_table *table, uint32_t *cursor);
+/* Of one user only; start with *cursor = 0; NULL at the end. */
+const struct session *session_next_of(const struct session_table *table, const char *user_id, uint32_t *cursor);
 uint32_t session_count_user(const struct session_table *table, const char *user_id);
 uint32_t session_count(const struct session_table *table);

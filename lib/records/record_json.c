@@ -50,6 +50,7 @@ bool record_id_valid(enum record_kind kind, const char *id)
 	case RECORD_USER:
 	case RECORD_HOST:
 	case RECORD_IDP:
+	case RECORD_GRANT:
 		return text_is_id(id);
 	case RECORD_MEMBER:
 		return is_member_id(id);
@@ -190,7 +191,7 @@ static int read_tenant(const struct reading *in, void *record)
 	tenant->id = NULL;
 	tenant->gid = body.gid;
 	tenant->suspended = body.suspended;
-	tenant->max_sessions_per_user = body.max_sessions_per_user;
+	tenant->sessions.max_per_user = body.max_sessions_per_user;
 	tenant->key_warn_days = body.key_warning_days;
 	r = body_keep(in, in->id, &tenant->id);
 	if (r == 0)

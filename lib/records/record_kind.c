@@ -18,6 +18,7 @@ static const char *const words[] = {
 	[RECORD_TOKEN_KEY] = "token_key",
 	[RECORD_REVOCATION] = "revocation",
 	[RECORD_IDP] = "idp",
+	[RECORD_GRANT] = "grant",
 };
 
 const char *record_kind_word(enum record_kind kind)

@@ -11,6 +11,7 @@
 
 #include "base/parse.h"
 #include "crypto/digest.h"
+#include "records/session_rules.h"
 
 /* Ids that tenantd may hand out. The last 256 are for groups of the host itself. */
 #define MANAGED_ID_FIRST 0x70000000U
@@ -41,7 +42,12 @@ struct role_record {
 	struct string_list actions;
 };
 
-enum user_kind { USER_PERSON, USER_SERVICE };
+enum user_kind {
+	USER_PERSON,
+	USER_SERVICE,
+	USER_OPERATOR, /* of the platform, who looks in by a grant (struct grant_record): viewer everywhere, never sudo
+			*/
+};
 enum user_status { USER_ACTIVE, USER_SUSPENDED };
 enum ssh_key_policy {
 	SSH_KEYS_DIRECTORY, /* only keys in the directory let a person in */
@@ -62,7 +68,7 @@ struct tenant_record {
 	struct role_record *roles;
 	uint32_t role_count;
 	enum ssh_key_policy ssh_keys;
-	uint32_t max_sessions_per_user; /* on one host; 0: no limit */
+	struct session_rules sessions;
 	uint32_t key_warn_days;         /* warn this long before a key ends */
 	struct string_list login_hours; /* "mon-fri 08:00-18:00" in UTC; empty: always */
 	uint32_t stale_offline_sec;     /* of a feed: so long after its head's end … */
@@ -141,13 +147,31 @@ struct token_key_record {
 	int64_t not_after; /* 0: none */
 };
 
-/* A token that ended before its time, or a host that was taken out of service. */
-enum revocation_of { REVOCATION_TOKEN, REVOCATION_HOST };
+/* A token that ended before its time, a host that was taken out of service, or sessions that are to end. */
+enum revocation_of {
+	REVOCATION_TOKEN,
+	REVOCATION_HOST,
+	REVOCATION_SESSION,  /* the one session with this id */
+	REVOCATION_SESSIONS, /* the tenant's sessions that fit user_id, project_id and host_id, and that were opened
+			      * before a host knew of this record: it says nothing about later ones */
+};
 struct revocation_record {
-	const char *id, *tenant_id; /* id: the token's `jti`, the host's id */
+	const char *id,
+		*tenant_id; /* id: the token's `jti`, the host's id, the session's id; for sessions one of its own */
 	enum revocation_of of;
 	int64_t at, until; /* until: when it can be forgotten; 0: never */
 	const char *reason;
+	const char *user_id, *project_id, *host_id; /* of sessions: whose; "": any */
+};
+
+/* By which an operator of the platform may look into a tenant, for a while. `user_id` is the operator's account there
+ * (USER_OPERATOR), which without a grant in force is nobody; of one user there is at most one. */
+struct grant_record {
+	const char *id, *tenant_id; /* grt_… */
+	const char *user_id;
+	const char *operator_id, *operator_name; /* opr_…; who it is, for people: an e-mail address or a name */
+	const char *reason;                      /* never "" */
+	int64_t not_before, not_after;           /* not_after is never 0 */
 };
 
 /* An identity provider by which a tenant's people may sign in. What the kinds have in advance (scopes, how GitHub is
@@ -202,8 +226,9 @@ enum record_kind {
 	RECORD_TOKEN_KEY,
 	RECORD_REVOCATION,
 	RECORD_IDP,
+	RECORD_GRANT,
 };
-#define RECORD_KIND_COUNT (RECORD_IDP + 1)
+#define RECORD_KIND_COUNT (RECORD_GRANT + 1)
 
 /* The records that came from one place (a file or a feed), and their lists. */
 struct record_set {
@@ -216,6 +241,7 @@ struct record_set {
 	struct token_key_record *token_keys;
 	struct revocation_record *revocations;
 	struct idp_record *idps;
+	struct grant_record *grants;
 	uint32_t tenant_count, project_count, user_count, member_count, key_count, host_count, token_key_count,
-		revocation_count, idp_count;
+		revocation_count, idp_count, grant_count;
 };

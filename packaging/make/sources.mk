@@ -9,7 +9,7 @@ LIB_SRC     := $(call sources,$(LIB_DIRS))
 # libtenant needs neither OpenSSL nor YAML: only these parts of lib/ go into it.
 LIBTENANT_SRC := $(call sources,lib/base lib/json lib/varlink lib/client)
 
-AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/audit \
+AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/reaper agent/audit \
                agent/feed agent/sso agent/thread agent/server agent/map_writer agent/helper
 AGENT_SRC   := $(filter-out agent/main.c agent/helper/main.c,$(call sources,agent $(AGENT_DIRS)))
 CTL_SRC     := $(call sources,agent/ctl)

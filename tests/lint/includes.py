@@ -77,6 +77,20 @@ RULES = {
         ("qrencode",),
     ),
     "agent/session": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "systemd")),
+    "agent/reaper": (
+        (
+            "agent/directory",
+            "agent/policy",
+            "agent/login",
+            "agent/session",
+            "agent/audit",
+            "agent/helper_client.h",
+            "agent/helper/request.h",
+            "lib/base",
+            "lib/records",
+        ),
+        ("systemd",),
+    ),
     "control_plane": (
         (
             "control_plane",
@@ -114,6 +128,7 @@ FORBIDDEN = {
     "agent/credential": f"{SOCKETS}|{FILES}",
     "agent/login": f"{SOCKETS}|{FILES}",
     "agent/session": SOCKETS,
+    "agent/reaper": SOCKETS,
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

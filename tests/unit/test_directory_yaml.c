@@ -32,7 +32,7 @@ static void test_sample(void **state)
 	assert_int_equal(r->tenants[0].roles[0].level, GROUP_LEVEL_VIEWER);
 	assert_string_equal(r->tenants[0].roles[0].actions.items[2], "label.add");
 	assert_true(r->tenants[0].roles[1].tenant_wide);
-	assert_int_equal(r->tenants[0].max_sessions_per_user, 20);
+	assert_int_equal(r->tenants[0].sessions.max_per_user, 20);
 	assert_int_equal(r->tenants[0].id_next, 1879048300);
 	assert_int_equal(r->tenants[1].key_warn_days, 14);
 	assert_string_equal(r->tenants[1].name, "");

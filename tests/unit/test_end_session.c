@@ -53,7 +53,7 @@ static void only_the_user_s_own_scope_counts(void **state)
 static struct helper_request request_for(pid_t leader)
 {
 	struct helper_request request = {
-		.magic = HELPER_MAGIC, .verb = HELPER_END_SESSION, .leader = leader, .uid = UID};
+		.magic = HELPER_MAGIC, .verb = HELPER_KILL_SESSION, .leader = leader, .uid = UID};
 
 	assert_int_equal(process_start(leader, &request.leader_start), 0);
 	return request;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Must this session end, by what the directory says? Pure, and by state instead of by change: asked again after a
+ * restart, or after any number of changes that nobody saw, it answers the same.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "directory/directory.h"
+#include "login/login.h"
+#include "reaper/cause.h"
+#include "session/session.h"
+
+struct verdict_world {
+	const struct directory *directory;
+	const struct login_book *book; /* for identities that a first sign-in bound; may be NULL in tests */
+	const char *host_id;           /* of the control plane; "" */
+	int64_t now;                   /* seconds since the epoch */
+	/* Is the tenant's part of the picture missing because it could not be read, and not because it was taken away?
+	 * Then nobody knows, and nothing ends. */
+	bool (*tenant_pending)(void *context, const char *tenant_id);
+	bool host_disabled;
+	void *context;
+};
+
+struct verdict {
+	enum end_cause cause;
+	const char *detail; /* the reason that somebody gave (an order's, a suspension's), "" where none; borrowed */
+};
+
+/* Of one session. END_NONE wherever nobody can know: a contested record, a tenant that is pending. */
+struct verdict verdict_session(const struct verdict_world *world, const struct session *session);
+/* Of whatever else runs as the uid: a cause of the user's, or END_NONE. A uid in the managed range that no picture
+ * names is END_USER_REMOVED, unless any tenant is pending. */
+struct verdict verdict_user(const struct verdict_world *world, uint32_t uid);
