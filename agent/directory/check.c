@@ -128,10 +128,13 @@ static int check_unit(const struct check *check, const struct unit *unit)
 		r = check_host(check, &records->hosts[i]);
 	for (uint32_t i = 0; r == 0 && i < records->idp_count; i++)
 		r = check_idp(check, &records->idps[i]);
+	for (uint32_t i = 0; r == 0 && i < records->grant_count; i++)
+		r = check_grant(check, &records->grants[i]);
 	return r;
 }
 
-/* Users and keys that other units may refer to and that went away or moved to another tenant or owner. */
+/* Users and keys that other units may refer to and that went away, moved to another tenant or owner, or became another
+ * kind of user. */
 struct gone {
 	const char *users[GONE_MAX];
 	const struct key_record *keys[GONE_MAX];
@@ -147,7 +150,8 @@ static void find_gone(const struct part *part, const struct part_difference *dif
 		for (uint32_t i = 0; i < records->user_count && !gone->too_many; i++) {
 			const struct user_record *now = part_user(part, records->users[i].id);
 
-			if (now && strcmp(now->tenant_id, records->users[i].tenant_id) == 0)
+			if (now && strcmp(now->tenant_id, records->users[i].tenant_id) == 0 &&
+			    now->kind == records->users[i].kind)
 				continue;
 			gone->too_many = gone->user_count == GONE_MAX;
 			if (!gone->too_many)
@@ -170,10 +174,15 @@ static int check_referrers(const struct check *check, const struct gone *gone)
 {
 	const struct key_record *key;
 	const struct member_record *member;
+	const struct grant_record *grant;
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < gone->user_count; i++) {
 		uint32_t members = 0, keys = 0;
+
+		grant = part_grant_of(check->part, gone->users[i]);
+		if (grant)
+			r = check_grant(check, grant);
 
 		while (r == 0 && (member = part_user_members(check->part, gone->users[i], &members)))
 			r = check_member(check, member);

@@ -23,6 +23,7 @@ int check_member(const struct check *check, const struct member_record *member);
 int check_memberships(const struct check *check, const char *user_id);
 int check_key(const struct check *check, const struct key_record *key);
 int check_idp(const struct check *check, const struct idp_record *idp);
+int check_grant(const struct check *check, const struct grant_record *grant);
 int check_host(const struct check *check, const struct host_record *host);
 /* Is the key that `key` names as its successor there, and the same owner's? */
 int check_successor(const struct check *check, const struct key_record *key);

@@ -172,7 +172,33 @@ int check_member(const struct check *check, const struct member_record *member)
 				  "memberships never cross tenants; give the person a user in that tenant",
 				  "user \"%s\" belongs to another tenant than %s \"%s\"", user->login,
 				  project ? "project" : "tenant", project ? project->slug : tenant->slug);
+	if (user->kind == USER_OPERATOR && strcmp(member->role, OPERATOR_ROLE) != 0)
+		return check_fail(check, RECORD_MEMBER, member,
+				  "make it viewer, or give the role to one of the tenant's own people",
+				  "\"%s\" is an operator's account, which looks in as " OPERATOR_ROLE
+				  " and as nothing else",
+				  user->login);
 	return check_role(check, RECORD_MEMBER, member, tenant, member->role, !project);
+}
+
+int check_grant(const struct check *check, const struct grant_record *grant)
+{
+	const struct tenant_record *tenant = part_tenant(check->part, grant->tenant_id);
+	const struct user_record *user = part_user(check->part, grant->user_id);
+
+	if (!tenant)
+		return dangling(check, RECORD_GRANT, grant, RECORD_TENANT, grant->tenant_id);
+	if (!user)
+		return dangling(check, RECORD_GRANT, grant, RECORD_USER, grant->user_id);
+	if (strcmp(user->tenant_id, tenant->id) != 0)
+		return check_fail(check, RECORD_GRANT, grant, "a grant is for the operator's account in that tenant",
+				  "user \"%s\" belongs to another tenant than the grant", user->login);
+	if (user->kind != USER_OPERATOR)
+		return check_fail(
+			check, RECORD_GRANT, grant,
+			"people of the tenant have memberships; operators look in with an account of kind \"operator\"",
+			"user \"%s\" is no operator's account", user->login);
+	return 0;
 }
 
 int check_memberships(const struct check *check, const char *user_id)

@@ -124,6 +124,22 @@ static struct cidr_list get_cidrs(struct reader *r)
 	return list;
 }
 
+static struct session_rules get_sessions(struct reader *r)
+{
+	struct session_rules rules = {.max_per_user = get_u32(r)};
+
+	rules.max_per_tenant = get_u32(r);
+	rules.max_age_sec = get_u32(r);
+	rules.idle_sec = get_u32(r);
+	rules.warn_sec = get_u32(r);
+	rules.grace_sec = get_u32(r);
+	r->bad |= rules.grace_sec > SESSION_GRACE_MAX_SEC;
+	rules.over = get_choice(r, SESSION_OVER_END_OLDEST);
+	rules.end_outside_hours = get_choice(r, 1);
+	rules.end_with_key = get_choice(r, 1);
+	return rules;
+}
+
 static void get_tenant(struct reader *r, struct tenant_record *tenant)
 {
 	*tenant = (struct tenant_record){.id = get_text(r)};
@@ -135,7 +151,7 @@ static void get_tenant(struct reader *r, struct tenant_record *tenant)
 	tenant->id_count = get_u32(r);
 	tenant->id_next = get_u32(r);
 	tenant->ssh_keys = get_choice(r, SSH_KEYS_ANY);
-	tenant->sessions.max_per_user = get_u32(r);
+	tenant->sessions = get_sessions(r);
 	tenant->key_warn_days = get_u32(r);
 	tenant->suspended = get_choice(r, 1);
 	tenant->sudo_proof = get_choice(r, SUDO_PROOF_NONE);
@@ -174,8 +190,8 @@ static void get_user(struct reader *r, struct user_record *user)
 	user->status_reason = get_text(r);
 	user->uid = get_u32(r);
 	kind = get_u32(r);
-	r->bad |= (kind & 0xff) > USER_SERVICE || kind >> 8 > USER_SUSPENDED;
-	user->kind = (kind & 0xff) == USER_SERVICE ? USER_SERVICE : USER_PERSON;
+	r->bad |= (kind & 0xff) > USER_OPERATOR || kind >> 8 > USER_SUSPENDED;
+	user->kind = (enum user_kind)(kind & 0xff);
 	user->status = kind >> 8 == USER_ACTIVE ? USER_ACTIVE : USER_SUSPENDED;
 	user->sessions_valid_from = (int64_t)get_u64(r);
 	user->ssh_keys = get_texts(r);
@@ -268,13 +284,26 @@ static void get_idp(struct reader *r, struct idp_record *idp)
 	idp->domains = get_texts(r);
 }
 
+static void get_grant(struct reader *r, struct grant_record *grant)
+{
+	grant->id = get_text(r);
+	grant->tenant_id = get_text(r);
+	grant->user_id = get_text(r);
+	grant->operator_id = get_text(r);
+	grant->operator_name = get_text(r);
+	grant->reason = get_text(r);
+	grant->not_before = (int64_t)get_u64(r);
+	grant->not_after = (int64_t)get_u64(r);
+	r->bad |= grant->not_after == 0;
+}
+
 static int get_header(struct reader *r, const uint8_t source_hash[SHA256_BYTES], uint32_t counts[RECORD_KIND_COUNT])
 {
 	static const uint32_t least[RECORD_KIND_COUNT] = {
 		[RECORD_TENANT] = COMPILED_TENANT_MIN, [RECORD_PROJECT] = COMPILED_PROJECT_MIN,
 		[RECORD_USER] = COMPILED_USER_MIN,     [RECORD_MEMBER] = COMPILED_MEMBER_MIN,
 		[RECORD_KEY] = COMPILED_KEY_MIN,       [RECORD_HOST] = COMPILED_HOST_MIN,
-		[RECORD_IDP] = COMPILED_IDP_MIN,
+		[RECORD_IDP] = COMPILED_IDP_MIN,       [RECORD_GRANT] = COMPILED_GRANT_MIN,
 	};
 	char build[COMPILED_BUILD_BYTES] = {0};
 	const void *magic = take(r, COMPILED_MAGIC_BYTES), *made_by = take(r, sizeof(build)),
@@ -331,6 +360,8 @@ static void get_records(struct reader *r, const uint32_t counts[RECORD_KIND_COUN
 		get_host(r, &records->hosts[records->host_count]);
 	for (; records->idp_count < counts[RECORD_IDP]; records->idp_count++)
 		get_idp(r, &records->idps[records->idp_count]);
+	for (; records->grant_count < counts[RECORD_GRANT]; records->grant_count++)
+		get_grant(r, &records->grants[records->grant_count]);
 }
 
 static int get_places(struct reader *r, const uint32_t counts[RECORD_KIND_COUNT])

@@ -68,6 +68,19 @@ static void put_cidrs(struct writer *w, const struct cidr_list *list)
 	}
 }
 
+static void put_sessions(struct writer *w, const struct session_rules *rules)
+{
+	put_u32(w, rules->max_per_user);
+	put_u32(w, rules->max_per_tenant);
+	put_u32(w, rules->max_age_sec);
+	put_u32(w, rules->idle_sec);
+	put_u32(w, rules->warn_sec);
+	put_u32(w, rules->grace_sec);
+	put_u32(w, rules->over);
+	put_u32(w, rules->end_outside_hours);
+	put_u32(w, rules->end_with_key);
+}
+
 static void put_tenant(struct writer *w, const struct tenant_record *tenant)
 {
 	put_text(w, tenant->id);
@@ -79,7 +92,7 @@ static void put_tenant(struct writer *w, const struct tenant_record *tenant)
 	put_u32(w, tenant->id_count);
 	put_u32(w, tenant->id_next);
 	put_u32(w, tenant->ssh_keys);
-	put_u32(w, tenant->sessions.max_per_user);
+	put_sessions(w, &tenant->sessions);
 	put_u32(w, tenant->key_warn_days);
 	put_u32(w, tenant->suspended);
 	put_u32(w, tenant->sudo_proof);
@@ -194,6 +207,18 @@ static void put_idp(struct writer *w, const struct idp_record *idp)
 	put_texts(w, &idp->domains);
 }
 
+static void put_grant(struct writer *w, const struct grant_record *grant)
+{
+	put_text(w, grant->id);
+	put_text(w, grant->tenant_id);
+	put_text(w, grant->user_id);
+	put_text(w, grant->operator_id);
+	put_text(w, grant->operator_name);
+	put_text(w, grant->reason);
+	put_u64(w, (uint64_t)grant->not_before);
+	put_u64(w, (uint64_t)grant->not_after);
+}
+
 static void put_records(struct writer *w)
 {
 	const struct record_set *records = &w->unit->records;
@@ -212,6 +237,8 @@ static void put_records(struct writer *w)
 		put_host(w, &records->hosts[i]);
 	for (uint32_t i = 0; i < records->idp_count; i++)
 		put_idp(w, &records->idps[i]);
+	for (uint32_t i = 0; i < records->grant_count; i++)
+		put_grant(w, &records->grants[i]);
 }
 
 static void put_header(struct writer *w, uint32_t text_bytes)

@@ -136,6 +136,62 @@ bool conflicts_spare(const struct conflicts *conflicts, const struct part *part,
 	return false;
 }
 
+/* ---- what is left out --------------------------------------------------------------------------------- */
+
+static const void *find_record(const struct part *part, enum record_kind kind, const char *id)
+{
+	switch (kind) {
+	case RECORD_TENANT:
+		return part_tenant(part, id);
+	case RECORD_PROJECT:
+		return part_project(part, id);
+	case RECORD_USER:
+		return part_user(part, id);
+	case RECORD_KEY:
+		return part_key(part, id);
+	case RECORD_IDP:
+		return part_idp(part, id);
+	case RECORD_GRANT:
+		return part_grant_of(part, id);
+	case RECORD_MEMBER:
+	case RECORD_HOST:
+	case RECORD_TOKEN_KEY:
+	case RECORD_REVOCATION:
+		break;
+	}
+	return NULL;
+}
+
+bool directory_left_out(const struct directory *d, enum record_kind kind, const char *id)
+{
+	for (uint32_t i = 0; d->conflicts && i < d->part_count; i++) {
+		const void *record = find_record(d->parts[i], kind, id);
+
+		if (record && !conflicts_spare(d->conflicts, d->parts[i], kind, record))
+			return true;
+	}
+	return false;
+}
+
+static bool membership_left_out(const struct directory *d, const char *user_id)
+{
+	for (uint32_t i = 0; d->conflicts && i < d->part_count; i++) {
+		const struct member_record *member;
+		uint32_t cursor = 0;
+
+		while ((member = part_user_members(d->parts[i], user_id, &cursor)))
+			if (!conflicts_spare(d->conflicts, d->parts[i], RECORD_MEMBER, member))
+				return true;
+	}
+	return false;
+}
+
+bool directory_is_contested(const struct directory *d, const char *tenant_id, const char *user_id)
+{
+	return directory_left_out(d, RECORD_TENANT, tenant_id) || directory_left_out(d, RECORD_USER, user_id) ||
+	       membership_left_out(d, user_id);
+}
+
 /* ---- finding them -------------------------------------------------------------------------------------- */
 
 struct search {

@@ -75,8 +75,15 @@ const struct member_record *directory_user_members(const struct directory *d, co
 /* The tenant's revocations: start with *cursor = 0; NULL at the end. In no order that stays. */
 const struct revocation_record *directory_revocations(const struct directory *d, const char *tenant_id,
 						      uint32_t *cursor);
-/* Is the record left out because several sources claim it (directory_conflicts), with a login, an id or a tenant? */
+/* Of those the orders to end sessions alone (REVOCATION_SESSIONS), without a walk through all the others. */
+const struct revocation_record *directory_session_orders(const struct directory *d, const char *tenant_id,
+							 uint32_t *cursor);
+/* Is the tenant, the user, or a membership of theirs left out because several sources claim it, or what it belongs to
+ * (directory_conflicts)? Then nobody can know what they may. */
 bool directory_is_contested(const struct directory *d, const char *tenant_id, const char *user_id);
+/* The same of one record: it stands in a source, and is not served. `id`: a grant's is its user's. Of tenants,
+ * projects, users, keys, providers and grants. */
+bool directory_left_out(const struct directory *d, enum record_kind kind, const char *id);
 /* The tenant's identity providers: start with *cursor = 0; NULL at the end. In no order that stays. */
 const struct idp_record *directory_idps(const struct directory *d, const char *tenant_id, uint32_t *cursor);
 /* All records, in a stable order; NULL at the end (start with *cursor = 0). */

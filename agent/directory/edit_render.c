@@ -93,7 +93,9 @@ static void put_seconds(struct edit_pairs *pairs, const char *key, uint32_t seco
 {
 	char text[16];
 
-	if (seconds % 86400 == 0)
+	if (seconds == 0)
+		snprintf(text, sizeof(text), "0s");
+	else if (seconds % 86400 == 0)
 		snprintf(text, sizeof(text), "%ud", seconds / 86400);
 	else if (seconds % 3600 == 0)
 		snprintf(text, sizeof(text), "%uh", seconds / 3600);
@@ -146,6 +148,39 @@ static void put_cidrs_if(struct edit_pairs *pairs, const char *key, const struct
 	put(pairs, key, detach(&value));
 }
 
+/* A mapping inside "policy", so one value: what differs from the defaults. */
+static void put_sessions_if(struct edit_pairs *pairs, const struct session_rules *rules)
+{
+	const struct session_rules usual = session_rules_default();
+	struct edit_pairs inner = {0};
+	struct buffer value = BUFFER_INIT;
+
+	if (session_rules_equal(rules, &usual))
+		return;
+	if (rules->max_per_user)
+		put_number(&inner, "max_per_user", rules->max_per_user);
+	if (rules->max_per_tenant)
+		put_number(&inner, "max_per_tenant", rules->max_per_tenant);
+	if (rules->over != usual.over)
+		put_text(&inner, "over", value_over_words[rules->over]);
+	if (rules->max_age_sec)
+		put_seconds(&inner, "max_age", rules->max_age_sec);
+	if (rules->idle_sec)
+		put_seconds(&inner, "idle", rules->idle_sec);
+	if (rules->warn_sec != usual.warn_sec)
+		put_seconds(&inner, "warn", rules->warn_sec);
+	if (rules->grace_sec != usual.grace_sec)
+		put_seconds(&inner, "grace", rules->grace_sec);
+	if (rules->end_outside_hours)
+		put(&inner, "end_outside_hours", strdup("true"));
+	if (rules->end_with_key)
+		put(&inner, "end_with_key", strdup("true"));
+	edit_pairs_flow(&inner, &value);
+	pairs->failed |= inner.failed;
+	edit_pairs_finish(&inner);
+	put(pairs, "policy.sessions", detach(&value));
+}
+
 static void render_tenant(const struct tenant_record *tenant, struct edit_pairs *ret)
 {
 	put_text(ret, "id", tenant->id);
@@ -159,8 +194,6 @@ static void render_tenant(const struct tenant_record *tenant, struct edit_pairs 
 	put_cidrs_if(ret, "allow_from", &tenant->allow_from);
 	if (tenant->ssh_keys == SSH_KEYS_ANY)
 		put_text(ret, "policy.ssh_keys", "any");
-	if (tenant->sessions.max_per_user)
-		put_number(ret, "policy.max_sessions_per_user", tenant->sessions.max_per_user);
 	if (tenant->key_warn_days != DEFAULT_KEY_WARN_DAYS) {
 		char text[16];
 
@@ -168,6 +201,7 @@ static void render_tenant(const struct tenant_record *tenant, struct edit_pairs 
 		put(ret, "policy.key_warning", strdup(text));
 	}
 	put_list_if(ret, "policy.login_hours", &tenant->login_hours);
+	put_sessions_if(ret, &tenant->sessions);
 	if (tenant->sudo_proof != SUDO_PROOF_ALWAYS)
 		put_text(ret, "sudo.proof", value_sudo_words[tenant->sudo_proof]);
 	if (tenant->sudo_within_sec && tenant->sudo_within_sec != RULES_SUDO_WITHIN_SEC)
@@ -209,8 +243,8 @@ static void render_user(const struct user_record *user, struct edit_pairs *ret)
 	put_text(ret, "tenant", user->tenant_id);
 	put_text(ret, "login", user->login);
 	put_number(ret, "uid", user->uid);
-	if (user->kind == USER_SERVICE)
-		put_text(ret, "kind", "service");
+	if (user->kind != USER_PERSON)
+		put_text(ret, "kind", value_user_kind_words[user->kind]);
 	put_text_if(ret, "name", user->name);
 	put_text_if(ret, "email", user->email);
 	if (!text_starts(user->home, "/home/") || strcmp(user->home + strlen("/home/"), user->login) != 0)
@@ -284,6 +318,18 @@ static void render_idp(const struct idp_record *idp, struct edit_pairs *ret)
 		put(ret, "preferred", strdup("true"));
 }
 
+static void render_grant(const struct grant_record *grant, struct edit_pairs *ret)
+{
+	put_text(ret, "id", grant->id);
+	put_text(ret, "tenant", grant->tenant_id);
+	put_text(ret, "user", grant->user_id);
+	put_text_if(ret, "operator_id", grant->operator_id);
+	put_text_if(ret, "operator_name", grant->operator_name);
+	put_text(ret, "reason", grant->reason);
+	put_time_if(ret, "not_before", grant->not_before);
+	put_time_if(ret, "not_after", grant->not_after);
+}
+
 void edit_render_rule(const struct host_rule *rule, struct edit_pairs *ret)
 {
 	*ret = (struct edit_pairs){0};
@@ -318,9 +364,11 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 	case RECORD_IDP:
 		render_idp(record, ret);
 		break;
+	case RECORD_GRANT:
+		render_grant(record, ret);
+		break;
 	case RECORD_TOKEN_KEY: /* not of files */
 	case RECORD_REVOCATION:
-	case RECORD_GRANT:
 		break;
 	}
 }

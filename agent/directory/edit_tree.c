@@ -12,7 +12,7 @@
 static const char *const section_names[RECORD_KIND_COUNT] = {
 	[RECORD_TENANT] = "tenants", [RECORD_PROJECT] = "projects", [RECORD_USER] = "users",
 	[RECORD_MEMBER] = "members", [RECORD_KEY] = "keys",         [RECORD_HOST] = "hosts",
-	[RECORD_IDP] = "providers",
+	[RECORD_IDP] = "providers",  [RECORD_GRANT] = "grants",
 };
 
 const char *edit_section_name(enum record_kind kind)

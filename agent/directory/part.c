@@ -322,6 +322,27 @@ const struct idp_record *part_idp(const struct part *part, const char *id)
 	return FIND(part, BY_IDP_ID, idp_record, hash_text(id), strcmp(record->id, id) == 0);
 }
 
+const struct grant_record *part_grant(const struct part *part, const char *id)
+{
+	return FIND(part, BY_GRANT_ID, grant_record, hash_text(id), strcmp(record->id, id) == 0);
+}
+
+const struct grant_record *part_grant_of(const struct part *part, const char *user_id)
+{
+	return FIND(part, BY_GRANT_USER, grant_record, hash_text(user_id), strcmp(record->user_id, user_id) == 0);
+}
+
+const struct revocation_record *part_session_orders(const struct part *part, const char *tenant_id, uint32_t *cursor)
+{
+	uint64_t hash = hash_text(tenant_id);
+	const struct revocation_record *order;
+
+	while ((order = index_next(&part->by[BY_SESSION_ORDER], hash, cursor)))
+		if (strcmp(order->tenant_id, tenant_id) == 0)
+			return order;
+	return NULL;
+}
+
 const struct user_record *part_user_by_identity(const struct part *part, const char *tenant_id, const char *issuer,
 						const char *subject)
 {

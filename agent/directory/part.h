@@ -27,11 +27,14 @@ enum {
 	BY_TOKEN_KEY,
 	BY_REVOCATION,
 	BY_IDP_ID,
+	BY_GRANT_ID,
+	BY_GRANT_USER,
 	BY_IDENTITY,     /* a user as often as they have identities */
 	BY_UNIQUE_COUNT, /* those before it find one record each */
 	BY_KEY_USER = BY_UNIQUE_COUNT,
 	BY_MEMBER_USER,
 	BY_IDP_TENANT,
+	BY_SESSION_ORDER, /* revocations of sessions alone: there are few, and they are asked for often */
 	BY_COUNT
 };
 
@@ -96,9 +99,12 @@ const struct host_record *part_host_by_name(const struct part *part, const char 
 const struct token_key_record *part_token_key(const struct part *part, const char *id);
 const struct revocation_record *part_revocation(const struct part *part, const char *id);
 const struct idp_record *part_idp(const struct part *part, const char *id);
+const struct grant_record *part_grant(const struct part *part, const char *id);
+const struct grant_record *part_grant_of(const struct part *part, const char *user_id);
 const struct user_record *part_user_by_identity(const struct part *part, const char *tenant_id, const char *issuer,
 						const char *subject);
 /* Start with *cursor = 0; NULL at the end. */
+const struct revocation_record *part_session_orders(const struct part *part, const char *tenant_id, uint32_t *cursor);
 const struct idp_record *part_tenant_idps(const struct part *part, const char *tenant_id, uint32_t *cursor);
 const struct member_record *part_user_members(const struct part *part, const char *user_id, uint32_t *cursor);
 const struct key_record *part_user_keys(const struct part *part, const char *user_id, uint32_t *cursor);

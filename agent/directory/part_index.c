@@ -69,6 +69,8 @@ KEY_BY_TEXT(token_key, token_key_record, id)
 KEY_BY_TEXT(revocation, revocation_record, id)
 HASH_OF_TEXT(key_user, key_record, user_id)
 KEY_BY_TEXT(idp_id, idp_record, id)
+KEY_BY_TEXT(grant_id, grant_record, id)
+KEY_BY_TEXT(grant_user, grant_record, user_id)
 HASH_OF_TEXT(member_user, member_record, user_id)
 HASH_OF_TEXT(idp_tenant, idp_record, tenant_id)
 
@@ -112,6 +114,14 @@ static const struct identity_record *shared_identity(const struct user_record *a
 static bool same_identity(const void *a, const void *b)
 {
 	return a != b && shared_identity(a, b) != NULL;
+}
+
+static bool hash_order_at(const void *record, uint32_t at, uint64_t *ret)
+{
+	const struct revocation_record *revocation = record;
+
+	*ret = hash_text(revocation->tenant_id);
+	return at == 0 && revocation->of == REVOCATION_SESSIONS;
 }
 
 static uint64_t hash_project_slug(const void *record)
@@ -187,10 +197,14 @@ static const struct key_rule rules[BY_COUNT] = {
 	[BY_REVOCATION] = {RECORD_REVOCATION, hash_revocation, NULL, "revocation id", same_revocation, text_revocation,
 			   OWN_ID},
 	[BY_IDP_ID] = {RECORD_IDP, hash_idp_id, NULL, "provider id", same_idp_id, text_idp_id, OWN_ID},
+	[BY_GRANT_ID] = {RECORD_GRANT, hash_grant_id, NULL, "grant id", same_grant_id, text_grant_id, OWN_ID},
+	[BY_GRANT_USER] = {RECORD_GRANT, hash_grant_user, NULL, "grant for user", same_grant_user, text_grant_user,
+			   "an operator's account has one grant; remove one of the two"},
 	[BY_IDENTITY] = {.kind = RECORD_USER, .hash_at = hash_identity_at, .same = same_identity},
 	[BY_KEY_USER] = {.kind = RECORD_KEY, .hash = hash_key_user},
 	[BY_MEMBER_USER] = {.kind = RECORD_MEMBER, .hash = hash_member_user},
 	[BY_IDP_TENANT] = {.kind = RECORD_IDP, .hash = hash_idp_tenant},
+	[BY_SESSION_ORDER] = {.kind = RECORD_REVOCATION, .hash_at = hash_order_at},
 };
 
 static int claimed_twice(const struct part *part, const struct key_rule *rule, const void *first, const void *second,

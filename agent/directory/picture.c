@@ -286,6 +286,27 @@ const struct revocation_record *directory_revocation(const struct directory *d, 
 	return part ? part_revocation(part, id) : NULL;
 }
 
+const struct grant_record *directory_grant_of(const struct directory *d, const char *user_id)
+{
+	return IN_PARTS(d, RECORD_GRANT, part_grant_of(part, user_id));
+}
+
+const struct revocation_record *directory_session_orders(const struct directory *d, const char *tenant_id,
+							 uint32_t *cursor)
+{
+	const struct part *part = directory_part(d, tenant_id);
+
+	return part ? part_session_orders(part, tenant_id, cursor) : NULL;
+}
+
+const struct revocation_record *directory_revocations(const struct directory *d, const char *tenant_id,
+						      uint32_t *cursor)
+{
+	const struct part *part = directory_part(d, tenant_id);
+
+	return part ? part_at(part, RECORD_REVOCATION, (*cursor)++) : NULL;
+}
+
 bool directory_from_feed(const struct directory *d, const char *tenant_id)
 {
 	return directory_part(d, tenant_id) != NULL;
@@ -422,9 +443,4 @@ const char *claim_kind_word(enum claim_kind kind)
 	};
 
 	return words[kind];
-}
-
-const struct grant_record *directory_grant_of(const struct directory *d, const char *user_id)
-{
-	return NULL;
 }

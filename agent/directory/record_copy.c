@@ -45,7 +45,8 @@ static const struct pointers pointers[RECORD_KIND_COUNT] = {
 			      {NO_FIELD},
 			      {NO_FIELD}},
 	[RECORD_REVOCATION] = {{AT(revocation_record, id), AT(revocation_record, tenant_id),
-				AT(revocation_record, reason), NO_FIELD},
+				AT(revocation_record, reason), AT(revocation_record, user_id),
+				AT(revocation_record, project_id), AT(revocation_record, host_id), NO_FIELD},
 			       {NO_FIELD},
 			       {NO_FIELD}},
 	[RECORD_IDP] = {{AT(idp_record, id), AT(idp_record, tenant_id), AT(idp_record, name), AT(idp_record, issuer),
@@ -54,6 +55,11 @@ static const struct pointers pointers[RECORD_KIND_COUNT] = {
 			{AT(idp_record, scopes), AT(idp_record, acr), AT(idp_record, amr), AT(idp_record, domains),
 			 NO_FIELD},
 			{NO_FIELD}},
+	[RECORD_GRANT] = {{AT(grant_record, id), AT(grant_record, tenant_id), AT(grant_record, user_id),
+			   AT(grant_record, operator_id), AT(grant_record, operator_name), AT(grant_record, reason),
+			   NO_FIELD},
+			  {NO_FIELD},
+			  {NO_FIELD}},
 };
 
 static int copy_text(const struct record_store *store, const char **text)

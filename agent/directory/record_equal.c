@@ -52,7 +52,7 @@ static bool same_tenant(const struct tenant_record *a, const struct tenant_recor
 	return same(a->id, b->id) && same(a->slug, b->slug) && same(a->name, b->name) && same(a->region, b->region) &&
 	       a->gid == b->gid && a->id_first == b->id_first && a->id_count == b->id_count &&
 	       a->id_next == b->id_next && a->ssh_keys == b->ssh_keys &&
-	       a->sessions.max_per_user == b->sessions.max_per_user && a->key_warn_days == b->key_warn_days &&
+	       session_rules_equal(&a->sessions, &b->sessions) && a->key_warn_days == b->key_warn_days &&
 	       a->suspended == b->suspended && a->sudo_proof == b->sudo_proof &&
 	       a->sudo_within_sec == b->sudo_within_sec && a->stale_offline_sec == b->stale_offline_sec &&
 	       same_strings(&a->stale_roles, &b->stale_roles) && same_cidrs(&a->allow_from, &b->allow_from) &&
@@ -125,7 +125,8 @@ static bool same_token_key(const struct token_key_record *a, const struct token_
 static bool same_revocation(const struct revocation_record *a, const struct revocation_record *b)
 {
 	return same(a->id, b->id) && same(a->tenant_id, b->tenant_id) && a->of == b->of && a->at == b->at &&
-	       a->until == b->until && same(a->reason, b->reason);
+	       a->until == b->until && same(a->reason, b->reason) && same(a->user_id, b->user_id) &&
+	       same(a->project_id, b->project_id) && same(a->host_id, b->host_id);
 }
 
 static bool same_idp(const struct idp_record *a, const struct idp_record *b)

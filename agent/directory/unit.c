@@ -148,6 +148,7 @@ void unit_unref(struct unit *unit)
 	free(unit->records.token_keys);
 	free(unit->records.revocations);
 	free(unit->records.idps);
+	free(unit->records.grants);
 	for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
 		free(unit->places[kind]);
 		free(unit->versions[kind]);
@@ -207,6 +208,7 @@ static const struct {
 	[RECORD_TOKEN_KEY] = OF_KIND("token key", token_key_record, token_key),
 	[RECORD_REVOCATION] = OF_KIND("revocation", revocation_record, revocation),
 	[RECORD_IDP] = OF_KIND("provider", idp_record, idp),
+	[RECORD_GRANT] = OF_KIND("grant", grant_record, grant),
 };
 
 bool record_kind_of_files(enum record_kind kind)

@@ -145,8 +145,10 @@ static int read_value(struct loader *loader, const struct field *field, void *re
 	case FIELD_CLAIM:
 	case FIELD_DOMAIN:
 	case FIELD_SECONDS:
+	case FIELD_SPAN:
 	case FIELD_BOOL:
 	case FIELD_U32:
+	case FIELD_LIMIT:
 	case FIELD_MANAGED_ID:
 	case FIELD_TIME:
 	case FIELD_DAYS:

@@ -61,9 +61,9 @@ static const struct field policy_fields[] = {
 	 .type = FIELD_CHOICE,
 	 .choices = value_ssh_keys_words,
 	 .offset = AT(tenant_record, ssh_keys)},
-	{.name = "max_sessions_per_user", .type = FIELD_U32, .offset = AT(tenant_record, sessions.max_per_user)},
 	{.name = "key_warning", .type = FIELD_DAYS, .offset = AT(tenant_record, key_warn_days)},
 	{.name = "login_hours", .type = FIELD_HOURS, .offset = AT(tenant_record, login_hours)},
+	{.name = "sessions", .type = FIELD_MAP, .inner = &schema_of_sessions},
 };
 static const struct schema policy_schema = {
 	.what = "a policy", .fields = policy_fields, .count = ARRAY_LEN(policy_fields)};
@@ -95,6 +95,7 @@ static void default_tenant(struct loader *loader, void *record)
 
 	tenant->name = tenant->region = "";
 	tenant->key_warn_days = RULES_KEY_WARN_DAYS;
+	tenant->sessions = session_rules_default();
 }
 
 static int finish_tenant(struct loader *loader, void *record, yaml_mark_t start)
@@ -338,7 +339,7 @@ static const struct section {
 	{"tenants", RECORD_TENANT, &tenant_schema}, {"projects", RECORD_PROJECT, &project_schema},
 	{"users", RECORD_USER, &user_schema},       {"members", RECORD_MEMBER, &member_schema},
 	{"keys", RECORD_KEY, &key_schema},          {"hosts", RECORD_HOST, &host_schema},
-	{"providers", RECORD_IDP, &schema_of_idp},
+	{"providers", RECORD_IDP, &schema_of_idp},  {"grants", RECORD_GRANT, &schema_of_grant},
 };
 
 union any_record {
@@ -349,6 +350,7 @@ union any_record {
 	struct key_record key;
 	struct host_record host;
 	struct idp_record idp;
+	struct grant_record grant;
 };
 
 static int read_section(struct loader *loader, const struct section *section)
@@ -405,7 +407,7 @@ static int unknown_section(struct loader *loader, const char *key)
 		snprintf(remedy, sizeof(remedy), "did you mean \"%s\"?", near);
 	else
 		snprintf(remedy, sizeof(remedy),
-			 "known are version, tenants, projects, users, members, keys, hosts, providers");
+			 "known are version, tenants, projects, users, members, keys, hosts, providers, grants");
 	return yaml_reader_fail(loader->reader, remedy, "unknown key \"%s\"",
 				text_escape(key, strlen(key), escaped, sizeof(escaped)));
 }

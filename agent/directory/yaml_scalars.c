@@ -64,6 +64,8 @@ static int read_number(struct loader *loader, const struct field *field, uint32_
 
 	if (!yaml_scalar_is_plain(loader->reader) || parse_u32(yaml_scalar(loader->reader), &value) < 0)
 		return wrong(loader, field, "not a whole number", "write digits only, without quotes");
+	if (field->type == FIELD_LIMIT && value == 0)
+		return wrong(loader, field, "no limit", "leave the key out where there is none");
 	if (field->type == FIELD_MANAGED_ID && value_managed_id(value, &fault) < 0)
 		return refuse(loader, field, &fault);
 	*target = value;
@@ -96,7 +98,8 @@ static int read_seconds(struct loader *loader, const struct field *field, uint32
 {
 	uint64_t seconds;
 
-	if (parse_duration(yaml_scalar(loader->reader), &seconds) < 0 || seconds == 0 || seconds > UINT32_MAX)
+	if (parse_duration(yaml_scalar(loader->reader), &seconds) < 0 || (seconds == 0 && field->type != FIELD_SPAN) ||
+	    seconds > UINT32_MAX)
 		return wrong(loader, field, "not a span of time", "write it like 15min, 8h or 1d");
 	*target = (uint32_t)seconds;
 	return 0;
@@ -163,9 +166,11 @@ static int value_kind_of(enum field_type type)
 	case FIELD_DOMAINS:
 		return VALUE_DOMAIN;
 	case FIELD_SECONDS:
+	case FIELD_SPAN:
 	case FIELD_BOOL:
 	case FIELD_VERIFIER:
 	case FIELD_U32:
+	case FIELD_LIMIT:
 	case FIELD_MANAGED_ID:
 	case FIELD_TIME:
 	case FIELD_DAYS:
@@ -228,13 +233,13 @@ int schema_scalar(struct loader *loader, const struct field *field, void *record
 	if (yaml_scalar_is_null(loader->reader))
 		return yaml_reader_fail(loader->reader, "leave the key out where there is nothing to say",
 					"\"%s\" has no value", field->name);
-	if (field->type == FIELD_U32 || field->type == FIELD_MANAGED_ID)
+	if (field->type == FIELD_U32 || field->type == FIELD_LIMIT || field->type == FIELD_MANAGED_ID)
 		return read_number(loader, field, target);
 	if (field->type == FIELD_TIME)
 		return read_time(loader, field, target);
 	if (field->type == FIELD_DAYS)
 		return read_days(loader, field, target);
-	if (field->type == FIELD_SECONDS)
+	if (field->type == FIELD_SECONDS || field->type == FIELD_SPAN)
 		return read_seconds(loader, field, target);
 	if (field->type == FIELD_BOOL)
 		return read_bool(loader, field, target);

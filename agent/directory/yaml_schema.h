@@ -32,9 +32,11 @@ enum field_type {
 	FIELD_CLAIM,
 	FIELD_DOMAIN,
 	FIELD_U32,
+	FIELD_LIMIT, /* a number that is not 0 */
 	FIELD_MANAGED_ID,
 	FIELD_TIME,
-	FIELD_SECONDS,     /* a span of time */
+	FIELD_SECONDS,     /* a span of time, not 0 */
+	FIELD_SPAN,        /* one that may be 0 */
 	FIELD_BOOL,        /* true or false */
 	FIELD_DAYS,        /* a span of whole days, rounded up */
 	FIELD_CHOICE,      /* index into choices */
@@ -95,3 +97,5 @@ int schema_refuse_at(struct loader *loader, yaml_mark_t start, const struct prob
 
 /* yaml_load_sso.c */
 extern const struct schema schema_of_sudo, schema_of_identity, schema_of_idp;
+/* yaml_load_sessions.c */
+extern const struct schema schema_of_sessions, schema_of_grant;

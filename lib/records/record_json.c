@@ -115,25 +115,18 @@ static const struct json_field stale_fields[] = {
 };
 struct tenant_body {
 	const char *slug, *name, *region, *ssh_keys;
-	uint32_t gid, max_sessions_per_user, key_warning_days;
-	json_t *ids, *allow_from, *roles, *login_hours, *stale, *sudo;
+	uint32_t gid, key_warning_days;
+	json_t *ids, *allow_from, *roles, *login_hours, *stale, *sudo, *sessions;
 	bool suspended;
 };
 static const struct json_field tenant_fields[] = {
-	FIELD(tenant_body, slug, STRING, NEEDED),
-	FIELD(tenant_body, name, STRING, 0),
-	FIELD(tenant_body, region, STRING, 0),
-	FIELD(tenant_body, gid, U32, NEEDED),
-	FIELD(tenant_body, ids, OBJECT, NEEDED),
-	FIELD(tenant_body, allow_from, STRINGS, 0),
-	FIELD(tenant_body, roles, ARRAY, 0),
-	FIELD(tenant_body, ssh_keys, STRING, 0),
-	FIELD(tenant_body, max_sessions_per_user, U32, 0),
-	FIELD(tenant_body, key_warning_days, U32, 0),
-	FIELD(tenant_body, login_hours, STRINGS, 0),
-	FIELD(tenant_body, suspended, BOOL, 0),
-	FIELD(tenant_body, stale, OBJECT, 0),
-	FIELD(tenant_body, sudo, OBJECT, 0),
+	FIELD(tenant_body, slug, STRING, NEEDED),     FIELD(tenant_body, name, STRING, 0),
+	FIELD(tenant_body, region, STRING, 0),        FIELD(tenant_body, gid, U32, NEEDED),
+	FIELD(tenant_body, ids, OBJECT, NEEDED),      FIELD(tenant_body, allow_from, STRINGS, 0),
+	FIELD(tenant_body, roles, ARRAY, 0),          FIELD(tenant_body, ssh_keys, STRING, 0),
+	FIELD(tenant_body, key_warning_days, U32, 0), FIELD(tenant_body, login_hours, STRINGS, 0),
+	FIELD(tenant_body, suspended, BOOL, 0),       FIELD(tenant_body, stale, OBJECT, 0),
+	FIELD(tenant_body, sudo, OBJECT, 0),          FIELD(tenant_body, sessions, OBJECT, 0),
 };
 
 static int read_ids(const struct reading *in, json_t *object, struct tenant_record *tenant)
@@ -191,7 +184,6 @@ static int read_tenant(const struct reading *in, void *record)
 	tenant->id = NULL;
 	tenant->gid = body.gid;
 	tenant->suspended = body.suspended;
-	tenant->sessions.max_per_user = body.max_sessions_per_user;
 	tenant->key_warn_days = body.key_warning_days;
 	r = body_keep(in, in->id, &tenant->id);
 	if (r == 0)
@@ -216,6 +208,8 @@ static int read_tenant(const struct reading *in, void *record)
 		r = read_stale(in, body.stale, tenant);
 	if (r == 0)
 		r = record_read_sudo(in, body.sudo, tenant);
+	if (r == 0)
+		r = record_read_sessions(in, body.sessions, &tenant->sessions);
 	if (r == 0 && body.key_warning_days > VALUE_WARN_DAYS_MAX)
 		r = body_wrong(in, "key_warning_days", "longer than ten years", "choose a shorter span, in days");
 	if (r < 0)
@@ -509,6 +503,7 @@ static const struct {
 	[RECORD_TOKEN_KEY] = {record_read_token_key, sizeof(struct token_key_record)},
 	[RECORD_REVOCATION] = {record_read_revocation, sizeof(struct revocation_record)},
 	[RECORD_IDP] = {record_read_idp, sizeof(struct idp_record)},
+	[RECORD_GRANT] = {record_read_grant, sizeof(struct grant_record)},
 };
 
 int record_read(enum record_kind kind, const char *tenant_id, const char *id, struct json_view body,

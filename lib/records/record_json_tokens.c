@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keys of access tokens, and revocations of tokens and hosts.
+ * Keys of access tokens, and revocations: of tokens, hosts and sessions.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,19 +53,35 @@ int record_read_token_key(const struct reading *in, void *record)
 }
 
 struct revocation_body {
-	const char *of, *reason;
+	const char *of, *reason, *user, *project, *host;
 	int64_t at, until;
 };
 static const struct json_field revocation_fields[] = {
-	FIELD(revocation_body, of, STRING, NEEDED),
-	FIELD(revocation_body, at, I64, NEEDED),
-	FIELD(revocation_body, until, I64, 0),
-	FIELD(revocation_body, reason, STRING, 0),
+	FIELD(revocation_body, of, STRING, NEEDED), FIELD(revocation_body, at, I64, NEEDED),
+	FIELD(revocation_body, until, I64, 0),      FIELD(revocation_body, reason, STRING, 0),
+	FIELD(revocation_body, user, STRING, 0),    FIELD(revocation_body, project, STRING, 0),
+	FIELD(revocation_body, host, STRING, 0),
 };
+
+/* Whose sessions. What they name may be gone by now, and the order stands all the same. */
+static int read_selectors(const struct reading *in, const struct revocation_body *body,
+			  struct revocation_record *revocation)
+{
+	int r = 0;
+
+	if (revocation->of != REVOCATION_SESSIONS && (body->user || body->project || body->host))
+		r = body_wrong(in, body->user ? "user" : (body->project ? "project" : "host"), "not asked for here",
+			       "only a revocation of sessions says whose");
+	if (r == 0)
+		r = body_text(in, "user", VALUE_REFERENCE, body->user, &revocation->user_id);
+	if (r == 0)
+		r = body_text(in, "project", VALUE_REFERENCE, body->project, &revocation->project_id);
+	return r < 0 ? r : body_text(in, "host", VALUE_REFERENCE, body->host, &revocation->host_id);
+}
 
 int record_read_revocation(const struct reading *in, void *record)
 {
-	static const char *const of_words[] = {"token", "host", NULL};
+	static const char *const of_words[] = {"token", "host", "session", "sessions", NULL};
 	struct revocation_record *revocation = record;
 	struct revocation_body body = {.until = TIME_LEFT_OUT};
 	uint32_t of = REVOCATION_TOKEN;
@@ -84,5 +100,7 @@ int record_read_revocation(const struct reading *in, void *record)
 	if (r == 0)
 		r = body_time(in, "until", body.until, &revocation->until);
 	revocation->of = (enum revocation_of)of;
-	return r < 0 ? r : body_text(in, "reason", VALUE_TEXT, body.reason, &revocation->reason);
+	if (r == 0)
+		r = body_text(in, "reason", VALUE_TEXT, body.reason, &revocation->reason);
+	return r < 0 ? r : read_selectors(in, &body, revocation);
 }

@@ -45,9 +45,9 @@ struct role_record {
 enum user_kind {
 	USER_PERSON,
 	USER_SERVICE,
-	USER_OPERATOR, /* of the platform, who looks in by a grant (struct grant_record): viewer everywhere, never sudo
-			*/
+	USER_OPERATOR, /* of the platform, who looks in by a grant (struct grant_record): viewer, never sudo */
 };
+#define OPERATOR_ROLE "viewer" /* what an operator is in projects, and nothing else */
 enum user_status { USER_ACTIVE, USER_SUSPENDED };
 enum ssh_key_policy {
 	SSH_KEYS_DIRECTORY, /* only keys in the directory let a person in */

@@ -76,6 +76,20 @@ int rules_key(const struct key_record *key, struct problem *problem)
 	return 0;
 }
 
+int rules_grant(const struct grant_record *grant, struct problem *problem)
+{
+	if (!*grant->reason)
+		return REFUSE(problem, "say why somebody has to look in; the tenant reads it",
+			      "the grant gives no reason");
+	if (!*grant->operator_id && !*grant->operator_name)
+		return REFUSE(problem, "say who it is: an id, a name or both", "the grant names no operator");
+	if (grant->not_after == 0)
+		return REFUSE(problem, "say until when (not_after)", "the grant has no end");
+	if (grant->not_before && grant->not_after <= grant->not_before)
+		return REFUSE(problem, "", "the grant ends (not_after) before it begins (not_before)");
+	return 0;
+}
+
 int rules_sudo(const struct tenant_record *tenant, struct problem *problem)
 {
 	if (tenant->sudo_proof == SUDO_PROOF_RECENT &&

@@ -23,6 +23,9 @@ int rules_role(const struct role_record *role, struct problem *problem);
 int rules_key(const struct key_record *key, struct problem *problem);
 bool rules_key_id_valid(const char *id);
 int rules_sudo(const struct tenant_record *tenant, struct problem *problem); /* what sudo wants to see */
+/* Of a tenant or a host: spans of time within reason. (session_rules.c) */
+int rules_sessions(const struct session_rules *rules, struct problem *problem);
+int rules_grant(const struct grant_record *grant, struct problem *problem);
 /* A provider by itself: how its client proves itself, and that nothing is asked of it that its kind cannot tell. Its
  * single values were checked before. (rules_idp.c) */
 int rules_idp(const struct idp_record *idp, struct problem *problem);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define SESSION_WARN_DEFAULT_SEC 300U
+#define SESSION_WARN_MAX_SEC 86400U
 #define SESSION_GRACE_DEFAULT_SEC 5U
 #define SESSION_GRACE_MAX_SEC 300U
 
@@ -34,3 +35,4 @@ struct session_rules {
 struct session_rules session_rules_default(void);
 /* The smaller limit of each, the shorter grace, the longer warning; deny before end-oldest; yes before no. */
 struct session_rules session_rules_stricter(const struct session_rules *a, const struct session_rules *b);
+bool session_rules_equal(const struct session_rules *a, const struct session_rules *b);

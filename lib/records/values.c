@@ -18,11 +18,12 @@
 #define HOST_BYTES_MAX 253
 
 const char *const value_status_words[] = {"active", "suspended", NULL};
-const char *const value_user_kind_words[] = {"person", "service", NULL};
+const char *const value_user_kind_words[] = {"person", "service", "operator", NULL};
 const char *const value_ssh_keys_words[] = {"directory", "any", NULL};
 const char *const value_role_kind_words[] = {"project", "tenant", NULL};
 const char *const value_level_words[] = {"none", "viewer", "editor", "owner", NULL};
 const char *const value_sudo_words[] = {"always", "recent", "none", NULL};
+const char *const value_over_words[] = {"deny", "end-oldest", NULL};
 
 static int fail(struct value_fault *fault, const char *what, const char *remedy)
 {

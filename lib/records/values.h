@@ -68,6 +68,7 @@ extern const char *const value_ssh_keys_words[];    /* enum ssh_key_policy */
 extern const char *const value_role_kind_words[];   /* tenant_wide */
 extern const char *const value_level_words[];       /* enum group_level */
 extern const char *const value_sudo_words[];        /* enum sudo_proof */
+extern const char *const value_over_words[];        /* enum session_over */
 extern const char *const value_idp_kind_words[];    /* enum idp_kind */
 extern const char *const value_client_auth_words[]; /* enum idp_client_auth */
 extern const char *const value_bind_words[];        /* enum idp_bind */

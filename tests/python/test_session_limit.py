@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(binary() is None, reason="the agent is not built: run make"),
 ]
 
-LIMITED = DIRECTORY.replace("name: Acme,", "name: Acme, policy: {max_sessions_per_user: 2},")
+LIMITED = DIRECTORY.replace("name: Acme,", "name: Acme, policy: {sessions: {max_per_user: 2}},")
 
 
 @pytest.fixture

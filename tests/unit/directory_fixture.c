@@ -26,7 +26,7 @@ const char sample_directory[] =
 	"    roles:\n"
 	"      - {name: annotator, kind: project, groups: viewer, actions: [project.view, dataset.write, label.add]}\n"
 	"      - {name: billing, kind: tenant, actions: [audit.view]}\n"
-	"    policy: {ssh_keys: directory, max_sessions_per_user: 20, key_warning: 14d, login_hours: [\"mon-fri "
+	"    policy: {ssh_keys: directory, sessions: {max_per_user: 20}, key_warning: 14d, login_hours: [\"mon-fri "
 	"08:00-18:00\"]}\n"
 	"  - {id: ten_beta, slug: beta, gid: 1879113728, ids: {first: 1879113728, count: 65536, next: 1879113800}, "
 	"sudo: {proof: "

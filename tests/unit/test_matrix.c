@@ -16,11 +16,11 @@ static const struct tenant_record nobody;
 static const struct {
 	const char *action, *project, *tenant;
 } wanted[] = {
-	{"project.view", "yyy", "yyyy"},     {"dataset.write", "yyn", "ynnn"},   {"experiment.run", "yyn", "ynnn"},
-	{"model.deploy", "yyn", "ynnn"},     {"alert.configure", "yyn", "yynn"}, {"member.manage", "ynn", "yynn"},
-	{"project.delete", "ynn", "ynnn"},   {"key.manage", "ynn", "yynn"},      {"host.login", "yyh", "nnnn"},
-	{"host.sudo", "hnn", "nnnn"},        {"tenant.manage", "nnn", "yynn"},   {"audit.view", "nnn", "yyyn"},
-	{"token.introspect", "nnn", "yynn"},
+	{"project.view", "yyy", "yyyy"},   {"dataset.write", "yyn", "ynnn"},    {"experiment.run", "yyn", "ynnn"},
+	{"model.deploy", "yyn", "ynnn"},   {"alert.configure", "yyn", "yynn"},  {"member.manage", "ynn", "yynn"},
+	{"project.delete", "ynn", "ynnn"}, {"key.manage", "ynn", "yynn"},       {"session.manage", "ynn", "yynn"},
+	{"host.login", "yyh", "nnnn"},     {"host.sudo", "hnn", "nnnn"},        {"tenant.manage", "nnn", "yynn"},
+	{"audit.view", "nnn", "yyyn"},     {"token.introspect", "nnn", "yynn"},
 };
 static const char *const project_roles[] = {"owner", "editor", "viewer"};
 static const char *const tenant_roles[] = {"owner", "admin", "analyst", "viewer"};

@@ -92,7 +92,7 @@ static void test_tenant(void **state)
 			"\"ids\":{\"first\":1879048192,\"count\":16384,\"next\":1879048200},"
 			"\"allow_from\":[\"10.0.0.0/8\"],\"roles\":[{\"name\":\"trainer\",\"kind\":\"project\","
 			"\"groups\":\"editor\",\"actions\":[\"host.login\"]}],\"ssh_keys\":\"any\","
-			"\"max_sessions_per_user\":3,\"key_warning_days\":7,\"login_hours\":[\"mon-fri 08:00-18:00\"],"
+			"\"sessions\":{\"max_per_user\":3},\"key_warning_days\":7,\"login_hours\":[\"mon-fri 08:00-18:00\"],"
 			"\"suspended\":true,\"stale\":{\"offline\":3600,\"roles\":[\"owner\"]}}",
 			&record, &problem),
 		0);

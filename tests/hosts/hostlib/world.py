@@ -107,7 +107,7 @@ tenants:
     region: eu
     gid: {FIRST}
     ids: {{first: {FIRST}, count: 65536, next: {FIRST + 100}}}
-    policy: {{ssh_keys: directory, max_sessions_per_user: 10}}
+    policy: {{ssh_keys: directory, sessions: {{max_per_user: 10}}}}
   - id: ten_globex
     slug: globex
     name: Globex
