@@ -56,6 +56,7 @@ struct session {
 	int64_t orders_known;
 	/* logind's session, once the kernel shows the leader in its scope: "<scope>" of session-<scope>.scope; "" */
 	char scope[SESSION_SCOPE_SIZE];
+	uint64_t scope_inode; /* which cgroup of that name: a name is given again, this number is not before a reboot */
 	uint32_t terminal_device; /* of the terminal that the front end gave, where the kernel shows one; 0 */
 	bool left_behind;         /* the leader is gone, something in the scope is not */
 	/* It is being ended: since when (boot time; 0: it is not), why (end_cause_word), and how far. */
@@ -76,6 +77,7 @@ struct session_hooks {
 	void *context;
 };
 
+/* `hooks` may be NULL. */
 int session_table_create(sd_event *event, const char *state_dir, const struct session_hooks *hooks,
 			 struct session_table **ret);
 void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
@@ -101,7 +103,9 @@ int session_add_proof(struct session_table *table, const char *id, const struct 
 int session_claim_sign_in(struct session_table *table, const char *id, const struct session_terminal *terminal);
 const struct session *session_find(const struct session_table *table, const char *id);
 const struct session *session_next(const struct session_table *table, uint32_t *cursor);
-/* Of one user only; start with *cursor = 0; NULL at the end. */
+/* Of one user only, or with this leader (a pid that may have been given again: compare the start); start with
+ * *cursor = 0; NULL at the end. None may be opened or end on the way. */
 const struct session *session_next_of(const struct session_table *table, const char *user_id, uint32_t *cursor);
+const struct session *session_next_led(const struct session_table *table, pid_t leader, uint32_t *cursor);
 uint32_t session_count_user(const struct session_table *table, const char *user_id);
 uint32_t session_count(const struct session_table *table);

@@ -9,10 +9,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-id128.h>
 
 #include "base/file.h"
 #include "base/macros.h"
 #include "base/text.h"
+#include "session/scope.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 
@@ -25,6 +27,12 @@ struct state_record {
 	uint64_t leader_start;
 	int64_t opened;
 	json_t *sign_in, *proofs;
+	/* Not in files of an agent that did not know them. */
+	const char *tenant_id, *project_id, *provider, *grant_id, *operator, * scope, *ending_cause, *boot;
+	uint64_t scope_inode, ending;
+	int64_t orders_known;
+	uint32_t terminal_device;
+	bool left_behind, hung_up, warned;
 };
 
 struct proof_record {
@@ -64,6 +72,21 @@ static const struct json_field state_fields[] = {
 	FIELD(opened, JSON_FIELD_I64, JSON_FIELD_REQUIRED),
 	FIELD(sign_in, JSON_FIELD_OBJECT, 0), /* not of sessions that an older agent opened */
 	FIELD(proofs, JSON_FIELD_ARRAY, 0),
+	FIELD(tenant_id, JSON_FIELD_STRING, 0),
+	FIELD(project_id, JSON_FIELD_STRING, 0),
+	FIELD(provider, JSON_FIELD_STRING, 0),
+	FIELD(grant_id, JSON_FIELD_STRING, 0),
+	FIELD(operator, JSON_FIELD_STRING, 0),
+	FIELD(orders_known, JSON_FIELD_I64, 0),
+	FIELD(scope, JSON_FIELD_STRING, 0),
+	FIELD(scope_inode, JSON_FIELD_U64, 0),
+	FIELD(terminal_device, JSON_FIELD_U32, 0),
+	FIELD(left_behind, JSON_FIELD_BOOL, 0),
+	FIELD(ending, JSON_FIELD_U64, 0),
+	FIELD(ending_cause, JSON_FIELD_STRING, 0),
+	FIELD(hung_up, JSON_FIELD_BOOL, 0),
+	FIELD(warned, JSON_FIELD_BOOL, 0),
+	FIELD(boot, JSON_FIELD_STRING, 0),
 };
 
 bool session_id_is_valid(const char *id, size_t length)
@@ -94,6 +117,17 @@ static void put_proof(struct json_writer *w, const char *key, const struct sessi
 	json_end(w, '}');
 }
 
+/* "" where nobody says: then pids and their start times alone must tell. */
+static const char *this_boot(void)
+{
+	static char text[SD_ID128_STRING_MAX];
+	sd_id128_t boot;
+
+	if (!text[0] && sd_id128_get_boot(&boot) >= 0)
+		sd_id128_to_string(boot, text);
+	return text;
+}
+
 int session_state_write(int dirfd, const struct session *session)
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
@@ -114,6 +148,21 @@ int session_state_write(int dirfd, const struct session *session)
 	json_put_u64(&w, "leader", (uint64_t)session->leader);
 	json_put_u64(&w, "leader_start", session->leader_start);
 	json_put_i64(&w, "opened", session->opened);
+	json_put_string(&w, "tenant_id", session->tenant_id);
+	json_put_string(&w, "project_id", session->project_id);
+	json_put_string(&w, "provider", session->provider);
+	json_put_string(&w, "grant_id", session->grant_id);
+	json_put_string(&w, "operator", session->operator);
+	json_put_i64(&w, "orders_known", session->orders_known);
+	json_put_string(&w, "scope", session->scope);
+	json_put_u64(&w, "scope_inode", session->scope_inode);
+	json_put_u64(&w, "terminal_device", session->terminal_device);
+	json_put_bool(&w, "left_behind", session->left_behind);
+	json_put_u64(&w, "ending", session->ending);
+	json_put_string(&w, "ending_cause", session->ending_cause);
+	json_put_bool(&w, "hung_up", session->hung_up);
+	json_put_bool(&w, "warned", session->warned);
+	json_put_string(&w, "boot", this_boot());
 	if (session->sign_in.at)
 		put_proof(&w, "sign_in", &session->sign_in);
 	json_begin(&w, "proofs", '[');
@@ -138,6 +187,7 @@ int session_state_remove(int dirfd, const char *id)
 
 static int take_text(const char *from, char **to)
 {
+	from = from ? from : "";
 	if (strlen(from) > STATE_TEXT_MAX || !text_is_printable(from, strlen(from)))
 		return -EINVAL;
 	*to = strdup(from);
@@ -188,6 +238,32 @@ void session_free_strings(struct session *session)
 	free(session->source);
 	free(session->terminal);
 	free(session->credential);
+	free(session->tenant_id);
+	free(session->project_id);
+	free(session->provider);
+	free(session->grant_id);
+	free(session->operator);
+}
+
+/* What is of this boot only: scope, terminal, how far its end is. */
+static int take_progress(const struct state_record *record, struct session *session, struct problem *problem)
+{
+	const char *scope = record->scope ? record->scope : "",
+		   *cause = record->ending_cause ? record->ending_cause : "";
+
+	if (*scope && (!scope_name_is_valid(scope) || !record->scope_inode))
+		return problem_set(problem, EINVAL, "a scope that cannot be");
+	if (strlen(cause) >= sizeof(session->ending_cause) || !text_is_printable(cause, strlen(cause)))
+		return problem_set(problem, EINVAL, "a cause that cannot be");
+	(void)snprintf(session->scope, sizeof(session->scope), "%s", scope);
+	(void)snprintf(session->ending_cause, sizeof(session->ending_cause), "%s", cause);
+	session->scope_inode = *scope ? record->scope_inode : 0;
+	session->terminal_device = record->terminal_device;
+	session->left_behind = record->left_behind;
+	session->ending = record->ending;
+	session->hung_up = record->hung_up;
+	session->warned = record->warned;
+	return 0;
 }
 
 int session_state_read(int dirfd, const char *id, struct session *ret, struct problem *problem)
@@ -217,7 +293,12 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	session.leader = (pid_t)record.leader;
 	session.leader_start = record.leader_start;
 	session.opened = record.opened;
-	r = take_proofs(&record, &session, problem);
+	session.orders_known = record.orders_known;
+	/* Pids and start times count from the boot: those of another one say nothing, however well they fit. */
+	if (record.boot && *record.boot && *this_boot() && strcmp(record.boot, this_boot()) != 0)
+		return -ESTALE;
+	r = take_progress(&record, &session, problem);
+	r = r < 0 ? r : take_proofs(&record, &session, problem);
 	if (r < 0)
 		return r;
 	r = take_text(record.user_id, &session.user_id);
@@ -229,6 +310,11 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	r = r < 0 ? r : take_text(record.source, &session.source);
 	r = r < 0 ? r : take_text(record.terminal, &session.terminal);
 	r = r < 0 ? r : take_text(record.credential, &session.credential);
+	r = r < 0 ? r : take_text(record.tenant_id, &session.tenant_id);
+	r = r < 0 ? r : take_text(record.project_id, &session.project_id);
+	r = r < 0 ? r : take_text(record.provider, &session.provider);
+	r = r < 0 ? r : take_text(record.grant_id, &session.grant_id);
+	r = r < 0 ? r : take_text(record.operator, & session.operator);
 	if (r < 0) {
 		session_free_strings(&session);
 		return problem_set(problem, -r, "the session file %s has text that cannot be", name);

@@ -10,7 +10,7 @@
 int session_state_write(int dirfd, const struct session *session);
 int session_state_remove(int dirfd, const char *id);
 /* Reads "<id>.json". 0 and a session whose strings the caller frees (session_free_strings); -EINVAL or
- * -EBADMSG with `problem`: not one of ours or damaged. */
+ * -EBADMSG with `problem`: not one of ours or damaged; -ESTALE: of another boot. */
 int session_state_read(int dirfd, const char *id, struct session *ret, struct problem *problem);
 void session_free_strings(struct session *session);
 

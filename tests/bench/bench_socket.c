@@ -46,13 +46,6 @@ static void nothing(void *context)
 	(void)context;
 }
 
-static void session_over(void *context, const struct session *session, const char *why)
-{
-	(void)context;
-	(void)session;
-	(void)why;
-}
-
 static void drop_event(void *context, const struct audit_event *event, const char *fields, size_t length)
 {
 	(void)context;
@@ -73,7 +66,7 @@ static void serve_agent(struct directory *directory, int ready)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (config_parse("agent.yaml", "", 0, &config, &problem) < 0 || sd_event_new(&event) < 0 ||
 	    audit_create("bench", &audit) < 0 || login_book_create(audit, &parts.logins) < 0 ||
-	    session_table_create(event, sessions, session_over, NULL, &parts.sessions) < 0)
+	    session_table_create(event, sessions, NULL, &parts.sessions) < 0)
 		die("the agent's parts");
 	audit_divert(audit, drop_event, NULL, NULL);
 	parts.config = config;

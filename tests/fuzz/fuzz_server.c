@@ -46,13 +46,6 @@ static int no_helper(void *context, const struct session *session, uint64_t tag)
 	return -ENOENT;
 }
 
-static void session_over(void *context, const struct session *session, const char *why)
-{
-	(void)context;
-	(void)session;
-	(void)why;
-}
-
 static void no_journal(void *context, const struct audit_event *event, const char *fields, size_t length)
 {
 	(void)context;
@@ -78,7 +71,7 @@ static void start(void)
 	FUZZ_CHECK(sd_event_new(&event) >= 0 && audit_create("fuzz", &audit) == 0);
 	audit_divert(audit, no_journal, NULL, NULL);
 	FUZZ_CHECK(login_book_create(audit, &parts.logins) == 0);
-	FUZZ_CHECK(session_table_create(event, sessions, session_over, NULL, &parts.sessions) >= 0);
+	FUZZ_CHECK(session_table_create(event, sessions, NULL, &parts.sessions) >= 0);
 	parts.config = config;
 	parts.audit = audit;
 	parts.state = AGENT_READY;

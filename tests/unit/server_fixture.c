@@ -48,13 +48,6 @@ static int end_nothing(void *context, const struct session *session, uint64_t ta
 	return strcmp(session->service, "stuck") == 0 ? 0 : -ENOENT;
 }
 
-static void session_over(void *context, const struct session *session, const char *why)
-{
-	(void)context;
-	(void)session;
-	(void)why;
-}
-
 static void write_audit(void *context, const struct audit_event *event, const char *fields, size_t length)
 {
 	(void)event;
@@ -124,7 +117,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 	}
 	if (audit_fd < 0 || sd_event_new(&event) < 0 || audit_create("gpu-1", &audit) < 0 ||
 	    login_book_create(audit, &parts.logins) < 0 ||
-	    session_table_create(event, sessions, session_over, NULL, &parts.sessions) < 0)
+	    session_table_create(event, sessions, NULL, &parts.sessions) < 0)
 		_exit(1);
 	audit_divert(audit, write_audit, &audit_fd, NULL);
 	parts.config = parsed;

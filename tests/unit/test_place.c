@@ -30,17 +30,13 @@ static char dir[64];
 static sd_event *event;
 static struct session_table *table;
 
-static void on_end(void *context, const struct session *session, const char *why)
-{
-}
-
 static int setup(void **state)
 {
 	strcpy(dir, "/tmp/test-place-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	strcat(dir, "/s");
 	assert_result(sd_event_new(&event), 0);
-	return session_table_create(event, dir, on_end, NULL, &table);
+	return session_table_create(event, dir, NULL, &table);
 }
 
 static int teardown(void **state)
@@ -355,7 +351,7 @@ static void proofs_are_kept(void **state)
 	for (unsigned i = 0; i < SESSION_PROOFS_MAX; i++)
 		assert_true(session->proofs[i].at > 6);
 	session_table_destroy(table);
-	assert_result(session_table_create(event, dir, on_end, NULL, &table), 0);
+	assert_result(session_table_create(event, dir, NULL, &table), 0);
 	assert_result(session_table_restore(table, NULL, NULL, &count), 0);
 	assert_int_equal(count, 1);
 	session = session_find(table, id);

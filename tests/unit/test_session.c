@@ -38,6 +38,8 @@ static void on_warn(void *context, const struct problem *problem)
 	assert_true(problem->text[0] != '\0');
 }
 
+static const struct session_hooks hooks = {.ended = on_end};
+
 static int setup(void **state)
 {
 	strcpy(dir, "/tmp/test-session-XXXXXX");
@@ -45,7 +47,7 @@ static int setup(void **state)
 	strcat(dir, "/s");
 	ended = warned = 0;
 	assert_result(sd_event_new(&event), 0);
-	return session_table_create(event, dir, on_end, NULL, &table);
+	return session_table_create(event, dir, &hooks, &table);
 }
 
 static int teardown(void **state)
@@ -116,7 +118,7 @@ static void again(void)
 {
 	session_table_destroy(table);
 	table = NULL;
-	assert_result(session_table_create(event, dir, on_end, NULL, &table), 0);
+	assert_result(session_table_create(event, dir, &hooks, &table), 0);
 }
 
 static unsigned files(void)
@@ -222,7 +224,7 @@ static void a_restarted_agent_finds_them(void **state)
 	table = NULL;
 	assert_int_equal(files(), 2); /* stopping is no end of sessions */
 	end_child(dies);
-	assert_result(session_table_create(event, dir, on_end, NULL, &table), 0);
+	assert_result(session_table_create(event, dir, &hooks, &table), 0);
 	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(files(), 1);
@@ -352,7 +354,7 @@ static void a_disk_that_takes_nothing(void **state)
 
 	session_table_destroy(table);
 	table = NULL;
-	assert_result(session_table_create(event, dir, on_end, NULL, &table), 0);
+	assert_result(session_table_create(event, dir, &hooks, &table), 0);
 	rmdir(dir); /* under it: nothing can be made there any more */
 	assert_true(session_open(table, &data, &session) < 0);
 	assert_null(session);

@@ -28,10 +28,6 @@ static sd_event *event;
 static struct session_table *sessions;
 static pid_t leader;
 
-static void on_end(void *context, const struct session *session, const char *why)
-{
-}
-
 static void reload(void)
 {
 	char *yaml, *at;
@@ -62,7 +58,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(dir));
 	strcat(dir, "/s");
 	assert_result(sd_event_new(&event), 0);
-	assert_result(session_table_create(event, dir, on_end, NULL, &sessions), 0);
+	assert_result(session_table_create(event, dir, NULL, &sessions), 0);
 	leader = fork();
 	if (leader == 0)
 		for (;;)
@@ -310,7 +306,7 @@ static void survives_the_agent(void **state)
 	assert_true(fresh(&place, NULL));
 	prove(&other, key_name);
 	session_table_destroy(sessions);
-	assert_result(session_table_create(event, dir, on_end, NULL, &sessions), 0);
+	assert_result(session_table_create(event, dir, NULL, &sessions), 0);
 	assert_result(session_table_restore(sessions, NULL, NULL, &count), 0);
 	assert_int_equal(count, 1);
 	place.session = other.session = session_find(sessions, id);
@@ -342,7 +338,7 @@ static void ends_with_what_gave_it(void **state)
 	keys_yaml = saved;
 	reload();
 	assert_true(fresh(&place, NULL));
-	session_mark_ending(sessions, session->id, now); /* somebody ends it */
+	session_mark_ending(sessions, session->id, now, "asked"); /* somebody ends it */
 	assert_false(fresh(&place, NULL));
 }
 
