@@ -204,7 +204,7 @@ static bool user_entry_equal(const struct user_record *a, const struct user_reco
 {
 	return a->uid == b->uid && strings_equal(a->tenant_id, b->tenant_id) && strings_equal(a->login, b->login) &&
 	       strings_equal(a->name, b->name) && strings_equal(a->home, b->home) &&
-	       strings_equal(a->shell, b->shell) && a->status == b->status;
+	       strings_equal(a->shell, b->shell) && a->status == b->status && a->kind == b->kind;
 }
 
 /* False: anything may differ. */

@@ -38,18 +38,6 @@ struct feed_picture {
 	uint64_t records_next;
 };
 
-union any_record {
-	struct tenant_record tenant;
-	struct project_record project;
-	struct user_record user;
-	struct member_record member;
-	struct key_record key;
-	struct host_record host;
-	struct token_key_record token_key;
-	struct revocation_record revocation;
-	struct idp_record idp;
-};
-
 static int append(struct unit *unit, enum record_kind kind, const void *record, uint64_t version)
 {
 	int r = unit_append(unit, kind, record, (struct place){0});

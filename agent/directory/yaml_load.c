@@ -342,17 +342,6 @@ static const struct section {
 	{"providers", RECORD_IDP, &schema_of_idp},  {"grants", RECORD_GRANT, &schema_of_grant},
 };
 
-union any_record {
-	struct tenant_record tenant;
-	struct project_record project;
-	struct user_record user;
-	struct member_record member;
-	struct key_record key;
-	struct host_record host;
-	struct idp_record idp;
-	struct grant_record grant;
-};
-
 static int read_section(struct loader *loader, const struct section *section)
 {
 	struct yaml_reader *reader = loader->reader;

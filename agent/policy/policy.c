@@ -38,8 +38,27 @@ enum reason policy_key_in_force(const struct key_record *key, int64_t now)
 	return REASON_ALLOWED;
 }
 
+const struct grant_record *policy_grant_in_force(const struct directory *d, const struct user_record *user, int64_t now)
+{
+	const struct grant_record *grant = directory_grant_of(d, user->id);
+
+	if (!grant || !text_equal(grant->tenant_id, user->tenant_id) ||
+	    (grant->not_before && now < grant->not_before) || now >= grant->not_after)
+		return NULL;
+	return grant;
+}
+
+/* directory_role, but an operator is a viewer or nothing, whatever a membership says. */
+static const char *role_of(const struct directory *d, const struct user_record *user, const char *project_id)
+{
+	const char *role = directory_role(d, user->id, project_id);
+
+	return role && user->kind == USER_OPERATOR ? OPERATOR_ROLE : role;
+}
+
 /* What no project can mend: the account, the key, where and when. */
-static enum reason decide_person(const struct policy_request *request, const struct tenant_record *tenant)
+static enum reason decide_person(const struct directory *d, const struct policy_request *request,
+				 const struct tenant_record *tenant)
 {
 	const struct user_record *user = request->user;
 	const struct key_record *key = request->key;
@@ -49,6 +68,8 @@ static enum reason decide_person(const struct policy_request *request, const str
 		return REASON_TENANT_SUSPENDED;
 	if (user->status != USER_ACTIVE)
 		return REASON_USER_SUSPENDED;
+	if (user->kind == USER_OPERATOR && !policy_grant_in_force(d, user, request->now))
+		return REASON_GRANT_ENDED;
 	if (key) {
 		if (!text_equal(key->user_id, user->id))
 			return REASON_KEY_OTHER_USER;
@@ -109,6 +130,18 @@ static enum reason decide_project_limits(const struct policy_request *request, c
 	return REASON_ALLOWED;
 }
 
+/* Does the host's rule let the role do it? An operator looks in wherever one of the account's projects is served. */
+static bool rule_lets(const struct policy_request *request, const struct tenant_record *tenant,
+		      const struct host_rule *rule, const char *role)
+{
+	bool sudo = strcmp(request->action, "host.sudo") == 0;
+
+	if (request->user->kind == USER_OPERATOR)
+		return strcmp(request->action, "host.login") == 0;
+	return matrix_project_role(tenant, role, request->action) != MATRIX_NO &&
+	       list_has(sudo ? &rule->sudo : &rule->login, role);
+}
+
 static enum reason decide_rule(const struct directory *d, const struct policy_request *request,
 			       const struct tenant_record *tenant, const struct host_rule *rule,
 			       const struct project_record *project, const char *role)
@@ -118,8 +151,7 @@ static enum reason decide_rule(const struct directory *d, const struct policy_re
 
 	if (!role)
 		return REASON_NOT_A_MEMBER;
-	if (matrix_project_role(tenant, role, request->action) == MATRIX_NO ||
-	    !list_has(sudo ? &rule->sudo : &rule->login, role))
+	if (!rule_lets(request, tenant, rule, role))
 		return REASON_ROLE_TOO_LOW;
 	if (!sudo && !request->implied && !list_lets(&rule->services, request->service))
 		return REASON_SERVICE_NOT_ALLOWED;
@@ -167,7 +199,7 @@ static void decide_host(const struct directory *d, const struct policy_request *
 			continue;
 		if (request->project && !text_equal(project->id, request->project->id))
 			continue;
-		role = directory_role(d, user->id, project->id);
+		role = role_of(d, user, project->id);
 		reason = decide_rule(d, request, ret->tenant, rule, project, role);
 		if (nearness(reason) > nearness(ret->reason)) {
 			ret->reason = reason;
@@ -183,7 +215,7 @@ static void decide_project(const struct directory *d, const struct policy_reques
 	const struct user_record *user = request->user;
 	const struct project_record *project = request->project;
 	const char *action = is_set(request->action) ? request->action : "project.view";
-	const char *role = directory_role(d, user->id, project->id);
+	const char *role = role_of(d, user, project->id);
 	const char *tenant_role;
 
 	ret->project = project;
@@ -193,7 +225,7 @@ static void decide_project(const struct directory *d, const struct policy_reques
 		ret->reason = decide_project_limits(request, project);
 		return;
 	}
-	tenant_role = directory_role(d, user->id, "");
+	tenant_role = role_of(d, user, "");
 	ret->role = role ? role : tenant_role;
 	if (!ret->role) {
 		ret->reason = REASON_NOT_A_MEMBER;
@@ -210,7 +242,7 @@ static void decide_project(const struct directory *d, const struct policy_reques
 /* About the tenant as a whole: its roles alone, and no key that is limited to projects. */
 static void decide_tenant(const struct directory *d, const struct policy_request *request, struct policy_decision *ret)
 {
-	ret->role = directory_role(d, request->user->id, "");
+	ret->role = role_of(d, request->user, "");
 	if (!ret->role)
 		ret->reason = REASON_NOT_A_MEMBER;
 	else if (matrix_tenant_role(ret->tenant, ret->role, request->action) != MATRIX_YES)
@@ -230,9 +262,8 @@ static enum reason decide_freshness(const struct directory *d, const struct poli
 
 	if (freshness == FRESHNESS_FRESH)
 		return REASON_ALLOWED;
-	lasts = decision->project
-			? role_lasts(freshness, decision->tenant, directory_role(d, user->id, decision->project->id))
-			: any_role_lasts(d, freshness, decision->tenant, user);
+	lasts = decision->project ? role_lasts(freshness, decision->tenant, role_of(d, user, decision->project->id))
+				  : any_role_lasts(d, freshness, decision->tenant, user);
 	return lasts ? REASON_ALLOWED : REASON_STALE;
 }
 
@@ -247,7 +278,7 @@ void policy_decide(const struct directory *d, const struct policy_request *reque
 		/* Before anything else is judged, or the answer would tell it from one that does not exist. */
 		decision.reason = REASON_UNKNOWN_PROJECT;
 	} else if ((decision.tenant = directory_tenant(d, request->user->tenant_id))) {
-		decision.reason = decide_person(request, decision.tenant);
+		decision.reason = decide_person(d, request, decision.tenant);
 		if (decision.reason != REASON_ALLOWED)
 			; /* no project can mend it */
 		else if (is_set(request->action) && !matrix_tenant_knows_action(decision.tenant, request->action))
@@ -271,7 +302,7 @@ bool policy_may_sudo(const struct directory *d, const struct user_record *user)
 	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
 	const struct host_record *host = directory_host(d);
 
-	if (!tenant || tenant->suspended || user->status != USER_ACTIVE || !host)
+	if (!tenant || tenant->suspended || user->status != USER_ACTIVE || user->kind == USER_OPERATOR || !host)
 		return false;
 	for (uint32_t i = 0; i < host->rule_count; i++) {
 		const struct host_rule *rule = &host->rules[i];

@@ -19,6 +19,7 @@ enum reason {
 	REASON_UNKNOWN_USER,
 	REASON_USER_SUSPENDED,
 	REASON_TENANT_SUSPENDED,
+	REASON_GRANT_ENDED,         /* an operator's account without a grant in force */
 	REASON_HOST_SERVES_NOTHING, /* no host record names this host */
 	REASON_NOT_A_MEMBER,        /* of any project (or of the project asked for) that this host serves */
 	REASON_ROLE_TOO_LOW,        /* a member, but the role does not allow it */
@@ -107,12 +108,18 @@ struct policy_decision {
  * and then that of the project that came nearest to a yes. A project of another tenant is unknown to the
  * asker, whatever its state or theirs: that comes first of all, as it does for a project that is not there.
  *
+ * An operator's account (USER_OPERATOR) is viewer where it is anything, and nobody without a grant in force. Of the
+ * host's rules only the project, the services and the networks matter for it, and it never becomes root.
+ *
  * Of a stale tenant only holders of its stale_roles, in the project that is decided for (or in any, where none is), get
  * a yes; what would be a yes for others is REASON_STALE. A no stays the no that it is. */
 void policy_decide(const struct directory *d, const struct policy_request *request, struct policy_decision *ret);
 /* Is the key itself in force now, for this owner? REASON_ALLOWED or a KEY_ reason. */
 enum reason policy_key_in_force(const struct key_record *key, int64_t now);
 /* Would host.sudo be granted to this user (whose group is made from it), time and place aside? */
+/* Is there a grant by which the operator's account is somebody now? NULL: no. */
+const struct grant_record *policy_grant_in_force(const struct directory *d, const struct user_record *user,
+						 int64_t now);
 bool policy_may_sudo(const struct directory *d, const struct user_record *user);
 /* "this key ends in 3 days; its successor is laptop-2" and the like; false: nothing to say. */
 bool policy_key_warning(const struct directory *d, const struct key_record *key, int64_t now, char *out, size_t size);

@@ -15,6 +15,9 @@ static const struct reason_row {
 	[REASON_USER_SUSPENDED] = {"user-suspended", "your account is suspended; ask an administrator of your tenant"},
 	[REASON_TENANT_SUSPENDED] = {"tenant-suspended",
 				     "your organisation's access is suspended; ask its owner or the operator"},
+	[REASON_GRANT_ENDED] =
+		{"grant-ended",
+		 "your grant to look in here is over, has not begun, or was taken back; ask for a new one"},
 	[REASON_HOST_SERVES_NOTHING] = {"host-serves-nothing",
 					"no project is assigned to this host yet; ask the host's operator"},
 	[REASON_NOT_A_MEMBER] = {"not-a-member",

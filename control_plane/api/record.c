@@ -73,18 +73,6 @@ static const char *field_of(struct request *request, const char *text)
 	return close ? request_text(request, "%.*s", (int)(close - open - 1), open + 1) : NULL;
 }
 
-union any_record {
-	struct tenant_record tenant;
-	struct project_record project;
-	struct user_record user;
-	struct member_record member;
-	struct key_record key;
-	struct host_record host;
-	struct token_key_record token_key;
-	struct revocation_record revocation;
-	struct idp_record idp;
-};
-
 int record_put_body(struct request *request, struct change *change, enum record_kind kind, const char *id,
 		    uint64_t version, json_t *body)
 {

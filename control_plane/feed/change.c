@@ -195,18 +195,6 @@ static void *store_room(void *context, size_t size)
 	return arena_alloc(context, size);
 }
 
-union any_record {
-	struct tenant_record tenant;
-	struct project_record project;
-	struct user_record user;
-	struct member_record member;
-	struct key_record key;
-	struct host_record host;
-	struct token_key_record token_key;
-	struct revocation_record revocation;
-	struct idp_record idp;
-};
-
 /* No host may ever be sent what it would refuse. */
 static int check_body(const struct change *change, const struct operation *op, json_t *body, struct problem *problem)
 {

@@ -12,7 +12,7 @@
 enum delta_op { DELTA_PUT, DELTA_DEL, DELTA_REVOKE };
 struct delta_operation {
 	enum delta_op op;
-	enum record_kind kind; /* what the record is: "revoke" of a token or host says RECORD_REVOCATION */
+	enum record_kind kind; /* what the record is: "revoke" of anything but a key says RECORD_REVOCATION */
 	const char *id;        /* borrowed from the delta's JSON */
 	uint64_t version;
 	json_t *body; /* borrowed; NULL for DELTA_DEL. For DELTA_REVOKE of a key {at, reason}; of others a whole

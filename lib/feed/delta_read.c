@@ -50,7 +50,18 @@ static const struct json_field key_revocation_fields[] = {
 	{"reason", JSON_FIELD_STRING, offsetof(struct raw_revocation, reason), 0},
 };
 
-/* A key keeps its record; a token or a host gets a revocation record, which names what it is of. */
+/* What a revocation record can be of (record_json_tokens.c). */
+static bool has_revocation_record(const char *kind)
+{
+	static const char *const words[] = {"token", "host", "session", "sessions"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(kind, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A key keeps its record; everything else gets a revocation record, which names what it is of. */
 static int read_revocation(const struct raw_operation *raw, struct delta_operation *op, struct problem *problem)
 {
 	struct raw_revocation revocation = {0};
@@ -65,7 +76,7 @@ static int read_revocation(const struct raw_operation *raw, struct delta_operati
 			r = problem_set(problem, EINVAL, "a key is revoked at no time");
 		return r;
 	}
-	if (strcmp(raw->kind, "token") != 0 && strcmp(raw->kind, "host") != 0)
+	if (!has_revocation_record(raw->kind))
 		return problem_set(problem, EINVAL, "a record of kind '%s' cannot be revoked", raw->kind);
 	op->kind = RECORD_REVOCATION;
 	if (json_object_get(raw->body, "of"))

@@ -230,6 +230,20 @@ enum record_kind {
 };
 #define RECORD_KIND_COUNT (RECORD_GRANT + 1)
 
+/* Room for one of any kind. */
+union any_record {
+	struct tenant_record tenant;
+	struct project_record project;
+	struct user_record user;
+	struct member_record member;
+	struct key_record key;
+	struct host_record host;
+	struct token_key_record token_key;
+	struct revocation_record revocation;
+	struct idp_record idp;
+	struct grant_record grant;
+};
+
 /* The records that came from one place (a file or a feed), and their lists. */
 struct record_set {
 	struct tenant_record *tenants;

@@ -13,18 +13,6 @@
 #include "records/record_json.h"
 #include "json/json_read.h"
 
-union any_record {
-	struct tenant_record tenant;
-	struct project_record project;
-	struct user_record user;
-	struct member_record member;
-	struct key_record key;
-	struct host_record host;
-	struct token_key_record token_key;
-	struct revocation_record revocation;
-	struct idp_record idp;
-};
-
 static const char *store_text(void *context, const char *text, size_t length)
 {
 	return arena_strndup(context, text, length);

@@ -36,6 +36,8 @@ static void written_and_read(void **state)
 	delta_write_add(&out, DELTA_REVOKE, "key", "key_c", 2, lost, strlen(lost));
 	delta_write_add(&out, DELTA_REVOKE, "token", "tok_d", 1, lost, strlen(lost));
 	delta_write_add(&out, DELTA_REVOKE, "host", "hst_e", 1, lost, strlen(lost));
+	delta_write_add(&out, DELTA_REVOKE, "session", "Zk3", 1, lost, strlen(lost));
+	delta_write_add(&out, DELTA_REVOKE, "sessions", "ord_f", 1, lost, strlen(lost));
 	delta_write_end(&out);
 	assert_string_equal(buffer_text(&out),
 			    "{\"feed\":\"" FEED_ORIGIN "\",\"epoch\":1,\"prev\":41,\"rev\":42,\"ops\":["
@@ -47,12 +49,16 @@ static void written_and_read(void **state)
 			    "{\"op\":\"revoke\",\"kind\":\"token\",\"id\":\"tok_d\",\"ver\":1,\"body\":{\"at\":"
 			    "1790000000,\"reason\":\"lost\"}},"
 			    "{\"op\":\"revoke\",\"kind\":\"host\",\"id\":\"hst_e\",\"ver\":1,\"body\":{\"at\":"
+			    "1790000000,\"reason\":\"lost\"}},"
+			    "{\"op\":\"revoke\",\"kind\":\"session\",\"id\":\"Zk3\",\"ver\":1,\"body\":{\"at\":"
+			    "1790000000,\"reason\":\"lost\"}},"
+			    "{\"op\":\"revoke\",\"kind\":\"sessions\",\"id\":\"ord_f\",\"ver\":1,\"body\":{\"at\":"
 			    "1790000000,\"reason\":\"lost\"}}]}");
 	assert_int_equal(delta_read(out.data, out.length, FEED_ORIGIN, &delta, NULL), FEED_FINE);
 	assert_int_equal(delta.epoch, 1);
 	assert_int_equal(delta.prev, 41);
 	assert_int_equal(delta.rev, 42);
-	assert_int_equal(delta.op_count, 5);
+	assert_int_equal(delta.op_count, 7);
 	assert_int_equal(delta.ops[0].op, DELTA_PUT);
 	assert_int_equal(delta.ops[0].kind, RECORD_USER);
 	assert_string_equal(delta.ops[0].id, "usr_a");
@@ -66,6 +72,9 @@ static void written_and_read(void **state)
 	assert_int_equal(delta.ops[3].kind, RECORD_REVOCATION);
 	assert_string_equal(json_string_value(json_object_get(delta.ops[3].body, "of")), "token");
 	assert_string_equal(json_string_value(json_object_get(delta.ops[4].body, "of")), "host");
+	assert_string_equal(json_string_value(json_object_get(delta.ops[5].body, "of")), "session");
+	assert_int_equal(delta.ops[6].kind, RECORD_REVOCATION);
+	assert_string_equal(json_string_value(json_object_get(delta.ops[6].body, "of")), "sessions");
 	delta_finish(&delta);
 	/* Cut anywhere. */
 	for (size_t i = 0; i < out.length; i++)
@@ -116,6 +125,8 @@ static void forms(void **state)
 		START "{\"op\":\"clear\",\"kind\":\"user\",\"id\":\"usr_a\",\"ver\":1,\"body\":{}}]}",
 		START "{\"op\":\"del\",\"kind\":\"user\",\"id\":\"usr_a\",\"ver\":1,\"body\":{}}]}",
 		START "{\"op\":\"revoke\",\"kind\":\"user\",\"id\":\"usr_a\",\"ver\":1,\"body\":{\"at\":1}}]}",
+		START "{\"op\":\"revoke\",\"kind\":\"grant\",\"id\":\"grt_a\",\"ver\":1,\"body\":{\"at\":1}}]}",
+		START "{\"op\":\"revoke\",\"kind\":\"Session\",\"id\":\"a\",\"ver\":1,\"body\":{\"at\":1}}]}",
 		START "{\"op\":\"revoke\",\"kind\":\"key\",\"id\":\"key_a\",\"ver\":1}]}",
 		START "{\"op\":\"revoke\",\"kind\":\"key\",\"id\":\"key_a\",\"ver\":1,\"body\":{}}]}",
 		START "{\"op\":\"revoke\",\"kind\":\"key\",\"id\":\"key_a\",\"ver\":1,\"body\":{\"at\":0}}]}",
