@@ -83,7 +83,7 @@ static enum reason shortcut_stands(const struct login_book *book, struct stage *
 		return tenant->sudo_proof == SUDO_PROOF_NONE ? REASON_ALLOWED : REASON_LOGIN_EXPIRED;
 	if (tenant->sudo_proof == SUDO_PROOF_ALWAYS)
 		return REASON_LOGIN_EXPIRED;
-	return credential_stands(book, s->d, s->user, entry->proof, s->now, &s->key);
+	return credential_stands(book, s->d, s->user, entry->proof, "", s->now, &s->key);
 }
 
 /* The login that the token names: whose it is, and that its key, or access token, still stands. */
@@ -101,12 +101,16 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	if (entry->by_shortcut)
 		return shortcut_stands(book, s, entry);
 	if (entry->by_code && !*entry->key_id) /* a code by somebody whom the operator trusts with others' is its own */
-		return *entry->proof ? credential_stands(book, s->d, s->user, entry->proof, s->now, &s->key)
+		return *entry->proof ? credential_stands(book, s->d, s->user, entry->proof, "", s->now, &s->key)
 				     : REASON_ALLOWED;
-	if (entry->identity)
+	if (entry->identity) {
+		snprintf(verdict->provider, sizeof(verdict->provider), "%s", entry->identity->idp_id);
 		return login_identity_stands(book, s->d, s->user, entry->identity);
-	if (*entry->access.id)
+	}
+	if (*entry->access.id) {
+		snprintf(verdict->provider, sizeof(verdict->provider), "%s", entry->access.idp_id);
 		return token_stands(book, s, &entry->access);
+	}
 	s->key = directory_key(s->d, entry->key_id);
 	if (!s->key || memcmp(s->key->verifier, entry->verifier, sizeof(entry->verifier)) != 0 ||
 	    !text_equal(s->key->user_id, entry->user_id)) {

@@ -39,7 +39,7 @@ const char *login_code_check(struct login_book *book, const struct directory *d,
 		(void)snprintf(result->name, sizeof(result->name), "%s", used.name);
 	/* It goes on as what it came from: the account stage asks that key's scope about this place. */
 	if (outcome == CODE_RIGHT && *used.origin &&
-	    credential_stands(book, d, user, used.origin, realtime, &result->key) != REASON_ALLOWED)
+	    credential_stands(book, d, user, used.origin, "", realtime, &result->key) != REASON_ALLOWED)
 		outcome = CODE_ENDED;
 	*ret_detail = code_outcome_text(outcome);
 	result->reason = outcome == CODE_RIGHT    ? REASON_ALLOWED
@@ -75,7 +75,7 @@ static bool may_from_here(const struct login_book *book, const struct directory 
 		       "this session itself began with a one-time code; sign in otherwise to make another");
 		return false;
 	}
-	reason = credential ? credential_stands(book, d, request->user, credential, realtime, &key)
+	reason = credential ? credential_stands(book, d, request->user, credential, "", realtime, &key)
 			    : REASON_CREDENTIAL_UNSUPPORTED;
 	if (reason == REASON_CREDENTIAL_UNSUPPORTED)
 		refuse(verdict, REASON_NOT_PERMITTED,

@@ -21,14 +21,6 @@ static enum reason key_stands(const struct directory *d, const struct user_recor
 	return reason;
 }
 
-/* A token's own short time was for signing in; what it began lasts until somebody ends it. */
-static enum reason token_stands(const struct directory *d, const struct user_record *user, const char *id)
-{
-	const struct revocation_record *revocation = directory_revocation(d, user->tenant_id, id);
-
-	return revocation && revocation->of == REVOCATION_TOKEN ? REASON_TOKEN_REVOKED : REASON_ALLOWED;
-}
-
 /* The provider is there, and the person known to it, though by what is not kept with the session. */
 static enum reason identity_stands(const struct login_book *book, const struct directory *d,
 				   const struct user_record *user, const char *idp_id)
@@ -50,8 +42,28 @@ static enum reason identity_stands(const struct login_book *book, const struct d
 	return sso->remembered(sso->context, user->id, idp->issuer) ? REASON_ALLOWED : REASON_SSO_NOT_BOUND;
 }
 
+/* A token's own short time was for signing in; what it began lasts until somebody ends it. One of an identity
+ * provider's lasts no longer than that provider's tokens count here, and the person is known to it. */
+static enum reason token_stands(const struct login_book *book, const struct directory *d,
+				const struct user_record *user, const char *id, const char *provider)
+{
+	const struct revocation_record *revocation = directory_revocation(d, user->tenant_id, id);
+	const struct idp_record *idp;
+	enum reason reason;
+
+	if (revocation && revocation->of == REVOCATION_TOKEN)
+		return REASON_TOKEN_REVOKED;
+	if (!*provider)
+		return REASON_ALLOWED;
+	idp = directory_idp(d, provider);
+	if (!idp || !text_equal(idp->tenant_id, user->tenant_id) || !*idp->token_audience)
+		return REASON_TOKEN_REVOKED;
+	reason = identity_stands(book, d, user, provider);
+	return reason == REASON_SSO_NOT_OFFERED ? REASON_TOKEN_REVOKED : reason;
+}
+
 enum reason credential_stands(const struct login_book *book, const struct directory *d, const struct user_record *user,
-			      const char *name, int64_t now, const struct key_record **ret_key)
+			      const char *name, const char *provider, int64_t now, const struct key_record **ret_key)
 {
 	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
 
@@ -61,7 +73,7 @@ enum reason credential_stands(const struct login_book *book, const struct direct
 	if (text_starts(name, "api-key:"))
 		return key_stands(d, user, name + strlen("api-key:"), now, ret_key);
 	if (text_starts(name, "token:"))
-		return token_stands(d, user, name + strlen("token:"));
+		return token_stands(book, d, user, name + strlen("token:"), provider);
 	if (text_starts(name, "ssh-key:"))
 		return ssh_proof_stands(tenant, user, name);
 	if (text_starts(name, "sso:"))

@@ -34,16 +34,20 @@ bool sudo_proof_matters(const struct directory *d, const struct login_origin *or
 
 /* Does the proof still count for somebody who is at its place? */
 static bool counts(const struct login_book *book, const struct directory *d, const struct login_origin *origin,
-		   const struct session_proof *proof, uint64_t now_usec, int64_t realtime)
+		   const struct session *session, const struct session_proof *proof, uint64_t now_usec,
+		   int64_t realtime)
 {
 	const struct user_record *user = directory_user_by_login(d, origin->user);
 	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
+	/* Whose token it was that a later proof was given with, nobody wrote down. */
+	bool opened_it = text_equal(proof->credential, session->credential);
+	const char *provider = opened_it && session->provider ? session->provider : "";
 	const struct key_record *key = NULL;
 
 	if (!proof->at || proof->at > now_usec || now_usec - proof->at > tenant->sudo_within_sec * USEC_PER_SEC ||
 	    user->sessions_valid_from > proof->valid_from)
 		return false;
-	if (credential_stands(book, d, user, proof->credential, realtime, &key) != REASON_ALLOWED)
+	if (credential_stands(book, d, user, proof->credential, provider, realtime, &key) != REASON_ALLOWED)
 		return false;
 	return !key || login_key_scope(book, d, service_rule(origin->service), origin, user, key, now_usec, realtime) ==
 			       REASON_ALLOWED;
@@ -66,9 +70,9 @@ static const struct session_proof *find_proof(const struct login_book *book, con
 
 	for (unsigned i = 0; i < SESSION_PROOFS_MAX; i++)
 		if (session_terminal_same(&session->proofs[i].terminal, &place->terminal) &&
-		    counts(book, d, origin, &session->proofs[i], now_usec, realtime))
+		    counts(book, d, origin, session, &session->proofs[i], now_usec, realtime))
 			return &session->proofs[i];
-	if (!place->given || !gives_terminal(session) || !counts(book, d, origin, sign_in, now_usec, realtime))
+	if (!place->given || !gives_terminal(session) || !counts(book, d, origin, session, sign_in, now_usec, realtime))
 		return NULL;
 	if (sign_in->terminal.device)
 		return session_terminal_same(&sign_in->terminal, &place->terminal) ? sign_in : NULL;

@@ -19,7 +19,7 @@ struct verdict_world {
 	const char *host_id;           /* of the control plane; "" */
 	int64_t now;                   /* seconds since the epoch */
 	/* Is the tenant's part of the picture missing because it could not be read, and not because it was taken away?
-	 * Then nobody knows, and nothing ends. */
+	 * Then nobody knows, and nothing ends. `tenant_id` "": any tenant's at all. */
 	bool (*tenant_pending)(void *context, const char *tenant_id);
 	bool host_disabled;
 	void *context;
@@ -28,6 +28,7 @@ struct verdict_world {
 struct verdict {
 	enum end_cause cause;
 	const char *detail; /* the reason that somebody gave (an order's, a suspension's), "" where none; borrowed */
+	bool unknown;       /* nobody can know now: END_NONE, and to be asked again when what is known changes */
 };
 
 /* Of one session. END_NONE wherever nobody can know: a contested record, a tenant that is pending. */
@@ -35,3 +36,6 @@ struct verdict verdict_session(const struct verdict_world *world, const struct s
 /* Of whatever else runs as the uid: a cause of the user's, or END_NONE. A uid in the managed range that no picture
  * names is END_USER_REMOVED, unless any tenant is pending. */
 struct verdict verdict_user(const struct verdict_world *world, uint32_t uid);
+/* Has somebody signed in to it, by something that was theirs? What cron, su or a service manager opened says nothing
+ * about who is there now. */
+bool verdict_is_sign_in(const struct session *session);
