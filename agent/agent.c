@@ -372,10 +372,12 @@ static void on_session_ended(void *context, const struct session *session, const
 					      });
 }
 
-static int end_session(void *context, const struct session *session, uint64_t tag)
+static int end_session(void *context, const struct session *session, enum end_cause cause, const char *detail,
+		       uint64_t tag)
 {
 	struct agent *agent = context;
 
+	(void)session_mark_ending(agent->sessions, session->id, clock_boottime_usec(), "asked");
 	return helper_client_end_session(agent->helper, session->leader, session->leader_start, session->uid, tag);
 }
 

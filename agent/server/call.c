@@ -58,7 +58,7 @@ int call_error(struct call *call, const char *error, const char *key, const char
 	return varlink_end(&call->writer, false);
 }
 
-int call_refuse(struct call *call, const char *why)
+void call_note_refusal(struct call *call, const char *why)
 {
 	struct server *server = call->server;
 	uint64_t count;
@@ -76,6 +76,11 @@ int call_refuse(struct call *call, const char *why)
 							.count = count,
 						});
 	}
+}
+
+int call_refuse(struct call *call, const char *why)
+{
+	call_note_refusal(call, why);
 	return call_error(call, VARLINK_ERROR_PERMISSION_DENIED, NULL, NULL);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "server/end_reply.h"
 #include "server/internal.h"
 #include "server/login_reply.h"
 
@@ -307,6 +308,15 @@ void connection_expired(struct connection *c)
 		varlink_error_begin(&writer, &c->out, "io.tenantd.Agent.EnrollFailed");
 		json_put_string(&writer.json, "problem", "it takes longer than a minute; see Status");
 		if (varlink_end(&writer, false) >= 0) {
+			connection_settle(c);
+			return;
+		}
+	}
+	if (c->hold == HOLD_END) { /* as far as it got */
+		c->hold = HOLD_NONE;
+		if (end_reply_put(c) >= 0) {
+			if (c->in.length)
+				server_queue(c->server, c);
 			connection_settle(c);
 			return;
 		}

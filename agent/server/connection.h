@@ -17,7 +17,7 @@ enum hold {
 	HOLD_NONE,
 	HOLD_DELAY,  /* the answer is in `out` and leaves at `hold_until` */
 	HOLD_RELOAD, /* waits for server_reload_done */
-	HOLD_END,    /* waits for server_end_session_done */
+	HOLD_END,    /* waits for server_end_session_done: `ends` */
 	HOLD_ENROLL, /* waits for server_enroll_done */
 	HOLD_LOGIN,  /* waits for server_login_reply */
 	HOLD_STREAM, /* `stream` makes the replies */
@@ -31,6 +31,14 @@ struct stream {
 	/* Adds replies for one turn. 1: finished; 0: more to come; -errno. */
 	int (*produce)(struct stream *stream, struct connection *connection);
 	void (*destroy)(struct stream *stream);
+};
+
+/* Sessions that are being ended, of which a call waits to hear. */
+struct end_wait {
+	uint64_t tag;            /* 0: nobody waits */
+	uint32_t asked, gone;    /* what the reply says */
+	uint32_t waiting, heard; /* of so many something was heard */
+	int problem;             /* that hinders one; 0: none */
 };
 
 struct connection {
@@ -56,6 +64,7 @@ struct connection {
 	struct buffer out;
 	size_t sent; /* of out */
 	struct stream *stream;
+	struct end_wait ends;
 };
 
 /* The epoll instance says something about it. */

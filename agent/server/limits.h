@@ -44,8 +44,7 @@
 #define DRAIN_USEC (10 * USEC_PER_SEC)      /* without the peer taking a byte that waits for it */
 #define CLOSING_USEC (2 * USEC_PER_SEC)     /* to take the last error before the connection is closed */
 #define RELOAD_USEC (300 * USEC_PER_SEC)    /* until a Reload is answered */
-#define END_AGAIN_USEC (30 * USEC_PER_SEC)  /* until a person's second wish to end a session counts */
-#define END_USEC (20 * USEC_PER_SEC)        /* until an EndSession is answered */
+#define END_WAIT_MAX_SEC 600U               /* that a caller may wait for sessions to be gone */
 #define ENROLL_USEC (60 * USEC_PER_SEC)     /* until an Enroll is answered */
 #define LOGIN_HELD_USEC (28 * USEC_PER_SEC) /* until an Answer is answered, whatever the login book does (25 s) */
 #define ACCEPT_PAUSE_USEC USEC_PER_SEC      /* when the process is out of descriptors */

@@ -25,6 +25,7 @@ static const struct method methods[] = {
 	{"io.tenantd.Agent.Code", m_code, CALLER_ANYBODY, MAY_CODE, AGENT, true},
 	{"io.tenantd.Agent.Sessions", m_sessions, CALLER_ANYBODY, MAY_SESSIONS, AGENT, false},
 	{"io.tenantd.Agent.EndSession", m_end_session, CALLER_ANYBODY, 0, AGENT, true},
+	{"io.tenantd.Agent.EndSessions", m_end_sessions, CALLER_ANYBODY, 0, AGENT, true},
 	{"io.tenantd.Agent.Subscribe", m_subscribe, CALLER_ANYBODY, MAY_SUBSCRIBE, AGENT, false},
 	{"io.tenantd.Agent.Emit", m_emit, CALLER_NAMED, MAY_EMIT, AGENT, false},
 	{"io.tenantd.Agent.Status", m_status, CALLER_ANYBODY, 0, AGENT, false},

@@ -38,11 +38,14 @@ int m_get_interface_description(struct call *call);
 int m_login(struct call *call);
 int m_answer(struct call *call);
 int m_authorize(struct call *call);
-/* m_session.c */
+/* m_session_open.c */
 int m_open_session(struct call *call);
 int m_close_session(struct call *call);
+/* m_session_list.c */
 int m_sessions(struct call *call);
+/* m_session_end.c */
 int m_end_session(struct call *call);
+int m_end_sessions(struct call *call);
 /* m_code.c */
 int m_code(struct call *call);
 /* m_access.c */

@@ -13,6 +13,8 @@
 #include "directory/directory.h"
 #include "feed/feeds.h"
 #include "login/login.h"
+#include "reaper/cause.h"
+#include "reaper/limits.h"
 #include "session/session.h"
 
 #define PARTS_PROBLEM_MAX 1600
@@ -43,11 +45,20 @@ struct parts {
 	struct host_token *host_token; /* of the feeds' thread, for single sign-on's */
 	struct sso *sso;               /* NULL: turned off */
 	struct bindings *bindings;     /* identities that first sign-ins bound; NULL while the agent comes and goes */
+	const struct host_limits *limits; /* of sessions, the host's own; NULL: none */
 
 	/* Reads configuration and directory again; server_reload_done follows. */
 	void (*reload)(void *context);
-	/* Has the session ended by the root helper; server_end_session_done with the tag follows, unless negative. */
-	int (*end_session)(void *context, const struct session *session, uint64_t tag);
+	/* Has the session ended, as reaper_end (reaper/reaper.h) does; with a tag server_end_session_done follows,
+	 * unless the result is negative (-EALREADY: it follows all the same), before it returns or later. The session
+	 * itself is in the table when it returns. */
+	int (*end_session)(void *context, const struct session *session, enum end_cause cause, const char *detail,
+			   uint64_t tag);
+	/* A session is in the table. NULL in tests. */
+	void (*session_opened)(void *context, const struct session *session);
+	/* Is everything that runs as the person being ended right now? Then a new session would end with it. NULL in
+	 * tests. */
+	bool (*user_is_ending)(void *context, const char *user_id, uint32_t uid);
 	/* Joins a control plane; server_enroll_done with the tag follows. `unenroll` is done when it returns. */
 	void (*enroll)(void *context, const char *url, const char *token, uint64_t tag);
 	void (*unenroll)(void *context);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "server/call.h"
+#include "server/end_reply.h"
 #include "server/internal.h"
 #include "server/login_reply.h"
 
@@ -467,22 +468,21 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 
 void server_end_session_done(struct server *server, uint64_t tag, int result)
 {
-	for (struct connection *c = server->connections; c; c = c->next) {
-		struct varlink_writer writer;
+	for (struct connection *c = server->connections; tag && c; c = c->next) {
+		struct end_wait *ends = &c->ends;
 
-		if (c->id != tag || c->hold != HOLD_END)
+		if (ends->tag != tag)
 			continue;
-		c->hold = HOLD_NONE;
-		if (result == -ESRCH) {
-			varlink_error_begin(&writer, &c->out, AGENT_ERROR_NOT_FOUND);
-			json_put_string(&writer.json, "what", "session");
-		} else if (result < 0) {
-			varlink_error_begin(&writer, &c->out, AGENT_ERROR_BROKEN);
-			json_put_string(&writer.json, "problem", strerror(-result));
-		} else {
-			varlink_reply_begin(&writer, &c->out);
+		ends->heard++;
+		if (result >= 0 || result == -ESRCH)
+			ends->gone++;
+		else
+			ends->problem = result;
+		/* Heard of before the call has asked for the last one, it answers by itself. */
+		if (c->hold == HOLD_END && ends->heard >= ends->waiting) {
+			c->hold = HOLD_NONE;
+			resume(server, c, end_reply_put(c));
 		}
-		resume(server, c, varlink_end(&writer, false));
 		break;
 	}
 	server_finish(server);

@@ -42,7 +42,8 @@ int server_add_connection(struct server *server, int fd, enum server_socket kind
 /* Answers every Reload that waits. `problem` NULL: it went well. */
 void server_reload_done(struct server *server, bool changed, const char *problem);
 
-/* Answers the EndSession with this tag. 0, or why it was not begun. */
+/* One of the sessions that the EndSession or EndSessions with this tag asked for is gone (0, -ESRCH), or what hinders
+ * it. The call is answered when it has heard of all of them. */
 void server_end_session_done(struct server *server, uint64_t tag, int result);
 
 /* Answers the Enroll with this tag: the host's id, or (problem not NULL) why not. */

@@ -38,10 +38,13 @@ static void nothing(void *context)
 	(void)context;
 }
 
-static int no_helper(void *context, const struct session *session, uint64_t tag)
+static int no_helper(void *context, const struct session *session, enum end_cause cause, const char *detail,
+		     uint64_t tag)
 {
 	(void)context;
 	(void)session;
+	(void)cause;
+	(void)detail;
 	(void)tag;
 	return -ENOENT;
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "fixture.h"
 #include "server/server.h"
 #include "server_fixture.h"
@@ -25,7 +26,10 @@ static const char services[] = "services:\n"
 			       "  - {name: mute, uid: 991, may: [metrics]}\n"
 			       "  - {name: portal, uid: 993, may: [code]}\n";
 
-static struct server *running; /* in the child */
+/* in the child */
+static struct server *running;
+static sd_event *loop;
+static int audit_fd;
 
 static void reload(void *context)
 {
@@ -40,12 +44,63 @@ static void nothing(void *context)
 	(void)context;
 }
 
-/* There is no helper; but ending the sessions of one service seems to begin, and is never heard of again. */
-static int end_nothing(void *context, const struct session *session, uint64_t tag)
+/* There is no helper; but for the sessions of some services it seems as if there were (server_fixture.h). */
+struct later {
+	struct session_table *table;
+	char session[SESSION_ID_CHARS + 1];
+	uint64_t tag;
+	int result;
+};
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	(void)context;
-	(void)tag;
-	return strcmp(session->service, "stuck") == 0 ? 0 : -ENOENT;
+	struct later *later = userdata;
+
+	(void)usec;
+	if (later->result == 0)
+		(void)session_close(later->table, later->session);
+	if (later->tag)
+		server_end_session_done(running, later->tag, later->result);
+	sd_event_source_unref(source);
+	free(later);
+	return 0;
+}
+
+static int end_later(struct session_table *table, const struct session *session, uint64_t tag, int result)
+{
+	struct later *later = calloc(1, sizeof(*later));
+	sd_event_source *source;
+
+	*later = (struct later){.table = table, .tag = tag, .result = result};
+	strcpy(later->session, session->id);
+	return sd_event_add_time_relative(loop, &source, CLOCK_BOOTTIME, 50000, 1, on_later, later);
+}
+
+static int end_session(void *context, const struct session *session, enum end_cause cause, const char *detail,
+		       uint64_t tag)
+{
+	struct session_table *table = ((struct parts *)context)->sessions;
+	bool under_way = session->ending != 0;
+	char id[SESSION_ID_CHARS + 1];
+
+	if (cause != END_ASKED)
+		return -EINVAL;
+	strcpy(id, session->id);
+	if (strcmp(session->service, "stuck") != 0 && strcmp(session->service, "brief") != 0 &&
+	    strcmp(session->service, "sudden") != 0 && strcmp(session->service, "stubborn") != 0)
+		return -ENOTCONN;
+	(void)session_mark_ending(table, id, clock_boottime_usec(), "asked");
+	dprintf(audit_fd, "ENDING %s %s\n", id, detail);
+	if (strcmp(session->service, "stubborn") == 0)
+		(void)end_later(table, session, tag, -EBUSY);
+	if (strcmp(session->service, "brief") == 0 && (!under_way || tag))
+		(void)end_later(table, session, tag, 0);
+	if (strcmp(session->service, "sudden") == 0) {
+		(void)end_later(table, session, 0, 0);
+		if (tag)
+			server_end_session_done(running, tag, 0);
+	}
+	return under_way ? -EALREADY : 0;
 }
 
 static void write_audit(void *context, const struct audit_event *event, const char *fields, size_t length)
@@ -86,14 +141,13 @@ static void block_signals(void)
 
 static void serve(const struct server_fixture *fixture, struct directory *directory, const char *config, int ready)
 {
-	static int audit_fd;
 	struct rlimit files = {16384, 16384};
 	struct problem problem = {0};
 	struct config *parsed;
 	struct parts parts = {.directory = directory,
 			      .state = AGENT_BROKEN,
 			      .reload = reload,
-			      .end_session = end_nothing,
+			      .end_session = end_session,
 			      .after_work = nothing};
 	struct audit *audit;
 	sd_event *event;
@@ -127,6 +181,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 		parts.state = AGENT_READY;
 		parts.loaded_at = 1;
 	}
+	loop = event;
 	sd_event_add_signal(event, NULL, SIGTERM, on_signal, directory);
 	sd_event_add_signal(event, NULL, SIGUSR1, on_signal, directory);
 	sd_event_add_signal(event, NULL, SIGUSR2, on_signal, directory);

@@ -14,6 +14,10 @@
 #define SERVER_PORTAL_UID 993U  /* service "portal": code alone */
 #define SERVER_KEYS_UID 992U    /* tenantd-keys, by the fixture's own passwd file */
 
+/* How the root helper's part goes, by the session's service: "stuck": ending begins, and is never heard of again;
+ * "brief": gone after a moment; "sudden": heard of as gone before the wish to end it
+ * returns; "stubborn": heard of after a moment,
+ * as busy; any other: there is no helper. The audit file gets a line "ENDING <session> <detail>" for each. */
 struct server_fixture {
 	char folder[64], agent_path[96], userdb_path[96], audit_path[96];
 	pid_t child;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * PAM's session stage, and who is here: OpenSession, CloseSession, Sessions.
+ * PAM's session stage: OpenSession, CloseSession.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -9,14 +9,11 @@
 
 #include "audit/session_event.h"
 #include "base/text.h"
-#include "login/codes.h"
 #include "login/services.h"
 #include "login/sudo_proof.h"
 #include "server/call.h"
 #include "server/internal.h"
 #include "server/m_origin.h"
-
-#define SESSIONS_REPLY_BYTES (VARLINK_MESSAGE_MAX - 4096U) /* one more session fits behind this */
 
 struct open_request {
 	struct login_authorize authorize;
@@ -57,6 +54,19 @@ static bool has_too_many(const struct call *call, struct login_verdict *verdict,
 	return count >= most;
 }
 
+/* Would the new session fall into what ends everything of theirs? Nobody said no to it: they try again in a moment. */
+static bool is_ending(const struct call *call, struct login_verdict *verdict)
+{
+	const struct parts *parts = call->parts;
+
+	if (!verdict->user || !parts->user_is_ending ||
+	    !parts->user_is_ending(parts->context, verdict->user->id, verdict->user->uid))
+		return false;
+	snprintf(verdict->message, sizeof(verdict->message),
+		 "what still runs as you on this host is being ended; try again in a moment");
+	return true;
+}
+
 /* The kernel's word that the caller is still the process that connected. */
 static int caller_is_alive(const struct call *call)
 {
@@ -70,7 +80,8 @@ static int caller_is_alive(const struct call *call)
 	return 0;
 }
 
-static void put_environment(struct json_writer *w, const struct login_verdict *verdict)
+static void put_environment(struct json_writer *w, const struct login_verdict *verdict,
+			    const struct grant_record *grant)
 {
 	char line[128];
 
@@ -85,6 +96,10 @@ static void put_environment(struct json_writer *w, const struct login_verdict *v
 	}
 	if (verdict->role) {
 		snprintf(line, sizeof(line), "TENANT_ROLE=%s", verdict->role);
+		json_put_string(w, NULL, line);
+	}
+	if (grant) { /* an operator looks in: prompts and programs can say so */
+		snprintf(line, sizeof(line), "TENANT_GRANT=%s", grant->id);
 		json_put_string(w, NULL, line);
 	}
 	json_end(w, ']');
@@ -133,9 +148,25 @@ static void audit_too_many(const struct call *call, const struct login_origin *o
 					});
 }
 
+/* The newest order to end sessions that the picture has: it ends what it found, and this one is not yet there. */
+static int64_t newest_order(const struct directory *d, const char *tenant_id)
+{
+	const struct revocation_record *revocation;
+	uint32_t cursor = 0;
+	int64_t newest = 0;
+
+	while ((revocation = directory_revocations(d, tenant_id, &cursor)))
+		if (revocation->of == REVOCATION_SESSIONS)
+			newest = MAX_OF(newest, revocation->at);
+	return newest;
+}
+
 static int open_allowed(struct call *call, const struct open_request *request, const struct login_verdict *verdict)
 {
 	const struct login_origin *origin = &request->authorize.origin;
+	const struct directory *d = call->parts->directory;
+	const struct grant_record *grant =
+		verdict->user->kind == USER_OPERATOR ? directory_grant_of(d, verdict->user->id) : NULL;
 	const struct session *session = NULL;
 	struct session data;
 	struct json_writer *w;
@@ -148,7 +179,9 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 	  tenant = {verdict->tenant ? verdict->tenant->slug : ""},
 	  project = {verdict->project ? verdict->project->slug : ""}, role = {verdict->role ? verdict->role : ""},
 	  service = {origin->service}, source = {origin->source}, terminal = {origin->terminal},
-	  credential = {verdict->credential};
+	  credential = {verdict->credential}, tenant_id = {verdict->user->tenant_id},
+	  project_id = {verdict->project ? verdict->project->id : ""}, provider = {verdict->provider},
+	  grant_id = {grant ? grant->id : ""}, operator= {grant ? grant->operator_name : ""};
 
 	data = (struct session){
 		.user_id = user_id.field,
@@ -160,6 +193,12 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 		.source = source.field,
 		.terminal = terminal.field,
 		.credential = credential.field,
+		.tenant_id = tenant_id.field,
+		.project_id = project_id.field,
+		.provider = provider.field,
+		.grant_id = grant_id.field,
+		.operator= operator.field,
+		.orders_known = newest_order(d, verdict->user->tenant_id),
 		.uid = verdict->user->uid,
 		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,
 		.opened = call->realtime,
@@ -176,12 +215,14 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 	if (result < 0)
 		return result;
 	audit_open(call, session, verdict);
+	if (call->parts->session_opened)
+		call->parts->session_opened(call->parts->context, session);
 	if (request->authorize.token[0])
 		login_forget(call->parts->logins, request->authorize.token);
 	w = call_reply(call);
 	put_verdict(w, verdict);
 	json_put_string(w, "session", session->id);
-	put_environment(w, verdict);
+	put_environment(w, verdict, grant);
 	return call_reply_end(call, false);
 }
 
@@ -205,6 +246,8 @@ int m_open_session(struct call *call)
 		verdict.reason = REASON_TOO_MANY_SESSIONS;
 		audit_too_many(call, &request.authorize.origin, &verdict);
 	}
+	if (verdict.reason == REASON_ALLOWED && is_ending(call, &verdict))
+		verdict.reason = REASON_BROKEN;
 	if (verdict.reason == REASON_ALLOWED && !verdict.unknown_user && verdict.user)
 		return open_allowed(call, &request, &verdict);
 	/* Allowed without a person: a local account that becomes another one. It is not ours to count. */
@@ -225,123 +268,4 @@ int m_close_session(struct call *call)
 	if (result < 0 && result != -ENOENT && result != -ESRCH)
 		return result;
 	return call_reply_empty(call);
-}
-
-static void put_session(struct json_writer *w, const struct session *session)
-{
-	json_begin(w, NULL, '{');
-	json_put_string(w, "session", session->id);
-	json_put_string(w, "user", session->login);
-	json_put_u64(w, "uid", session->uid);
-	json_put_string(w, "tenant", session->tenant ? session->tenant : "");
-	json_put_string_if(w, "project", session->project);
-	json_put_string_if(w, "role", session->role);
-	json_put_string(w, "service", session->service ? session->service : "");
-	json_put_string_if(w, "source", session->source);
-	json_put_string_if(w, "terminal", session->terminal);
-	json_put_string_if(w, "credential", session->credential);
-	json_put_i64(w, "leader", session->leader);
-	json_put_i64(w, "opened", session->opened);
-	json_end(w, '}');
-}
-
-int m_sessions(struct call *call)
-{
-	static const struct json_field fields[] = {{"user", JSON_FIELD_STRING, 0, JSON_FIELD_NULLABLE}};
-	const struct buffer *out = &call->connection->out;
-	const struct session *session;
-	const char *user = NULL;
-	uint32_t cursor = 0;
-	struct json_writer *w;
-	size_t start = out->length;
-
-	if (call_parameters(call, fields, ARRAY_LEN(fields), &user) < 0)
-		return 0;
-	w = call_reply(call);
-	json_begin(w, "sessions", '[');
-	while ((session = session_next(call->parts->sessions, &cursor))) {
-		/* Somebody else's are not there at all for those who may not see them. */
-		if (!call->trusted && session->uid != call_uid(call))
-			continue;
-		if (user && !text_equal(session->login, user))
-			continue;
-		if (out->length - start > SESSIONS_REPLY_BYTES) {
-			int result;
-
-			if (!call->more)
-				return -EMSGSIZE;
-			json_end(w, ']');
-			result = call_reply_end(call, true);
-			if (result < 0)
-				return result;
-			start = out->length;
-			w = call_reply(call);
-			json_begin(w, "sessions", '[');
-		}
-		put_session(w, session);
-	}
-	json_end(w, ']');
-	return call_reply_end(call, false);
-}
-
-struct end_request {
-	const char *session, *reason;
-};
-
-static const struct json_field end_fields[] = {
-	{"session", JSON_FIELD_STRING, offsetof(struct end_request, session), JSON_FIELD_REQUIRED},
-	{"reason", JSON_FIELD_STRING, offsetof(struct end_request, reason), JSON_FIELD_NULLABLE},
-};
-
-static void report_end(const struct call *call, const struct session *session, const char *reason)
-{
-	struct audit_event event = session_event(AUDIT_SERVICE_EVENT, session);
-
-	event.action = "session.end";
-	event.detail = reason;
-	event.caller_pid = (uint32_t)call->connection->peer.pid;
-	event.caller_uid = call_uid(call);
-	event.has_caller = true;
-	audit_write(call->parts->audit, &event);
-	server_publish(call->server, &(struct server_event){
-					     .event = "session-ended",
-					     .user = session->login,
-					     .user_id = session->user_id,
-					     .session = session->id,
-					     .has_uid = true,
-					     .uid = session->uid,
-				     });
-}
-
-int m_end_session(struct call *call)
-{
-	struct end_request p = {0};
-	const struct session *session;
-	int result;
-
-	if (call_parameters(call, end_fields, ARRAY_LEN(end_fields), &p) < 0)
-		return 0;
-	if (p.reason && (strlen(p.reason) > EMIT_MESSAGE_MAX || !text_is_printable(p.reason, strlen(p.reason))))
-		return call_invalid(call, "reason");
-	session = session_find(call->parts->sessions, p.session);
-	/* Somebody else's session is as good as none: its id is nobody's business. */
-	if (session && call_uid(call) != 0 && session->uid != call_uid(call))
-		return call_refuse(call, "asked to end somebody else's session");
-	if (!session)
-		return call_error(call, AGENT_ERROR_NOT_FOUND, "what", "session");
-	/* Once asked is enough: somebody who asks again and again would keep the helper from others' sessions, and
-	 * fill the journal. Root may have reason to try again. */
-	if (call_uid(call) != 0 && session->ending && call->now_usec - session->ending < END_AGAIN_USEC)
-		return call_reply_empty(call);
-	result = call->parts->end_session(call->parts->context, session, call->connection->id);
-	if (result < 0)
-		return call_broken(call, "the root helper cannot be reached (tenantd-helper.socket)");
-	(void)session_mark_ending(call->parts->sessions, session->id, call->now_usec, "asked");
-	login_drop_code(call->parts->logins, session->user_id); /* what was taken out of it a moment ago */
-	report_end(call, session, p.reason);
-	if (!call->oneway) {
-		call->connection->hold = HOLD_END;
-		call->connection->hold_until = call->now_usec + END_USEC;
-	}
-	return 0;
 }
