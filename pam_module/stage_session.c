@@ -27,11 +27,11 @@ static void free_session(pam_handle_t *pamh, void *data, int status)
 	free(data);
 }
 
-/* The agent gives the person's environment three names of ours and no others: it is not root, and LD_PRELOAD
+/* The agent gives the person's environment four names of ours and no others: it is not root, and LD_PRELOAD
  * would make it so. */
 static bool is_ours(const char *variable)
 {
-	static const char *const names[] = {"TENANT=", "TENANT_PROJECT=", "TENANT_ROLE="};
+	static const char *const names[] = {"TENANT=", "TENANT_PROJECT=", "TENANT_ROLE=", "TENANT_GRANT="};
 	const char *p;
 	size_t i;
 

@@ -21,7 +21,8 @@
 #define YES "{\"parameters\":{" GRANT ",\"tenant\":\"acme\",\"project\":\"vision\",\"role\":\"editor\"}}"
 #define OPENED                                                                                                        \
 	"{\"parameters\":{" GRANT ",\"session\":\"ses1\",\"environment\":[\"TENANT=acme\",\"TENANT_PROJECT=vision\"," \
-	"\"TENANT_ROLE=editor\",\"LD_PRELOAD=/x\",\"TENANTX=1\",\"PATH=/x\",\"TENANT\",\"TENANT_ROLE=a\\u001bb\"]}}"
+	"\"TENANT_ROLE=editor\",\"TENANT_GRANT=grt_1\",\"LD_PRELOAD=/x\",\"TENANTX=1\",\"PATH=/"                      \
+	"x\",\"TENANT\",\"TENANT_ROLE=a\\u001bb\"]}}"
 
 static struct fake_agent *agent;
 static struct pam_host host;
@@ -107,6 +108,7 @@ static void from_prompt_to_close(void **state)
 	assert_string_equal(pam_getenv(pamh, "TENANT"), "acme");
 	assert_string_equal(pam_getenv(pamh, "TENANT_PROJECT"), "vision");
 	assert_string_equal(pam_getenv(pamh, "TENANT_ROLE"), "editor");
+	assert_string_equal(pam_getenv(pamh, "TENANT_GRANT"), "grt_1");
 	assert_null(pam_getenv(pamh, "LD_PRELOAD"));
 	assert_null(pam_getenv(pamh, "PATH"));
 	assert_null(pam_getenv(pamh, "TENANTX"));
