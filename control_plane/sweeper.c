@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "control_plane/api/refusals.h"
+#include "control_plane/api/sessions.h"
 #include "control_plane/app.h"
 #include "control_plane/http/idempotency.h"
 #include "control_plane/provider/grants.h"
@@ -40,6 +41,7 @@ static const struct task {
 } tasks[] = {
 	{"idempotency", 60, 3600, idempotency_sweep},
 	{"device grants", 90, 3600, grants_sweep},
+	{"sessions", 120, 3600, sessions_sweep},
 	{"platform", 4, 600, sweep_platform},
 	{"refusals", 30, 30, refusals_write},
 };

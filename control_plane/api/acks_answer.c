@@ -13,11 +13,13 @@
 
 #define WAIT_MOST_SEC 30U
 #define POLL_MS 20U
+#define POLL_MORE_MS 100U /* what comes after the acknowledgements takes longer */
 
 struct wait {
 	uint64_t deadline; /* CLOCK_BOOTTIME, microseconds */
 	const struct acks_target *targets;
 	size_t count;
+	const struct acks_more *more; /* NULL: nothing */
 };
 
 static int count_target(struct db_tx *tx, const struct acks_target *target, struct ack_counts *sum)
@@ -56,6 +58,16 @@ static int count_after_commit(struct app *app, const struct wait *wait, struct a
 	return 0;
 }
 
+/* What came of it besides, once all that will acknowledge have. 1: not all yet. */
+static int look_further(struct request *request, const struct wait *wait, json_t *answer)
+{
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	const struct db_scope scope = {.tenant_id = wait->targets[0].tenant_id, .read_only = true};
+	int r = db_begin(request->app->db, &scope, &tx);
+
+	return r < 0 ? r : wait->more->look(request, tx, wait->more->context, answer);
+}
+
 static int ask_again(struct request *request)
 {
 	const struct wait *wait = request->again_context;
@@ -72,13 +84,19 @@ static int ask_again(struct request *request)
 	if (counts.acknowledged + counts.refused < counts.hosts && !over)
 		return 1;
 	r = json_read(answer->data, answer->length, &body, &problem);
-	if (r == 0 && json_object_set_new(body, "acks", render(wait->targets, wait->count, &counts)) == 0)
+	if (r == 0 && wait->more) {
+		request->again_ms = POLL_MORE_MS;
+		r = look_further(request, wait, body);
+		if (r != 0 && !over)
+			return 1;
+	}
+	if (r >= 0 && json_object_set_new(body, "acks", render(wait->targets, wait->count, &counts)) == 0)
 		respond_json(request, request->response.status, TAKE_PTR(body));
 	return 0;
 }
 
-int acks_answer_many(struct request *request, unsigned status, uint64_t version, json_t *view,
-		     const struct acks_target *targets, size_t count)
+static int answer(struct request *request, unsigned status, uint64_t version, json_t *view,
+		  const struct acks_target *targets, size_t count, const struct acks_more *more)
 {
 	_cleanup_(json_decrefp) json_t *own = view;
 	const char *wait_text = request_query(request, "wait");
@@ -86,7 +104,7 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 	struct problem problem = {0};
 	uint32_t seconds = 0;
 	struct wait *wait;
-	int r;
+	int r, pending = 0;
 
 	if (wait_text && (parse_u32(wait_text, &seconds) < 0 || seconds > WAIT_MOST_SEC))
 		return respond_invalid(request, "wait", "seconds, at most %u", WAIT_MOST_SEC);
@@ -111,13 +129,19 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 	}
 	if (json_object_set_new(own, "acks", render(targets, count, &counts)) < 0)
 		return -ENOMEM;
-	if (seconds > 0 && counts.acknowledged + counts.refused < counts.hosts) {
+	if (more) {
+		pending = more->look(request, request->tx, more->context, own);
+		if (pending < 0)
+			return pending;
+	}
+	if (seconds > 0 && (pending > 0 || counts.acknowledged + counts.refused < counts.hosts)) {
 		wait = arena_alloc(&request->arena, sizeof(*wait));
 		if (!wait)
 			return -ENOMEM;
 		wait->deadline = clock_boottime_usec() + seconds * USEC_PER_SEC;
 		wait->targets = targets;
 		wait->count = count;
+		wait->more = more;
 		request->again = ask_again;
 		request->again_ms = POLL_MS;
 		request->again_context = wait;
@@ -125,7 +149,14 @@ int acks_answer_many(struct request *request, unsigned status, uint64_t version,
 	return respond_record(request, status, version, TAKE_PTR(own));
 }
 
-int acks_answer(struct request *request, unsigned status, uint64_t version, json_t *view)
+int acks_answer_many(struct request *request, unsigned status, uint64_t version, json_t *view,
+		     const struct acks_target *targets, size_t count)
+{
+	return answer(request, status, version, view, targets, count, NULL);
+}
+
+int acks_answer_more(struct request *request, unsigned status, uint64_t version, json_t *view,
+		     const struct acks_more *more)
 {
 	struct acks_target *target = arena_alloc(&request->arena, sizeof(*target));
 
@@ -134,5 +165,10 @@ int acks_answer(struct request *request, unsigned status, uint64_t version, json
 		return -ENOMEM;
 	}
 	*target = (struct acks_target){.tenant_id = request->tenant_id, .change = request->change};
-	return acks_answer_many(request, status, version, view, target, 1);
+	return answer(request, status, version, view, target, 1, more);
+}
+
+int acks_answer(struct request *request, unsigned status, uint64_t version, json_t *view)
+{
+	return acks_answer_more(request, status, version, view, NULL);
 }

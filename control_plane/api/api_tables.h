@@ -32,3 +32,6 @@ extern const struct route_table feed_trust_routes;
 extern const struct route_table provider_routes;
 extern const struct route_table userinfo_routes;
 extern const struct route_table device_page_routes;
+extern const struct route_table session_reports_routes;
+extern const struct route_table sessions_routes;
+extern const struct route_table session_ends_routes;

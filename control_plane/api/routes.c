@@ -35,5 +35,8 @@ const struct route_table *const api_routes[] = {
 	&userinfo_routes,
 	&device_page_routes,
 	&identity_providers_routes,
+	&session_reports_routes,
+	&sessions_routes,
+	&session_ends_routes,
 };
 const size_t api_route_tables = ARRAY_LEN(api_routes);

@@ -97,7 +97,7 @@ static const struct json_field patch_fields[] = {
 static int check_policy(struct request *request, json_t *policy)
 {
 	static const char *const members[] = {
-		"ssh_keys", "max_sessions_per_user", "key_warning_days", "login_hours", "stale", "sudo",
+		"ssh_keys", "sessions", "key_warning_days", "login_hours", "stale", "sudo",
 	};
 	const char *name;
 	json_t *value;

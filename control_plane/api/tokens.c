@@ -15,49 +15,25 @@
 #include "control_plane/app.h"
 #include "control_plane/auth/access_token.h"
 #include "control_plane/auth/token_keys.h"
-#include "control_plane/feed/change.h"
-#include "records/record_json.h"
 
 #define JWKS_SEC 300
 #define REASON_BYTES_MAX 200
 #define BASE62 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-/* Hosts refuse a version that they have, so one that is revoked again gets another: the feed's row is locked, as it
- * will be for the change. */
-static int next_version(struct request *request, const char *token_id, uint64_t *ret)
-{
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_later(request->tx, "SELECT FROM control.feeds WHERE tenant_id = $1 FOR UPDATE", request->tenant_id);
-
-	if (r == 0)
-		r = db_run(request->tx, &rows,
-			   "SELECT coalesce(max(version), 0) + 1 FROM control.feed_records WHERE tenant_id = $1 AND "
-			   "kind = $2::smallint AND id = $3",
-			   request->tenant_id, record_number(request, RECORD_REVOCATION), token_id);
-	if (r == 0)
-		*ret = (uint64_t)db_i64(rows, 0, 0);
-	return r;
-}
-
 int revocations_put(struct request *request, const char *token_id, int64_t expires, const char *reason)
 {
 	int64_t until = expires + JWT_LEEWAY_SEC;
-	uint64_t version;
-	json_t *body;
 	int r = db_later(request->tx,
 			 "INSERT INTO control.token_revocations (tenant_id, jti, at, until, reason) "
 			 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 			 request->tenant_id ? request->tenant_id : "", token_id, record_number(request, request->now),
 			 record_number(request, until), reason);
 
-	if (r == 0 && request->change)
-		r = next_version(request, token_id, &version);
 	if (r != 0 || !request->change)
 		return r;
-	body = json_pack("{s:s, s:I, s:I, s:s}", "of", "token", "at", (json_int_t)request->now, "until",
-			 (json_int_t)until, "reason", reason);
-	change_revoke(request->change, RECORD_REVOCATION, token_id, version, body, json_deep_copy(body));
-	return 0;
+	return revocations_publish(request, token_id,
+				   json_pack("{s:s, s:I, s:I, s:s}", "of", "token", "at", (json_int_t)request->now,
+					     "until", (json_int_t)until, "reason", reason));
 }
 
 static int handle_jwks(struct request *request)

@@ -289,7 +289,7 @@ static int authorize_operator(struct request *request)
 static const char *key_fault(const struct request *request)
 {
 	const struct key_record *key = request->principal.key;
-	const char *action = request->route->action;
+	const char *action = request->route->action, *own = own_action_needs(action);
 
 	if (!key)
 		return NULL;
@@ -297,9 +297,7 @@ static const char *key_fault(const struct request *request)
 		return "this API key is for other services";
 	if (!blocks_let(&key->from, &request->source))
 		return "this API key may not be used from your address";
-	/* What is everybody's own are their keys. */
-	if (!list_lets(&key->actions, action) &&
-	    !(strcmp(action, "self") == 0 && list_lets(&key->actions, "key.manage")))
+	if (!list_lets(&key->actions, own ? own : action))
 		return "this API key may not do that";
 	if (!list_lets(&key->projects, request->project_id))
 		return "this API key is for other projects";
@@ -352,7 +350,7 @@ static int authorize_user(struct request *request)
 	fault = key_fault(request);
 	if (fault)
 		return forbidden(request, fault);
-	allowed = strcmp(action, "self") == 0 ||
+	allowed = own_action_needs(action) ||
 		  matrix_tenant_role(&user.standing->own, user.standing->tenant_role, action) == MATRIX_YES ||
 		  (user.project_id &&
 		   matrix_project_role(&user.standing->own, user.standing->project_role, action) == MATRIX_YES);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/text.h"
 #include "control_plane/auth/gate.h"
 #include "control_plane/auth/gate_actions.h"
 #include "records/matrix.h"
@@ -38,6 +39,13 @@ unsigned operator_grant_bit(const char *role)
 	return strcmp(role, "hosts") == 0 ? GRANT_HOSTS : 0;
 }
 
+const char *own_action_needs(const char *action)
+{
+	if (strcmp(action, "self") == 0)
+		return "key.manage";
+	return text_starts(action, "self:") ? action + strlen("self:") : NULL;
+}
+
 bool gate_knows_action(enum route_access access, const char *action)
 {
 	switch (access) {
@@ -46,8 +54,8 @@ bool gate_knows_action(enum route_access access, const char *action)
 	case ROUTE_SELF:
 		return strcmp(action, "self") == 0;
 	case ROUTE_TENANT:
-		/* "self": every user of the tenant; the handler shows them their own. */
-		return strcmp(action, "self") == 0 || matrix_knows_action(action);
+		/* Every user of the tenant; the handler shows them their own. */
+		return matrix_knows_action(own_action_needs(action) ? own_action_needs(action) : action);
 	case ROUTE_PROJECT:
 	case ROUTE_SERVICE:
 		return matrix_knows_action(action);

@@ -15,3 +15,7 @@ struct operator_action {
 };
 const struct operator_action *operator_action_find(const char *action); /* NULL: no such action */
 unsigned operator_grant_bit(const char *role);                          /* 0: no such role */
+
+/* A route's action that everybody of the tenant may take about what is their own: "self" (their keys), "self:<action>".
+ * What a limited API key must be good for to be used there; NULL: the route's action is another one. */
+const char *own_action_needs(const char *action);

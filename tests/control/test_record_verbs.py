@@ -64,8 +64,8 @@ def test_a_life(control, tmp_path, operator):
     secret.write_text("hush-hush\n")
     made = control.run("connector", "add", "s3", *where, "--kind", "s3", "--settings", '{"bucket":"b"}', "--secret", f"token={secret}")
     assert "hush" not in made.stdout + made.stderr and '"set":true' in made.stdout
-    run("tenant", "set", "verbs", "--policy", '{"max_sessions_per_user": 2}')
-    assert as_json("tenant", "show", "verbs")["policy"] == {"max_sessions_per_user": 2}
+    run("tenant", "set", "verbs", "--policy", '{"sessions": {"max_per_user": 2}}')
+    assert as_json("tenant", "show", "verbs")["policy"] == {"sessions": {"max_per_user": 2}}
     run("tenant", "suspend", "verbs"), run("tenant", "resume", "verbs")
     events = as_json("event", "list", *where)
     assert {"key.revoke", "key.rotate", "member.put", "tenant.suspend"} <= {e["kind"] for e in events}

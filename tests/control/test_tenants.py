@@ -55,8 +55,8 @@ def test_owner_changes_what_is_theirs(tenant):
     before = owner.get(tenant.path)
     refused(owner.patch(tenant.path, {"name": "New"}), 428)
     refused(owner.patch(tenant.path, {"name": "New"}, headers={"If-Match": '"1000"'}), 412)
-    after = owner.patch(tenant.path, {"name": "New", "policy": {"max_sessions_per_user": 3}}, headers={"If-Match": before.headers["ETag"]})
-    assert after.json["name"] == "New" and after.json["policy"] == {"max_sessions_per_user": 3}
+    after = owner.patch(tenant.path, {"name": "New", "policy": {"sessions": {"max_per_user": 3}}}, headers={"If-Match": before.headers["ETag"]})
+    assert after.json["name"] == "New" and after.json["policy"] == {"sessions": {"max_per_user": 3}}
     refused(owner.patch(tenant.path, {"name": "Newer"}, headers={"If-Match": before.headers["ETag"]}), 412)
     for field in ({"slug": "other"}, {"gid": 5}, {"region": "us"}, {"ids": 5}):
         refused(owner.patch(tenant.path, field, headers=ANY), 400, next(iter(field)))
