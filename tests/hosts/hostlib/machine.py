@@ -90,11 +90,13 @@ def end_kept(folder, holders):
 
 
 class Machine:
-    def __init__(self, name="worker-1", survive=False, network=None, number=2, layers=()):
+    def __init__(self, name="worker-1", survive=False, network=None, number=2, layers=(), unified=False):
         """`survive`: the host goes on when this process ends (make demo KEEP=1). `network`: one that it shares with
-        others, as their host `number`; else it has one of its own. `layers`: what it has over the base (rootfs.layer)."""
+        others, as their host `number`; else it has one of its own. `layers`: what it has over the base (rootfs.layer).
+        `unified`: it has nothing but cgroups of the second version, whatever this machine mounts beside them."""
         self.name = name
         self.survive = survive
+        self.unified = unified
         self.folder = rootfs.HOSTS / "run" / f"{os.getpid()}-{next(_numbers)}-{name}"
         self.folder.mkdir(parents=True)
         (self.folder / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
@@ -136,9 +138,10 @@ class Machine:
                 namespaces.die_with_parent()
 
         self._log = open(self.folder / "console.log", "ab")
+        more = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"} if self.unified else {}
         self._process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
-            preexec_fn=prepare)
+            preexec_fn=prepare, env={**os.environ, **more})
         (self.folder / "container").write_text(f"{self._process.pid} {_start_time(self._process.pid)}")
 
     def wait_until_up(self):
