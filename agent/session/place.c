@@ -5,20 +5,18 @@
 #include "session/place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/text.h"
 #include "session/process.h"
+#include "session/scope.h"
 
 #define ANCESTORS_MAX 128
 /* From a session's leader to the shell at the terminal that it gave: sshd's leader has an unprivileged half of itself
  * between them, login has nothing. Whoever is further down was started by the person. */
 #define GIVEN_STEPS_MAX 2U
-#define CGROUP_MAX 4096
 
 static bool is_gone(int pidfd)
 {
@@ -34,8 +32,8 @@ static const struct session *led_by(const struct session_table *table, pid_t pid
 	const struct session *session, *found = NULL;
 	uint32_t cursor = 0;
 
-	while ((session = session_next(table, &cursor)))
-		if (session->leader == pid && session->leader_start == start && (!found || session->uid == uid))
+	while ((session = session_next_led(table, pid, &cursor)))
+		if (session->leader_start == start && (!found || session->uid == uid))
 			found = session;
 	return found;
 }
@@ -69,7 +67,7 @@ static bool climb(const struct session_table *table, pid_t pid, const struct pro
 		enum place_rule what = session ? rule(session) : PLACE_SEES_THROUGH;
 
 		if (session && what != PLACE_SEES_THROUGH) {
-			if (what == PLACE_BARS || session->uid != uid)
+			if (what == PLACE_BARS || session->uid != uid || session->left_behind)
 				return true;
 			ret->session = session;
 			/* The leader's own terminal is a console's, where it is one at all. */
@@ -92,53 +90,22 @@ static bool climb(const struct session_table *table, pid_t pid, const struct pro
 	return false;
 }
 
-/* The path in the unified hierarchy, where it is a scope of logind's; "" for all others. */
-static void read_scope(pid_t pid, char out[CGROUP_MAX])
-{
-	_cleanup_(closep) int fd = -1;
-	char path[32], text[CGROUP_MAX + 64], *line, *base;
-	ssize_t got;
-	size_t length;
-
-	out[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (got <= 0)
-		return;
-	text[got] = '\0';
-	line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-	if (!line)
-		return;
-	line += *line == '\n' ? 4 : 3;
-	length = strcspn(line, "\n");
-	if (!line[length] || length >= CGROUP_MAX)
-		return; /* cut: another path might begin the same */
-	line[length] = '\0';
-	base = strrchr(line, '/') + 1;
-	length = strlen(base);
-	if (strncmp(base, "session-", 8) != 0 || length < 7 || strcmp(base + length - 6, ".scope") != 0)
-		return;
-	memcpy(out, line, strlen(line) + 1);
-}
-
 static void search_scope(const struct session_table *table, pid_t pid, uint32_t uid, place_rule_fn rule,
 			 struct place *ret)
 {
-	char own[CGROUP_MAX], other[CGROUP_MAX];
+	char own[SESSION_SCOPE_SIZE];
 	const struct session *session;
 	uint32_t cursor = 0;
 	uint64_t start;
 
-	read_scope(pid, own);
-	if (!*own)
+	if (scope_of_process(pid, uid, own) < 0)
 		return;
 	while ((session = session_next(table, &cursor))) {
-		if (session->uid != uid || rule(session) != PLACE_COUNTS)
+		if (session->uid != uid || strcmp(session->scope, own) != 0 || session->left_behind ||
+		    rule(session) != PLACE_COUNTS)
 			continue;
-		read_scope(session->leader, other);
-		if (strcmp(own, other) != 0 || process_start(session->leader, &start) < 0 ||
-		    start != session->leader_start)
+		/* While the leader is there, the name cannot be another scope's. */
+		if (process_start(session->leader, &start) < 0 || start != session->leader_start)
 			continue;
 		ret->session = session;
 		return;

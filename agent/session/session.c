@@ -12,6 +12,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "crypto/api_key.h"
+#include "session/logind.h"
 #include "session/process.h"
 #include "session/state.h"
 #include "session/table.h"
@@ -21,6 +22,9 @@ void slot_free(struct slot *slot)
 	if (!slot)
 		return;
 	sd_event_source_disable_unref(slot->leader);
+	sd_event_source_disable_unref(slot->populated);
+	sd_event_source_disable_unref(slot->folder);
+	sd_event_source_disable_unref(slot->later);
 	session_free_strings(&slot->session);
 	free(slot);
 }
@@ -50,6 +54,8 @@ int session_table_create(sd_event *event, const char *state_dir, const struct se
 		r = hash_index_init(&table->by_user, 64);
 	if (r == 0)
 		r = hash_index_init(&table->by_leader, 64);
+	if (r == 0)
+		r = logind_follow(table, LOGIND_SESSIONS);
 	if (r < 0) {
 		session_table_destroy(table);
 		return r;
@@ -64,6 +70,7 @@ void session_table_destroy(struct session_table *table)
 		return;
 	for (uint32_t i = 0; table->slots && i < table->high; i++)
 		slot_free(table->slots[i]);
+	logind_unfollow(table);
 	free(table->slots);
 	hash_index_finish(&table->by_id);
 	hash_index_finish(&table->by_user);
@@ -84,16 +91,27 @@ struct slot *table_find(const struct session_table *table, const char *id)
 	return NULL;
 }
 
-void table_end(struct session_table *table, struct slot *slot, const char *why)
+static void take_out(struct session_table *table, const struct slot *slot)
 {
 	hash_index_remove(&table->by_id, hash_text(slot->session.id), slot->number);
 	hash_index_remove(&table->by_user, hash_text(slot->session.user_id), slot->number);
 	hash_index_remove(&table->by_leader, hash_u32((uint32_t)slot->session.leader), slot->number);
 	table->slots[slot->number] = NULL;
 	table->count--;
+}
+
+void table_end(struct session_table *table, struct slot *slot, const char *why)
+{
+	take_out(table, slot);
 	(void)session_state_remove(table->dirfd, slot->session.id); /* a left-over file is dropped at restore */
 	if (why && table->hooks.ended)
 		table->hooks.ended(table->hooks.context, &slot->session, why);
+	slot_free(slot);
+}
+
+void table_forget(struct session_table *table, struct slot *slot)
+{
+	take_out(table, slot);
 	slot_free(slot);
 }
 
@@ -101,13 +119,32 @@ static int leader_ended(sd_event_source *source, int fd, uint32_t revents, void 
 {
 	struct slot *slot = userdata;
 
-	table_end(slot->table, slot, "process-ended");
+	slot->leader = sd_event_source_disable_unref(slot->leader);
+	left_behind_begin(slot);
+	return 0;
+}
+
+int slot_watch_leader(struct slot *slot)
+{
+	_cleanup_(closep) int fd = process_open(slot->session.leader, slot->session.leader_start);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = sd_event_add_io(slot->table->event, &slot->leader, fd, EPOLLIN, leader_ended, slot);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_io_fd_own(slot->leader, true);
+	if (r < 0) {
+		slot->leader = sd_event_source_disable_unref(slot->leader);
+		return r;
+	}
+	fd = -1;
 	return 0;
 }
 
 int table_enter(struct session_table *table, struct slot *slot)
 {
-	_cleanup_(closep) int fd = -1;
 	uint32_t number = 0;
 	int r;
 
@@ -115,16 +152,6 @@ int table_enter(struct session_table *table, struct slot *slot)
 		number++;
 	if (number == SESSIONS_MAX)
 		return -ENOSPC;
-	fd = process_open(slot->session.leader, slot->session.leader_start);
-	if (fd < 0)
-		return fd;
-	r = sd_event_add_io(table->event, &slot->leader, fd, EPOLLIN, leader_ended, slot);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_io_fd_own(slot->leader, true);
-	if (r < 0)
-		return r;
-	fd = -1;
 	slot->table = table;
 	slot->number = number;
 	r = hash_index_put(&table->by_id, hash_text(slot->session.id), number);
@@ -202,7 +229,13 @@ int session_open(struct session_table *table, const struct session *data, const 
 	if (r < 0)
 		return r;
 	entered = TAKE_PTR(slot);
-	r = session_state_write(table->dirfd, &entered->session);
+	r = slot_watch_leader(entered);
+	if (r == 0) {
+		if (!table->logind)
+			(void)logind_follow(table, table->logind_folder);
+		logind_look_at_leader(entered);
+		r = session_state_write(table->dirfd, &entered->session);
+	}
 	if (r < 0) {
 		table_end(table, entered, NULL); /* it never was: nobody is told that it ended */
 		return r;
@@ -217,7 +250,10 @@ int session_close(struct session_table *table, const char *id)
 
 	if (!slot)
 		return -ENOENT;
-	table_end(table, slot, "closed");
+	if (!slot->closed) {
+		slot->closed = true;
+		left_behind_begin(slot);
+	}
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * The sessions that PAM opened, as the kernel shows them: each is a leader's pidfd and, where logind gave it one, a
- * scope, i.e. a cgroup. It is open while the leader lives, and left behind while there are processes in the scope
- * without it (nohup). Written to /run so that a restarted agent finds them again.
+ * scope, i.e. a cgroup. It is open while the leader lives and PAM has not closed it, and left behind while there are
+ * processes in the scope after that (nohup). Written to /run so that a restarted agent finds them again.
+ *
+ * Nothing is polled, and a session that nothing happens to costs nothing but memory and a descriptor.
  */
 #pragma once
 
@@ -58,7 +60,7 @@ struct session {
 	char scope[SESSION_SCOPE_SIZE];
 	uint64_t scope_inode; /* which cgroup of that name: a name is given again, this number is not before a reboot */
 	uint32_t terminal_device; /* of the terminal that the front end gave, where the kernel shows one; 0 */
-	bool left_behind;         /* the leader is gone, something in the scope is not */
+	bool left_behind;         /* the leader is gone or PAM closed it, something in the scope is still there */
 	/* It is being ended: since when (boot time; 0: it is not), why (end_cause_word), and how far. */
 	uint64_t ending;
 	char ending_cause[24];
@@ -69,10 +71,10 @@ struct session {
 struct session_table;
 /* What happens to a session. Any of them may be NULL. */
 struct session_hooks {
-	/* The leader is gone, processes in the scope are not. */
+	/* It is left behind, for a second already: what goes with the leader or right after it is no news. */
 	void (*left_behind)(void *context, const struct session *session);
 	/* Nothing of it is left; out of the table already, freed after the call. `why`: "closed" (PAM said so, and
-	 * nothing was in the scope), "process-ended". */
+	 * nothing was in the scope, or is any more), "process-ended". */
 	void (*ended)(void *context, const struct session *session, const char *why);
 	void *context;
 };
@@ -81,14 +83,15 @@ struct session_hooks {
 int session_table_create(sd_event *event, const char *state_dir, const struct session_hooks *hooks,
 			 struct session_table **ret);
 void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
-/* Finds the sessions of before: still the same process, or forgotten (without a call of `ended`: nobody saw
- * when). A file that is damaged is dropped, and `warn` (may be NULL) told. 0 and the count of sessions that go on. */
+/* Finds the sessions of before: still the same process, or processes still in the same scope, or forgotten (without a
+ * call of `ended`: nobody saw when). A file that is damaged is dropped, and `warn` (may be NULL) told. 0 and the count of sessions that go on. */
 typedef void (*session_warn_fn)(void *context, const struct problem *problem);
 int session_table_restore(struct session_table *table, session_warn_fn warn, void *context, uint32_t *ret_count);
 /* Copies the strings; `id`, `leader_start` are filled in here. 0 and the session (valid until it ends);
  * -ESRCH: no such process; -ENOSPC: table full; others: it could not be written or watched. */
 int session_open(struct session_table *table, const struct session *data, const struct session **ret);
-/* PAM says it closed: a hint. What is still in its scope is left behind. -ENOENT: no such session. */
+/* PAM says it closed: a hint. Without a scope it has ended; else it is left behind from now on, until nothing is in the
+ * scope but perhaps a leader that goes on with something else. -ENOENT: no such session. */
 int session_close(struct session_table *table, const char *id);
 /* It is being ended from `now_usec` on, for this cause; how far that is; that the person was warned (or not any more).
  * On disk when they return: 0, -ENOENT, or why it is not, in which case a restarted agent will not know. */
