@@ -8,6 +8,8 @@
 
 #include "directory/edit_splice.h"
 
+#define OUTER_SIZE 32U
+
 /* Spaces up to the column of `at`. */
 static int add_indent(const struct edit *edit, size_t at, struct buffer *ret)
 {
@@ -78,70 +80,62 @@ static int unset_value(struct edit *edit, const struct edit_node *map, const cha
 	return edit_splice(edit, from, to - from, "");
 }
 
-/* All pairs of one outer key as its first appearance: "scopes: {…}". */
-static int insert_outer(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, const char *key,
-			size_t outer, struct problem *problem)
-{
-	_cleanup_(buffer_finish) struct buffer member = BUFFER_INIT;
-	bool first = true;
-
-	buffer_printf(&member, "%.*s: {", (int)outer, key);
-	for (uint32_t i = 0; i < now->count; i++) {
-		if (strncmp(now->pairs[i].key, key, outer + 1) != 0)
-			continue;
-		buffer_printf(&member, "%s%s: %s", first ? "" : ", ", now->pairs[i].key + outer + 1,
-			      now->pairs[i].value);
-		first = false;
-	}
-	buffer_add_char(&member, '}');
-	return member.failed ? -ENOMEM : insert_member(edit, map, buffer_text(&member), problem);
-}
-
-/* Is there a pair of the same outer key ("sudo.") among the first `count`? `dot` is in `key`. */
-static bool has_outer(const struct edit_pairs *pairs, uint32_t count, const char *key, const char *dot)
+/* Is there a pair whose key begins as `key` does, `length` bytes long ("sudo."), among the first `count`? */
+static bool has_outer(const struct edit_pairs *pairs, uint32_t count, const char *key, size_t length)
 {
 	for (uint32_t i = 0; i < count; i++)
-		if (strncmp(pairs->pairs[i].key, key, (size_t)(dot - key) + 1) == 0)
+		if (strncmp(pairs->pairs[i].key, key, length) == 0)
 			return true;
 	return false;
 }
 
-static int update_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, uint32_t i,
-		       struct problem *problem)
+/* Of a dotted key the mapping that its part from `skip` on names, before the dot. */
+static const struct edit_node *find_inner(const struct edit_node *map, const char *key, size_t skip, const char *dot,
+					  char outer[OUTER_SIZE])
 {
-	const char *key = now->pairs[i].key, *dot = strchr(key, '.');
+	snprintf(outer, OUTER_SIZE, "%.*s", (int)(dot - key - (ptrdiff_t)skip), key + skip);
+	return edit_map_get(map, outer, NULL, NULL);
+}
+
+/* `map` is where the key's part from `skip` on belongs. */
+static int update_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *now, uint32_t i,
+		       size_t skip, struct problem *problem)
+{
+	const char *key = now->pairs[i].key, *dot = strchr(key + skip, '.');
+	_cleanup_(buffer_finish) struct buffer member = BUFFER_INIT;
 	const struct edit_node *inner;
-	char outer[32];
+	char outer[OUTER_SIZE];
 
 	if (!dot)
-		return set_value(edit, map, key, now->pairs[i].value, problem);
-	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
-	inner = edit_map_get(map, outer, NULL, NULL);
+		return set_value(edit, map, key + skip, now->pairs[i].value, problem);
+	inner = find_inner(map, key, skip, dot, outer);
 	if (inner)
-		return set_value(edit, inner, dot + 1, now->pairs[i].value, problem);
+		return update_pair(edit, inner, now, i, (size_t)(dot - key) + 1, problem);
 	/* Once for all of them, with the first. */
-	if (has_outer(now, i, key, dot))
+	if (has_outer(now, i, key, (size_t)(dot - key) + 1))
 		return 0;
-	return insert_outer(edit, map, now, key, (size_t)(dot - key), problem);
+	edit_pairs_member(now, i, skip, &member);
+	return member.failed ? -ENOMEM : insert_member(edit, map, buffer_text(&member), problem);
 }
 
 /* The i-th of the old pairs, which is no more. */
 static int remove_pair(struct edit *edit, const struct edit_node *map, const struct edit_pairs *old, uint32_t i,
-		       const struct edit_pairs *now, struct problem *problem)
+		       size_t skip, const struct edit_pairs *now, struct problem *problem)
 {
-	const char *key = old->pairs[i].key, *dot = strchr(key, '.');
+	const char *key = old->pairs[i].key, *dot = strchr(key + skip, '.');
 	const struct edit_node *inner;
-	char outer[32];
+	char outer[OUTER_SIZE];
+	size_t length;
 
 	if (strcmp(key, "status") == 0)
 		return set_value(edit, map, key, "active", problem); /* what leaving it out means */
 	if (!dot)
-		return unset_value(edit, map, key, problem);
-	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
-	if (!has_outer(now, now->count, key, dot)) /* all of it goes, once */
-		return has_outer(old, i, key, dot) ? 0 : unset_value(edit, map, outer, problem);
-	inner = edit_map_get(map, outer, NULL, NULL);
-	return inner ? unset_value(edit, inner, dot + 1, problem) : -EINVAL;
+		return unset_value(edit, map, key + skip, problem);
+	length = (size_t)(dot - key) + 1;
+	inner = find_inner(map, key, skip, dot, outer);
+	if (!has_outer(now, now->count, key, length)) /* all of it goes, once */
+		return has_outer(old, i, key, length) ? 0 : unset_value(edit, map, outer, problem);
+	return inner ? remove_pair(edit, inner, old, i, length, now, problem) : -EINVAL;
 }
 
 int edit_map_update(struct edit *edit, const struct edit_node *map, const struct edit_pairs *old,
@@ -153,12 +147,12 @@ int edit_map_update(struct edit *edit, const struct edit_node *map, const struct
 		return -EINVAL;
 	for (uint32_t i = 0; r == 0 && i < old->count; i++)
 		if (!edit_pairs_get(now, old->pairs[i].key))
-			r = remove_pair(edit, map, old, i, now, problem);
+			r = remove_pair(edit, map, old, i, 0, now, problem);
 	for (uint32_t i = 0; r == 0 && i < now->count; i++) {
 		const struct edit_pair *was = edit_pairs_get(old, now->pairs[i].key);
 
 		if (!was || strcmp(was->value, now->pairs[i].value) != 0)
-			r = update_pair(edit, map, now, i, problem);
+			r = update_pair(edit, map, now, i, 0, problem);
 	}
 	return r;
 }

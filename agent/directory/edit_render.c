@@ -148,37 +148,29 @@ static void put_cidrs_if(struct edit_pairs *pairs, const char *key, const struct
 	put(pairs, key, detach(&value));
 }
 
-/* A mapping inside "policy", so one value: what differs from the defaults. */
-static void put_sessions_if(struct edit_pairs *pairs, const struct session_rules *rules)
+/* What differs from the defaults. */
+static void put_sessions(struct edit_pairs *pairs, const struct session_rules *rules)
 {
 	const struct session_rules usual = session_rules_default();
-	struct edit_pairs inner = {0};
-	struct buffer value = BUFFER_INIT;
 
-	if (session_rules_equal(rules, &usual))
-		return;
 	if (rules->max_per_user)
-		put_number(&inner, "max_per_user", rules->max_per_user);
+		put_number(pairs, "policy.sessions.max_per_user", rules->max_per_user);
 	if (rules->max_per_tenant)
-		put_number(&inner, "max_per_tenant", rules->max_per_tenant);
+		put_number(pairs, "policy.sessions.max_per_tenant", rules->max_per_tenant);
 	if (rules->over != usual.over)
-		put_text(&inner, "over", value_over_words[rules->over]);
+		put_text(pairs, "policy.sessions.over", value_over_words[rules->over]);
 	if (rules->max_age_sec)
-		put_seconds(&inner, "max_age", rules->max_age_sec);
+		put_seconds(pairs, "policy.sessions.max_age", rules->max_age_sec);
 	if (rules->idle_sec)
-		put_seconds(&inner, "idle", rules->idle_sec);
+		put_seconds(pairs, "policy.sessions.idle", rules->idle_sec);
 	if (rules->warn_sec != usual.warn_sec)
-		put_seconds(&inner, "warn", rules->warn_sec);
+		put_seconds(pairs, "policy.sessions.warn", rules->warn_sec);
 	if (rules->grace_sec != usual.grace_sec)
-		put_seconds(&inner, "grace", rules->grace_sec);
+		put_seconds(pairs, "policy.sessions.grace", rules->grace_sec);
 	if (rules->end_outside_hours)
-		put(&inner, "end_outside_hours", strdup("true"));
+		put(pairs, "policy.sessions.end_outside_hours", strdup("true"));
 	if (rules->end_with_key)
-		put(&inner, "end_with_key", strdup("true"));
-	edit_pairs_flow(&inner, &value);
-	pairs->failed |= inner.failed;
-	edit_pairs_finish(&inner);
-	put(pairs, "policy.sessions", detach(&value));
+		put(pairs, "policy.sessions.end_with_key", strdup("true"));
 }
 
 static void render_tenant(const struct tenant_record *tenant, struct edit_pairs *ret)
@@ -201,7 +193,7 @@ static void render_tenant(const struct tenant_record *tenant, struct edit_pairs 
 		put(ret, "policy.key_warning", strdup(text));
 	}
 	put_list_if(ret, "policy.login_hours", &tenant->login_hours);
-	put_sessions_if(ret, &tenant->sessions);
+	put_sessions(ret, &tenant->sessions);
 	if (tenant->sudo_proof != SUDO_PROOF_ALWAYS)
 		put_text(ret, "sudo.proof", value_sudo_words[tenant->sudo_proof]);
 	if (tenant->sudo_within_sec && tenant->sudo_within_sec != RULES_SUDO_WITHIN_SEC)
@@ -388,33 +380,21 @@ const struct edit_pair *edit_pairs_get(const struct edit_pairs *pairs, const cha
 	return NULL;
 }
 
-/* The part of a dotted key before the dot; 0: there is none. */
-static size_t outer_length(const char *key)
+uint32_t edit_pairs_member(const struct edit_pairs *pairs, uint32_t i, size_t skip, struct buffer *ret)
 {
-	const char *dot = strchr(key, '.');
-
-	return dot ? (size_t)(dot - key) : 0;
-}
-
-/* "key: value", or for dotted keys "outer: {inner: value, …}" with all pairs of that outer one. Gives how
- * many pairs it took. */
-static uint32_t add_member(const struct edit_pairs *pairs, uint32_t i, struct buffer *ret)
-{
-	const char *key = pairs->pairs[i].key;
-	size_t outer = outer_length(key);
+	const char *key = pairs->pairs[i].key, *dot = strchr(key + skip, '.');
+	size_t inner = dot ? (size_t)(dot - key) + 1 : 0;
 	uint32_t n = 0;
 
-	if (!outer) {
-		buffer_printf(ret, "%s: %s", key, pairs->pairs[i].value);
+	if (!dot) {
+		buffer_printf(ret, "%s: %s", key + skip, pairs->pairs[i].value);
 		return 1;
 	}
-	buffer_printf(ret, "%.*s: {", (int)outer, key);
-	for (; i + n < pairs->count; n++) {
-		const struct edit_pair *pair = &pairs->pairs[i + n];
-
-		if (outer_length(pair->key) != outer || strncmp(pair->key, key, outer) != 0)
-			break;
-		buffer_printf(ret, "%s%s: %s", n ? ", " : "", pair->key + outer + 1, pair->value);
+	buffer_printf(ret, "%.*s: {", (int)(dot - key - (ptrdiff_t)skip), key + skip);
+	while (i + n < pairs->count && strncmp(pairs->pairs[i + n].key, key, inner) == 0) {
+		if (n)
+			buffer_add_text(ret, ", ");
+		n += edit_pairs_member(pairs, i + n, inner, ret);
 	}
 	buffer_add_char(ret, '}');
 	return n;
@@ -426,7 +406,7 @@ void edit_pairs_flow(const struct edit_pairs *pairs, struct buffer *ret)
 	for (uint32_t i = 0; i < pairs->count;) {
 		if (i)
 			buffer_add_text(ret, ", ");
-		i += add_member(pairs, i, ret);
+		i += edit_pairs_member(pairs, i, 0, ret);
 	}
 	buffer_add_char(ret, '}');
 }
@@ -436,7 +416,7 @@ void edit_pairs_block(const struct edit_pairs *pairs, const char *indent, const 
 	for (uint32_t i = 0; i < pairs->count;) {
 		if (i)
 			buffer_add_text(ret, indent);
-		i += add_member(pairs, i, ret);
+		i += edit_pairs_member(pairs, i, 0, ret);
 		buffer_add_text(ret, newline);
 	}
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Records as the keys and values that stand for them in a directory file. Defaults are left out. Inner
- * mappings have dotted keys ("ids.next").
+ * mappings have dotted keys ("ids.next"), and those of one mapping stand together.
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "directory/unit.h"
 
-#define PAIRS_MAX 24U
+#define PAIRS_MAX 32U
 
 struct edit_pair {
 	const char *key; /* static */
@@ -26,6 +26,9 @@ void edit_render(enum record_kind kind, const void *record, struct edit_pairs *r
 void edit_render_rule(const struct host_rule *rule, struct edit_pairs *ret);
 /* The pair of this key, or NULL. */
 const struct edit_pair *edit_pairs_get(const struct edit_pairs *pairs, const char *key);
+/* The i-th pair from byte `skip` of its key on: "key: value", or of a dotted key "outer: {inner: value, …}" with all
+ * pairs of that outer one. Gives how many pairs it took. */
+uint32_t edit_pairs_member(const struct edit_pairs *pairs, uint32_t i, size_t skip, struct buffer *ret);
 /* "{a: 1, ids: {b: 2}}": all pairs as one flow mapping. */
 void edit_pairs_flow(const struct edit_pairs *pairs, struct buffer *ret);
 /* One "key: value" a line, each but the first behind `indent`; every line ends with `newline`. */

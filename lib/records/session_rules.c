@@ -20,6 +20,20 @@ static uint32_t lower_limit(uint32_t a, uint32_t b)
 	return MIN_OF(a, b);
 }
 
+/* Whoever limits no numbers has no say in what one too many means. */
+static bool denies(const struct session_rules *rules)
+{
+	return rules->over == SESSION_OVER_DENY && (rules->max_per_user || rules->max_per_tenant);
+}
+
+static enum session_over stricter_over(const struct session_rules *a, const struct session_rules *b)
+{
+	if (denies(a) || denies(b))
+		return SESSION_OVER_DENY;
+	return a->over == SESSION_OVER_END_OLDEST || b->over == SESSION_OVER_END_OLDEST ? SESSION_OVER_END_OLDEST
+											: SESSION_OVER_DENY;
+}
+
 struct session_rules session_rules_stricter(const struct session_rules *a, const struct session_rules *b)
 {
 	return (struct session_rules){
@@ -29,8 +43,7 @@ struct session_rules session_rules_stricter(const struct session_rules *a, const
 		.idle_sec = lower_limit(a->idle_sec, b->idle_sec),
 		.warn_sec = MAX_OF(a->warn_sec, b->warn_sec),
 		.grace_sec = MIN_OF(a->grace_sec, b->grace_sec),
-		.over = a->over == SESSION_OVER_DENY || b->over == SESSION_OVER_DENY ? SESSION_OVER_DENY
-										     : SESSION_OVER_END_OLDEST,
+		.over = stricter_over(a, b),
 		.end_outside_hours = a->end_outside_hours || b->end_outside_hours,
 		.end_with_key = a->end_with_key || b->end_with_key,
 	};

@@ -33,6 +33,7 @@ struct session_rules {
 
 /* Nothing is limited; the defaults of warn_sec and grace_sec. */
 struct session_rules session_rules_default(void);
-/* The smaller limit of each, the shorter grace, the longer warning; deny before end-oldest; yes before no. */
+/* The smaller limit of each, the shorter grace, the longer warning; yes before no; deny before
+ * end-oldest, where it is said with a number that may not be exceeded. */
 struct session_rules session_rules_stricter(const struct session_rules *a, const struct session_rules *b);
 bool session_rules_equal(const struct session_rules *a, const struct session_rules *b);

@@ -97,6 +97,36 @@ const char sample_directory[] =
 	"  - {id: idp_beta, tenant: ten_beta, kind: github, issuer: https://github.com, client_id: "
 	"Iv1.0123456789abcdef}\n";
 
+const char operators_directory[] =
+	"version: 1\n"
+	"tenants:\n"
+	"  - id: ten_acme\n"
+	"    slug: acme\n"
+	"    gid: 1879048192\n"
+	"    ids: {first: 1879048192, count: 65536, next: 1879048300}\n"
+	"    policy:\n"
+	"      sessions:\n"
+	"        max_per_user: 4 # on a host\n"
+	"        max_per_tenant: 100\n"
+	"        over: end-oldest\n"
+	"        max_age: 12h\n"
+	"        idle: 30min\n"
+	"        warn: 10min\n"
+	"        grace: 20s\n"
+	"        end_outside_hours: true\n"
+	"        end_with_key: true\n"
+	"projects:\n"
+	"  - {id: prj_vision, tenant: ten_acme, slug: vision, gid: 1879048193}\n"
+	"users:\n"
+	"  - {id: usr_alice, tenant: ten_acme, login: alice, uid: 1879048210}\n"
+	"  - {id: usr_olga, tenant: ten_acme, login: olga, uid: 1879048211, kind: operator}\n"
+	"members:\n"
+	"  - {user: usr_olga, project: prj_vision, role: viewer}\n"
+	"grants:\n"
+	"  # who looks in\n"
+	"  - {id: grt_a, tenant: ten_acme, user: usr_olga, operator_id: opr_7, operator_name: olga@platform.example, "
+	"reason: \"ticket 4711: no GPU\", not_before: 2027-01-15T07:00:00Z, not_after: 2027-01-15T09:00:00Z}\n";
+
 struct unit *load_text(const char *name, const char *text)
 {
 	struct problem problem = {0};

@@ -10,6 +10,9 @@
 /* Two tenants (acme: vision, speech; beta: main), alice, bob and a service account at acme, carol at beta. */
 extern const char sample_directory[];
 
+/* One tenant with all there is to say about sessions, and an operator (olga, usr_olga) with a grant. */
+extern const char operators_directory[];
+
 struct unit *load_text(const char *name, const char *text); /* must load */
 struct directory *build_text(const char *text);             /* must build; host "gpu-1" */
 struct directory *build_units(struct unit *const *units, uint32_t count, const struct directory *before);

@@ -35,7 +35,7 @@ static void assert_same_unit(const struct unit *a, const struct unit *b)
 
 static void test_round_trip(void **state)
 {
-	static const char *const texts[] = {sample_directory, "version: 1\n"};
+	static const char *const texts[] = {sample_directory, operators_directory, "version: 1\n"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT, again = BUFFER_INIT;
@@ -76,11 +76,11 @@ static void test_cut_and_longer(void **state)
 }
 
 /* Every byte changed in several ways: refused, or still a unit whose every text can be read. */
-static void test_damaged(void **state)
+static void damage(const char *text)
 {
 	static const unsigned char flips[] = {0x01, 0x80, 0xff};
 	_cleanup_(buffer_finish) struct buffer form = BUFFER_INIT;
-	struct unit *unit = load_text("f", sample_directory);
+	struct unit *unit = load_text("f", text);
 
 	assert_result(compiled_write(unit, &form), 0);
 	for (size_t at = 0; at < form.length; at++)
@@ -103,6 +103,12 @@ static void test_damaged(void **state)
 			form.data[at] = (char)((unsigned char)form.data[at] ^ flips[i]);
 		}
 	unit_unref(unit);
+}
+
+static void test_damaged(void **state)
+{
+	damage(sample_directory);
+	damage(operators_directory);
 }
 
 static void test_other_source_and_format(void **state)

@@ -5,66 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/buffer.h"
 #include "base/macros.h"
-#include "directory/unit.h"
-#include "records/record_json.h"
-#include "unit.h"
+#include "record_fixture.h"
 #include "json/json_read.h"
 
-#define TENANT "ten_8fJ2kQpL0aZx4TyB"
 #define KEY_ID "key_0123456789abcdef"
 #define VERIFIER "\"sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\""
 #define SSH_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alice"
 #define COORDINATE "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-
-static const char *store_text(void *context, const char *text, size_t length)
-{
-	return arena_strndup(context, text, length);
-}
-
-static void *store_room(void *context, size_t size)
-{
-	return arena_alloc(context, size);
-}
-
-/* The body as a snapshot's line has it. What is flat is judged in the same words as the tree. */
-static void read_flat(struct arena *arena, enum record_kind kind, const char *id, const char *body, int expected,
-		      const union any_record *record, const struct problem *problem)
-{
-	_cleanup_(buffer_finish) struct buffer line = BUFFER_INIT;
-	const struct record_store store = {.text = store_text, .room = store_room, .context = arena};
-	struct problem flat_problem = {0};
-	union any_record flat_record;
-	struct json_flat flat;
-
-	assert_result(buffer_add(&line, "{\"body\":", 8), 0);
-	assert_result(buffer_add(&line, body, strlen(body)), 0);
-	assert_result(buffer_add(&line, "}", 1), 0);
-	if (!json_flat_read(line.data, line.length, &flat) || flat.outer.members[0].type != JSON_OBJECT)
-		return;
-	assert_result(record_read(kind, TENANT, id, (struct json_view){.flat = flat.outer.members[0].object}, &store,
-				  &flat_record, &flat_problem),
-		      expected);
-	assert_string_equal(flat_problem.text, problem->text);
-	if (expected == 0)
-		assert_true(record_equal(kind, record, &flat_record));
-}
-
-static int read_record(struct arena *arena, enum record_kind kind, const char *id, const char *body,
-		       union any_record *ret, struct problem *problem)
-{
-	_cleanup_(json_decrefp) json_t *json = NULL;
-	const struct record_store store = {.text = store_text, .room = store_room, .context = arena};
-	int r;
-
-	*problem = (struct problem){0};
-	assert_result(json_read(body, strlen(body), &json, problem), 0);
-	r = record_read_json(kind, TENANT, id, json, &store, ret, problem);
-	read_flat(arena, kind, id, body, r, ret, problem);
-	return r;
-}
 
 static void test_tenant(void **state)
 {
@@ -74,15 +22,15 @@ static void test_tenant(void **state)
 
 	arena_init(&arena);
 	assert_result(
-		read_record(
-			&arena, RECORD_TENANT, TENANT,
-			"{\"slug\":\"acme\",\"name\":\"Acme\",\"region\":\"eu\",\"gid\":1879048192,"
-			"\"ids\":{\"first\":1879048192,\"count\":16384,\"next\":1879048200},"
-			"\"allow_from\":[\"10.0.0.0/8\"],\"roles\":[{\"name\":\"trainer\",\"kind\":\"project\","
-			"\"groups\":\"editor\",\"actions\":[\"host.login\"]}],\"ssh_keys\":\"any\","
-			"\"sessions\":{\"max_per_user\":3},\"key_warning_days\":7,\"login_hours\":[\"mon-fri 08:00-18:00\"],"
-			"\"suspended\":true,\"stale\":{\"offline\":3600,\"roles\":[\"owner\"]}}",
-			&record, &problem),
+		read_record(&arena, RECORD_TENANT, TENANT,
+			    "{\"slug\":\"acme\",\"name\":\"Acme\",\"region\":\"eu\",\"gid\":1879048192,"
+			    "\"ids\":{\"first\":1879048192,\"count\":16384,\"next\":1879048200},"
+			    "\"allow_from\":[\"10.0.0.0/8\"],\"roles\":[{\"name\":\"trainer\",\"kind\":\"project\","
+			    "\"groups\":\"editor\",\"actions\":[\"host.login\"]}],\"ssh_keys\":\"any\","
+			    "\"sessions\":{\"max_per_user\":3},\"key_warning_days\":7,\"login_hours\":[\"mon-fri "
+			    "08:00-18:00\"],"
+			    "\"suspended\":true,\"stale\":{\"offline\":3600,\"roles\":[\"owner\"]}}",
+			    &record, &problem),
 		0);
 	assert_string_equal(record.tenant.id, TENANT);
 	assert_string_equal(record.tenant.slug, "acme");
@@ -182,10 +130,7 @@ static void test_others(void **state)
 	arena_finish(&arena);
 }
 
-#define IDS "\"ids\":{\"first\":1879048192,\"count\":16384,\"next\":1879048200}"
-#define TENANT_WITH(more) "{\"slug\":\"acme\",\"gid\":1879048192," IDS "," more "}"
 #define ROLE(fields) TENANT_WITH("\"roles\":[{" fields "}]")
-#define USER_WITH(more) "{\"login\":\"alice\",\"uid\":1879048200," more "}"
 #define KEY_WITH(more) "{\"user\":\"usr_alice\",\"verifier\":" VERIFIER "," more "}"
 #define RULE(fields) "{\"name\":\"gpu1\",\"serves\":[{" fields "}]}"
 #define TOKEN_KEY(x, y) "{\"issuer\":\"https://c.example\",\"x\":\"" x "\",\"y\":\"" y "\"}"
@@ -241,10 +186,7 @@ static void test_single_sign_on(void **state)
 	arena_finish(&arena);
 }
 
-static const struct refusal {
-	enum record_kind kind;
-	const char *id, *body, *text; /* a part of the problem's text */
-} refusals[] = {
+static const struct record_refusal refusals[] = {
 	{RECORD_TENANT, "ten_other", "{\"slug\":\"acme\",\"gid\":1879048192," IDS "}",
 	 "\"id\" is that of another tenant"},
 	{RECORD_TENANT, TENANT, "[]", "not an object"},
@@ -458,26 +400,7 @@ static const struct refusal {
 
 static void test_refusals(void **state)
 {
-	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		const struct refusal *r = &refusals[i];
-		_cleanup_(json_decrefp) json_t *json = NULL;
-		struct problem problem = {0};
-		union any_record record;
-		struct arena arena;
-		int result;
-
-		if (!r->text) { /* refused before it comes to the records */
-			assert_result(json_read(r->body, strlen(r->body), &json, &problem), -EBADMSG);
-			continue;
-		}
-		arena_init(&arena);
-		result = read_record(&arena, r->kind, r->id, r->body, &record, &problem);
-		if (result != -EINVAL || !(strstr(problem.text, r->text) || strstr(problem.remedy, r->text)))
-			fail_msg("%s %s: %d, \"%s\" (%s) instead of \"%s\"", r->id, r->body, result, problem.text,
-				 problem.remedy, r->text);
-		assert_null(strstr(problem.text, "tnt_pk_secret"));
-		arena_finish(&arena);
-	}
+	check_refusals(refusals, ARRAY_LEN(refusals));
 }
 
 static void test_long_list(void **state)
@@ -488,7 +411,7 @@ static void test_long_list(void **state)
 	struct project_record project;
 	struct problem problem = {0};
 	struct arena arena;
-	const struct record_store store = {.text = store_text, .room = store_room, .context = &arena};
+	const struct record_store store = record_store_of(&arena);
 
 	arena_init(&arena);
 	for (int i = 0; i < 4096; i++)
@@ -508,10 +431,11 @@ static const char *no_text(void *context, const char *text, size_t length)
 static void test_no_memory(void **state)
 {
 	_cleanup_(json_decrefp) json_t *body = json_pack("{s:s,s:i}", "slug", "vision", "gid", 1879048210);
-	const struct record_store store = {.text = no_text, .room = store_room};
+	struct record_store store = record_store_of(NULL);
 	struct project_record project;
 	struct problem problem = {0};
 
+	store.text = no_text;
 	assert_result(record_read_json(RECORD_PROJECT, TENANT, "prj_a", body, &store, &project, &problem), -ENOMEM);
 	assert_result(record_read_json(RECORD_PROJECT, TENANT, "prj_a", NULL, &store, &project, &problem), -EINVAL);
 }
