@@ -327,6 +327,16 @@ void sources_unenroll(struct sources *sources)
 	feeds_forget(sources->feeds);
 }
 
+void sources_session(struct sources *sources, const struct session *session)
+{
+	feeds_session(sources->feeds, session);
+}
+
+void sources_session_gone(struct sources *sources, const struct session *session)
+{
+	feeds_session_gone(sources->feeds, session);
+}
+
 int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct parts *parts,
 		   const struct sources_hooks *hooks, struct sources **ret)
 {

@@ -32,6 +32,9 @@ bool sources_has_feeds(const struct sources *sources); /* enrolled, or feeds lie
 void sources_problem(const struct sources *sources, char *out, size_t size);
 /* Of feeds that lie here as files alone: what a reload did not take. */
 void sources_folder_problem(const struct sources *sources, char *out, size_t size);
+/* A session is there or changed; it is gone. The control plane hears of it, where there is one. */
+void sources_session(struct sources *sources, const struct session *session);
+void sources_session_gone(struct sources *sources, const struct session *session);
 void sources_reload(struct sources *sources); /* ends with `looked` */
 void sources_enroll(struct sources *sources, const char *url, const char *token, uint64_t tag);
 void sources_unenroll(struct sources *sources);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "feed/session_line.h"
 #include "feed/work.h"
 #include "thread/mailbox.h"
 
@@ -23,6 +24,8 @@ enum letter_kind {
 	LETTER_RETRY,
 	LETTER_APPLIED,
 	LETTER_REFUSED,
+	LETTER_SESSION,
+	LETTER_SESSION_GONE,
 	LETTER_STOP,
 	/* from it */
 	LETTER_ENROLLED,
@@ -35,10 +38,10 @@ struct note {
 	enum letter_kind kind;
 	uint64_t tag;
 	int result;
-	bool critical, has_problem;
-	char *text, *other; /* url and token; tenant and detail … */
-	char fault[32];
-	struct problem problem;
+	bool critical;
+	char *text, *other;      /* url and token; tenant and detail … */
+	char fault[32];          /* or a session's id */
+	struct problem *problem; /* NULL: none */
 };
 struct views {
 	struct host_view host;
@@ -81,6 +84,7 @@ static void note_free(struct note *note)
 {
 	secret_free_heap(note->text);
 	secret_free_heap(note->other);
+	free(note->problem);
 	free(note);
 }
 
@@ -100,10 +104,12 @@ static struct note *note_new(enum letter_kind kind, uint64_t tag, const char *te
 	note->tag = tag;
 	note->text = strdup(text ? text : "");
 	note->other = strdup(other ? other : "");
-	note->has_problem = problem != NULL;
-	if (problem)
-		note->problem = *problem;
-	if (note->text && note->other)
+	if (problem) {
+		note->problem = malloc(sizeof(*problem));
+		if (note->problem)
+			*note->problem = *problem;
+	}
+	if (note->text && note->other && !problem == !note->problem)
 		return note;
 	note_free(note);
 	return NULL;
@@ -215,7 +221,13 @@ static int on_wish(sd_event_source *source, int fd, uint32_t revents, void *cont
 			work_applied(feeds->work, note->tag);
 			break;
 		case LETTER_REFUSED:
-			work_refused(feeds->work, note->tag, note->text, &note->problem);
+			work_refused(feeds->work, note->tag, note->text, note->problem);
+			break;
+		case LETTER_SESSION:
+			work_session(feeds->work, note->text, note->fault, note->other);
+			break;
+		case LETTER_SESSION_GONE:
+			work_session(feeds->work, NULL, note->fault, NULL);
 			break;
 		case LETTER_STOP:
 			(void)sd_event_exit(feeds->event, 0);
@@ -247,8 +259,7 @@ static void deliver(struct feeds *feeds, const struct note *note)
 
 	switch ((int)note->kind) {
 	case LETTER_ENROLLED:
-		hooks->enrolled(hooks->context, note->tag, note->result, note->text,
-				note->has_problem ? &note->problem : NULL);
+		hooks->enrolled(hooks->context, note->tag, note->result, note->text, note->problem);
 		break;
 	case LETTER_AUDIT:
 		hooks->audit(hooks->context, note->critical, note->text, note->fault, note->other);
@@ -394,6 +405,30 @@ void feeds_forget(struct feeds *feeds)
 void feeds_retry(struct feeds *feeds)
 {
 	send_note(&feeds->wishes, note_new(LETTER_RETRY, 0, NULL, NULL, NULL));
+}
+
+void feeds_session(struct feeds *feeds, const struct session *session)
+{
+	_cleanup_(buffer_finish) struct buffer line = BUFFER_INIT;
+	struct note *note = NULL;
+	int r = session_line_write(session, &line);
+
+	if (r == 0)
+		return;
+	if (r > 0 && buffer_text(&line))
+		note = note_new(LETTER_SESSION, 0, session->tenant_id, line.data, NULL);
+	if (note)
+		(void)snprintf(note->fault, sizeof(note->fault), "%s", session->id);
+	send_note(&feeds->wishes, note);
+}
+
+void feeds_session_gone(struct feeds *feeds, const struct session *session)
+{
+	struct note *note = note_new(LETTER_SESSION_GONE, 0, NULL, NULL, NULL);
+
+	if (note)
+		(void)snprintf(note->fault, sizeof(note->fault), "%s", session->id);
+	send_note(&feeds->wishes, note);
 }
 
 uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret)

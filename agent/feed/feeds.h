@@ -15,6 +15,7 @@
 #include "directory/directory.h"
 
 struct host_token;
+struct session;
 enum feed_state {
 	FEED_UNENROLLED,
 	FEED_ENROLLING,
@@ -90,5 +91,9 @@ void feeds_refused(struct feeds *feeds, uint64_t tag, const char *tenant_id, con
 void feeds_enroll(struct feeds *feeds, const char *url, const char *token, uint64_t tag);
 void feeds_forget(struct feeds *feeds); /* leaves the control plane: identity and feeds are wiped */
 void feeds_retry(struct feeds *feeds);  /* tenantctl reload: try again now, look at import_dir; see `looked` */
+/* A session is there, or is another way than it was; it is gone. The control plane hears of those of tenants whose
+ * feeds it sends (feed/session_report.h). */
+void feeds_session(struct feeds *feeds, const struct session *session);
+void feeds_session_gone(struct feeds *feeds, const struct session *session);
 /* As of the last hook. The feeds are borrowed until the next one. */
 uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret);

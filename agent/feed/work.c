@@ -105,6 +105,8 @@ static void remove_entry(struct work *work, struct entry *entry, bool wipe)
 	if (wipe && entry->follow)
 		follow_wipe(entry->follow);
 	follow_free(entry->follow);
+	if (!entry->imported)
+		session_reports_follow(work->sessions, entry->tenant_id, false);
 	work->lost_units |= entry->given_count > 0;
 	work_drop_given(entry);
 	free(entry);
@@ -149,6 +151,8 @@ static int add_entry(struct work *work, const char *tenant_id, bool imported, st
 	}
 	entry->next = work->entries;
 	work->entries = entry;
+	if (!imported)
+		session_reports_follow(work->sessions, tenant_id, true);
 	look_soon(work);
 	*ret = entry;
 	return 0;
@@ -339,6 +343,7 @@ static void on_token(void *context)
 			follow_wake(entry->follow);
 	ask_self_after(work, 0);
 	report_soon(work->report);
+	session_reports_wake(work->sessions);
 }
 
 static void on_no_token(void *context, const char *fault, const struct problem *problem)
@@ -355,6 +360,8 @@ static int connect_host(struct work *work)
 
 	if (r >= 0)
 		r = report_new(work->event, http_loop_client(work->http), work->identity.url, work, &work->report);
+	if (r >= 0)
+		session_reports_connect(work->sessions, http_loop_client(work->http), work->identity.url);
 	return r;
 }
 
@@ -362,6 +369,7 @@ static void disconnect_host(struct work *work)
 {
 	http_cancel(TAKE_PTR(work->self));
 	(void)sd_event_source_set_enabled(work->self_timer, SD_EVENT_OFF);
+	session_reports_disconnect(work->sessions);
 	report_free(TAKE_PTR(work->report));
 	token_free(TAKE_PTR(work->token));
 }
@@ -559,6 +567,8 @@ static void note_states(struct work *work)
 			continue;
 		entry->state = view.state;
 		report_soon(work->report);
+		if (view.state == FEED_LIVE)
+			session_reports_wake(work->sessions);
 		if (view.state == FEED_RECONNECT && !entry->imported)
 			ask_self_after(work, backoff_jitter(SELF_SOON_USEC));
 	}
@@ -648,6 +658,9 @@ int work_new(sd_event *event, const struct feeds_options *options, const struct 
 	work->follow_hooks = (struct follow_hooks){on_bearer, on_rejected, on_changed, on_audit, on_disabled, work};
 	r = http_loop_new(event, &http, &work->http);
 	if (r >= 0)
+		r = session_reports_new(event, &(struct session_reports_hooks){on_bearer, on_rejected, work},
+					&work->sessions);
+	if (r >= 0)
 		r = sd_event_add_defer(event, &work->settle, on_settle, work);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(work->settle, SD_EVENT_OFF);
@@ -688,6 +701,7 @@ void work_free(struct work *work)
 	disconnect_host(work);
 	while (work->entries)
 		remove_entry(work, work->entries, false);
+	session_reports_free(work->sessions);
 	http_loop_free(work->http);
 	sd_event_source_disable_unref(work->settle);
 	sd_event_source_disable_unref(work->self_timer);

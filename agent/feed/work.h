@@ -26,6 +26,9 @@ void work_retry(struct work *work);
 void work_applied(struct work *work, uint64_t tag);
 void work_refused(struct work *work, uint64_t tag, const char *tenant_id, const struct problem *problem);
 
+/* A session on this host is as `line` says; NULL: it is gone. */
+void work_session(struct work *work, const char *tenant_id, const char *id, const char *line);
+
 /* The units of all feeds, with references of the caller's, when they differ from those of the last call: 1. 0: they do
  * not. `tag` is what work_applied says about them. */
 int work_take_units(struct work *work, uint64_t tag, struct unit ***ret, uint32_t *ret_count);

@@ -9,6 +9,7 @@
 #include "feed/enrol.h"
 #include "feed/follow.h"
 #include "feed/import.h"
+#include "feed/session_report.h"
 #include "feed/token.h"
 #include "feed/work.h"
 #include "thread/http_loop.h"
@@ -46,6 +47,7 @@ struct work {
 	struct http_transfer *self;
 	struct backoff self_backoff;
 	struct report *report;
+	struct session_reports *sessions;
 	struct entry *entries;
 	struct import_folder *folders;
 	uint32_t folder_count;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/macros.h"
 #include "feed/work_internal.h"
 
@@ -80,6 +81,14 @@ int work_take_units(struct work *work, uint64_t tag, struct unit ***ret, uint32_
 			units[(*ret_count)++] = unit_ref(entry->given[i]);
 	*ret = units;
 	return r;
+}
+
+void work_session(struct work *work, const char *tenant_id, const char *id, const char *line)
+{
+	if (!line)
+		session_reports_gone(work->sessions, id);
+	else if (session_reports_put(work->sessions, tenant_id, id, line) < 0)
+		log_error("out of memory: the control plane does not hear of a session");
 }
 
 static void view_entry(const struct entry *entry, struct feed_view *ret)
