@@ -33,3 +33,18 @@ int account_uid(const char *passwd_path, const char *user, uint32_t *ret_uid)
 	}
 	return result == ENOENT ? -ENOENT : -result;
 }
+
+int account_has_uid(const char *passwd_path, uint32_t uid)
+{
+	_cleanup_(file_closep) FILE *file = fopen(passwd_path, "re");
+	char line[LINE_MAX_BYTES];
+	struct passwd entry, *found;
+	int result;
+
+	if (!file)
+		return -errno;
+	while ((result = fgetpwent_r(file, &entry, line, sizeof(line), &found)) == 0)
+		if (entry.pw_uid == uid)
+			return 1;
+	return result == ENOENT ? 0 : -result;
+}

@@ -6,5 +6,7 @@
 
 #include <stdint.h>
 
+/* 1: some account has it; 0: none has; or -errno of the file. */
+int account_has_uid(const char *passwd_path, uint32_t uid);
 /* 0; -ENOENT: no such account; or -errno of the file. */
 int account_uid(const char *passwd_path, const char *user, uint32_t *ret_uid);

@@ -10,7 +10,6 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-#include "audit/session_event.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -20,11 +19,11 @@
 #include "configure.h"
 #include "directory/source_file.h"
 #include "feed/host_token.h"
-#include "helper_client.h"
 #include "map_writer/map_writer.h"
 #include "policy/policy.h"
 #include "seal_source.h"
 #include "server/server.h"
+#include "session_ends.h"
 #include "single_sign_on.h"
 #include "sockets.h"
 #include "sources.h"
@@ -45,8 +44,7 @@ struct agent {
 	struct map_writer *map;
 	struct audit *audit;
 	struct login_book *logins;
-	struct session_table *sessions;
-	struct helper_client *helper;
+	struct session_ends *ends;
 	struct server *server;
 	struct single_sign_on *sso;
 	struct parts parts; /* what the server sees of all this */
@@ -153,6 +151,7 @@ static void take_picture(struct agent *agent, struct directory *picture)
 	publish_map(agent);
 	single_sign_on_take_picture(agent->sso, picture);
 	changes_report(agent->audit, agent->server, before, picture);
+	session_ends_take_picture(agent->ends, before, picture);
 	directory_unref(before);
 	trim_soon(agent->trim_source);
 }
@@ -221,7 +220,10 @@ static void on_looked(void *context)
 
 static void on_feed_state(void *context)
 {
-	update_state(context);
+	struct agent *agent = context;
+
+	update_state(agent);
+	session_ends_sources_changed(agent->ends);
 }
 
 static void on_directory(void *context, struct directory *picture, const struct problem *problem)
@@ -233,6 +235,8 @@ static void on_directory(void *context, struct directory *picture, const struct 
 		changed = take_files(agent, picture);
 	else if (!needs_no_files(agent))
 		refuse_picture(agent, problem);
+	if (picture || needs_no_files(agent))
+		session_ends_set_unread(agent->ends, false);
 	update_state(agent);
 	finish_reload(agent, changed);
 }
@@ -265,6 +269,7 @@ static void reload_config(struct agent *agent)
 	agent->config_changed = old->fingerprint != config->fingerprint;
 	log_set_level(config->log_level);
 	single_sign_on_configure(agent->sso, config);
+	session_ends_configure(agent->ends, config);
 	if (agent->parts.directory && (old->enumerate != config->enumerate || old->subids != config->subids))
 		publish_map(agent);
 	config_free(old);
@@ -351,48 +356,26 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return sd_event_exit(agent->event, 0);
 }
 
-static void on_session_ended(void *context, const struct session *session, const char *why)
-{
-	struct agent *agent = context;
-	struct audit_event event = session_event(AUDIT_SESSION_CLOSED, session);
-
-	event.source = session->source;
-	event.terminal = session->terminal;
-	event.credential = session->credential;
-	event.detail = why;
-	audit_write(agent->audit, &event);
-	if (agent->server)
-		server_publish(agent->server, &(struct server_event){
-						      .event = "session-closed",
-						      .user = session->login,
-						      .user_id = session->user_id,
-						      .session = session->id,
-						      .has_uid = true,
-						      .uid = session->uid,
-					      });
-}
-
 static int end_session(void *context, const struct session *session, enum end_cause cause, const char *detail,
 		       uint64_t tag)
 {
 	struct agent *agent = context;
 
-	(void)session_mark_ending(agent->sessions, session->id, clock_boottime_usec(), "asked");
-	return helper_client_end_session(agent->helper, session->leader, session->leader_start, session->uid, tag);
+	return session_ends_end(agent->ends, session, cause, detail, tag);
 }
 
-static void on_session_end_begun(void *context, uint64_t tag, int result)
+static void session_opened(void *context, const struct session *session)
 {
 	struct agent *agent = context;
 
-	if (result < 0)
-		log_warning("the root helper did not end a session: %s", strerror(-result));
-	server_end_session_done(agent->server, tag, result);
+	session_ends_opened(agent->ends, session);
 }
 
-static void on_session_warning(void *context, const struct problem *problem)
+static bool user_is_ending(void *context, const char *user_id, uint32_t uid)
 {
-	log_problem(LOG_WARNING, "a session of before is lost from sight", problem);
+	const struct agent *agent = context;
+
+	return session_ends_is_ending(agent->ends, uid);
 }
 
 /* ---- making and ending -------------------------------------------------------------------------- */
@@ -428,12 +411,25 @@ static int open_source(struct agent *agent, struct problem *problem)
 	return source_file_create(agent->event, &options, on_directory, agent, &agent->source);
 }
 
+/* Without the key nobody can read whether this host was enrolled, and what feeds had brought. */
+static bool identity_is_unread(const struct agent *agent)
+{
+	char path[PATH_SIZE];
+
+	return !agent->has_seal_key &&
+	       snprintf(path, sizeof(path), "%s/host.identity", agent->config->state_dir) < (int)sizeof(path) &&
+	       access(path, F_OK) == 0;
+}
+
 static void load_directory(struct agent *agent)
 {
 	_cleanup_(directory_unrefp) struct directory *picture = NULL;
 	struct problem problem = {0};
 	int result = source_file_load(agent->source, &picture, &problem);
 
+	session_ends_set_unread(agent->ends, result < 0 && (result != -ENOENT || !sources_has_feeds(agent->sources)));
+	if (identity_is_unread(agent))
+		session_ends_set_identity_unread(agent->ends);
 	if (take_files(agent, picture) && result < 0 && result != -ENOENT)
 		log_notice("the files do not load: what feeds brought is in force without them");
 	if (result == SOURCE_FILE_LOADED || (result == -ENOENT && sources_has_feeds(agent->sources)))
@@ -484,21 +480,11 @@ static int add_timers(struct agent *agent)
 
 static int make_parts(struct agent *agent, struct problem *problem)
 {
-	char sessions_dir[PATH_SIZE];
 	int result;
 
-	if ((size_t)snprintf(sessions_dir, sizeof(sessions_dir), "%s/sessions", agent->config->run_dir) >=
-	    sizeof(sessions_dir))
-		return problem_set(problem, ENAMETOOLONG, "paths.run is too long");
 	result = audit_create(agent->config->host_name, &agent->audit);
 	if (result >= 0)
 		result = login_book_create(agent->audit, &agent->logins);
-	if (result >= 0)
-		result = session_table_create(agent->event, sessions_dir,
-					      &(struct session_hooks){.ended = on_session_ended, .context = agent},
-					      &agent->sessions);
-	if (result >= 0)
-		result = helper_client_create(agent->event, on_session_end_begun, agent, &agent->helper);
 	if (result >= 0)
 		result = map_writer_create(agent->config->map_path, &agent->map);
 	if (result < 0)
@@ -506,24 +492,29 @@ static int make_parts(struct agent *agent, struct problem *problem)
 	agent->parts = (struct parts){
 		.config = agent->config,
 		.logins = agent->logins,
-		.sessions = agent->sessions,
 		.audit = agent->audit,
 		.host_token = host_token_new(),
 		.state = AGENT_BROKEN,
 		.reload = start_reload,
 		.end_session = end_session,
+		.session_opened = session_opened,
+		.user_is_ending = user_is_ending,
 		.enroll = enroll,
 		.unenroll = unenroll,
 		.after_work = arm_tick,
 		.context = agent,
 	};
-	return server_create(agent->event, &agent->parts, &agent->server);
+	result = session_ends_create(agent->event, agent->config, &agent->parts, problem, &agent->ends);
+	if (result >= 0)
+		result = server_create(agent->event, &agent->parts, &agent->server);
+	if (result >= 0)
+		session_ends_set_server(agent->ends, agent->server);
+	return result;
 }
 
 int agent_create(const char *config_path, struct agent **ret, struct problem *problem)
 {
 	_cleanup_(agent_destroyp) struct agent *agent = calloc(1, sizeof(*agent));
-	uint32_t restored = 0;
 	int result;
 
 	if (!agent)
@@ -556,11 +547,7 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		return result;
 
 	load_directory(agent);
-	result = session_table_restore(agent->sessions, on_session_warning, NULL, &restored);
-	if (result < 0)
-		log_warning("cannot find the sessions of before: %s", strerror(-result));
-	else if (restored > 0)
-		log_info("%u sessions of before go on", restored);
+	session_ends_start(agent->ends);
 	result = sockets_open(agent->server, agent->config, problem);
 	if (result < 0)
 		return result;
@@ -591,13 +578,14 @@ void agent_destroy(struct agent *agent)
 		return;
 	if (agent->started)
 		audit_write(agent->audit, &(struct audit_event){.kind = AUDIT_AGENT_STOPPED});
-	helper_client_destroy(agent->helper);
+	if (agent->ends)
+		session_ends_set_server(agent->ends, NULL);
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
 	sources_destroy(agent->sources);
 	single_sign_on_destroy(agent->sso);
 	host_token_free(agent->parts.host_token);
-	session_table_destroy(agent->sessions);
+	session_ends_destroy(agent->ends);
 	login_book_destroy(agent->logins);
 	directory_unref(agent->parts.directory);
 	map_writer_destroy(agent->map);

@@ -353,6 +353,7 @@ static int config_new(struct config **ret)
 		.enabled = true, .timeout_sec = SSO_TIMEOUT_SEC, .max_waiting = SSO_WAITING_DEFAULT};
 	config->code_lifetime_sec = CODE_LIFETIME_SEC;
 	config->keys_uid = CONFIG_UID_NONE;
+	config->limits = host_limits_none();
 	config->host_name = "localhost";
 	if (uname(&names) == 0 && names.nodename[0])
 		config->host_name = arena_strndup(&config->arena, names.nodename, strlen(names.nodename));

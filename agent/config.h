@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/problem.h"
+#include "reaper/limits.h"
 
 #define CONFIG_PATH "/etc/tenantd/agent.yaml"
 #define CONFIG_UID_NONE UINT32_MAX
@@ -70,6 +71,7 @@ struct config {
 	uint64_t fingerprint; /* of all that was read: equal configurations have equal ones (in one process) */
 	struct config_sso sso;
 	uint32_t code_lifetime_sec; /* of one-time sign-in codes */
+	struct host_limits limits;  /* of sessions */
 	uint32_t keys_uid;          /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
 };
 

@@ -33,6 +33,7 @@ const struct audit_string audit_strings[] = {
 	{"TENANT_SESSION", AT(host_session)},
 	{"TENANT_CREDENTIAL", AT(credential)},
 	{"TENANT_ACTION", AT(action)},
+	{"TENANT_CAUSE", AT(cause)},
 	{"TENANT_RECORD_KIND", AT(record_kind)},
 	{"TENANT_RECORD_ID", AT(record_id)},
 	{"TENANT_CHANGE", AT(change)},
@@ -189,6 +190,7 @@ static void add_message(struct buffer *buffer, const struct audit_kind_row *row,
 	add_words(buffer, event->role ? " of " : " in ", event->project);
 	add_words(buffer, " with ", event->credential);
 	add_words(buffer, ", asking ", event->kind == AUDIT_LOGIN_ALLOWED ? NULL : event->action);
+	add_words(buffer, ", because ", event->cause);
 	if (event->has_caller)
 		buffer_printf(buffer, ", called by uid %u", event->caller_uid);
 	if (event->reason != REASON_ALLOWED)

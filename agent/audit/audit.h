@@ -21,6 +21,7 @@ enum audit_kind {
 	AUDIT_LOGIN_DENIED,
 	AUDIT_LOGIN_BROKEN,
 	AUDIT_SESSION_OPENED,
+	AUDIT_SESSION_ENDING, /* it must end from now on, or cannot be ended; the same of all that runs as a user */
 	AUDIT_SESSION_CLOSED,
 	AUDIT_PRIVILEGE_ALLOWED, /* sudo, su */
 	AUDIT_PRIVILEGE_DENIED,
@@ -59,6 +60,7 @@ struct audit_event {
 	const char *service, *source, *terminal, *host_session;
 	const char *credential; /* "api-key:<id>", "ssh-key:SHA256:…", "none" */
 	const char *action;
+	const char *cause;                            /* why a session is ended: a word of reaper/cause.h */
 	const char *record_kind, *record_id, *change; /* directory changes */
 	const char *detail;                           /* further text: problem, service event's message */
 	const char *data_json;                        /* Emit: an object */

@@ -19,6 +19,8 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 		LOG_ERR, OCSF_AUTHENTICATION, 1, 4, true},
 	[AUDIT_SESSION_OPENED] = {"session-opened", "3122922975a74e4f986c031852261b0c", "Session opened",
 		LOG_INFO, OCSF_AUTHORIZE_SESSION, 1, 1, false},
+	[AUDIT_SESSION_ENDING] = {"session-ending", "a4b3a6987c0940128f10b139363af01b", "Session is ended",
+		LOG_NOTICE, OCSF_AUTHENTICATION, 2, 2, false},
 	[AUDIT_SESSION_CLOSED] = {"session-closed", "0853753d377646f99fd506d0275c54f9", "Session closed",
 		LOG_INFO, OCSF_AUTHENTICATION, 2, 1, false},
 	[AUDIT_PRIVILEGE_ALLOWED] = {"privilege-allowed", "7ab9ac6655cf4466a8fedc171d1deeb3", "Privilege granted",

@@ -260,6 +260,7 @@ static void put_unmapped(struct json_writer *w, const struct audit_event *event)
 	json_put_string_if(w, "project", event->project);
 	json_put_string_if(w, "role", event->role);
 	json_put_string_if(w, "action", event->action);
+	json_put_string_if(w, "cause", event->cause);
 	json_put_string_if(w, "target_user", event->target_user);
 	json_put_string_if(w, "record_kind", event->record_kind);
 	json_put_string_if(w, "record_id", event->record_id);

@@ -67,3 +67,17 @@ bool end_cause_is_of_credential(enum end_cause cause)
 {
 	return row_of(cause)->reach == OF_CREDENTIAL;
 }
+
+bool end_cause_is_of_directory(enum end_cause cause)
+{
+	switch ((int)cause) {
+	case END_ORDERED:
+	case END_KEY_REVOKED:
+	case END_TOKEN_REVOKED:
+	case END_IDENTITY_REMOVED:
+	case END_PROJECT_LOST:
+		return true;
+	default:
+		return end_cause_is_of_user(cause);
+	}
+}

@@ -41,3 +41,5 @@ bool end_cause_is_of_user(enum end_cause cause);
 /* The credential was taken away: whoever held it may have left things running outside the session. When no session of
  * the user's remains that stands, all that runs as the user ends with it. */
 bool end_cause_is_of_credential(enum end_cause cause);
+/* The directory says so, and may take it back. */
+bool end_cause_is_of_directory(enum end_cause cause);

@@ -338,10 +338,16 @@ struct verdict verdict_user(const struct verdict_world *world, uint32_t uid)
 	return verdict.cause != END_NONE || verdict.unknown ? verdict : judge_user(world, user, NULL);
 }
 
-bool verdict_is_sign_in(const struct session *session)
+bool verdict_is_own(const struct session *session)
 {
 	const struct service_rule *rule = service_rule(session->service);
+
+	return !rule->privilege && !rule->implied;
+}
+
+bool verdict_is_sign_in(const struct session *session)
+{
 	const char *credential = session->credential ? session->credential : "";
 
-	return !rule->privilege && !rule->implied && *credential && !text_equal(credential, "none");
+	return verdict_is_own(session) && *credential && !text_equal(credential, "none");
 }
