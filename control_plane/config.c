@@ -156,6 +156,9 @@ static const struct setting token_options[] = {
 	SETTING_RANGE("access", set_span, AT(access_token_sec), TOKEN_SEC_LEAST, TOKEN_SEC_MOST),
 	SETTING_RANGE("host", set_span, AT(host_token_sec), TOKEN_SEC_LEAST, 3600),
 };
+static const struct setting operator_options[] = {
+	SETTING_RANGE("impersonation", set_span, AT(impersonation_sec), 60, 30 * 86400),
+};
 static const struct setting feed_options[] = {
 	SETTING_RANGE("head", set_span, AT(head_sec), 1, 3600),
 	SETTING_RANGE("stale", set_span, AT(stale_sec), 10, 12 * 3600),
@@ -180,6 +183,7 @@ static const struct setting top_options[] = {
 	SETTING_GROUP("tls", tls_options),
 	SETTING_GROUP("database", database_options),
 	SETTING_GROUP("tokens", token_options),
+	SETTING_GROUP("operators", operator_options),
 	SETTING_GROUP("feed", feed_options),
 	SETTING_GROUP("limits", limit_options),
 	SETTING_GROUP("paths", path_options),
@@ -200,6 +204,7 @@ static int config_new(struct config **ret)
 	config->seal_key_path = "/etc/tenant-control/seal.key";
 	config->access_token_sec = 900;
 	config->host_token_sec = 300;
+	config->impersonation_sec = 86400;
 	config->head_sec = 15;
 	config->stale_sec = 300;
 	config->workers = 8;

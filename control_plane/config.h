@@ -30,6 +30,7 @@ struct config {
 	const char *internal_secret_path; /* NULL: /internal is not there */
 	uint32_t access_token_sec;        /* 900 */
 	uint32_t host_token_sec;          /* 300 */
+	uint32_t impersonation_sec;       /* the longest time that an operator may look into a tenant: 24 h */
 	uint32_t head_sec;                /* renewal: 15 */
 	uint32_t stale_sec;               /* a head's life: 300 */
 	uint32_t workers;                 /* threads that answer: 8 */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "control_plane/api/impersonation.h"
 #include "control_plane/api/refusals.h"
 #include "control_plane/api/sessions.h"
 #include "control_plane/app.h"
@@ -39,11 +40,9 @@ static const struct task {
 	unsigned first_sec, every_sec; /* a replica that is often started anew sweeps, too */
 	int (*run)(struct app *app);
 } tasks[] = {
-	{"idempotency", 60, 3600, idempotency_sweep},
-	{"device grants", 90, 3600, grants_sweep},
-	{"sessions", 120, 3600, sessions_sweep},
-	{"platform", 4, 600, sweep_platform},
-	{"refusals", 30, 30, refusals_write},
+	{"idempotency", 60, 3600, idempotency_sweep},   {"device grants", 90, 3600, grants_sweep},
+	{"sessions", 120, 3600, sessions_sweep},        {"platform", 4, 600, sweep_platform},
+	{"impersonations", 4, 10, impersonation_sweep}, {"refusals", 30, 30, refusals_write},
 };
 
 struct sweeper {

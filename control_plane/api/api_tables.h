@@ -21,6 +21,7 @@ extern const struct route_table host_states_routes;
 extern const struct route_table enrolment_tokens_routes;
 extern const struct route_table operators_routes;
 extern const struct route_table grants_routes;
+extern const struct route_table impersonations_routes;
 extern const struct route_table events_routes;
 extern const struct route_table sign_in_routes;
 extern const struct route_table passwords_routes;

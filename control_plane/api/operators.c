@@ -10,15 +10,17 @@
 #include "base/text.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/impersonation.h"
 #include "control_plane/api/passwords.h"
-#include "control_plane/api/record.h"
 #include "control_plane/api/users.h"
 #include "records/values.h"
+
+#define SSH_KEYS_MAX 16U
 
 #define VIEW_SQL                                                                                                \
 	"jsonb_strip_nulls(jsonb_build_object('id', id, 'version', version, 'email', email, 'name', " SQL_TEXT( \
 		"name") ", "                                                                                    \
-			"'status', status, 'can_sign_in', hash <> ''))"
+			"'status', status, 'can_sign_in', hash <> '', 'ssh_keys', " SQL_LIST("ssh_keys") "))"
 #define COLUMNS_SQL "version, '{}', " VIEW_SQL
 
 static const struct record_unique unique[] = {{"operators_email", "email"}};
@@ -83,16 +85,19 @@ static int get(struct request *request)
 
 struct fields {
 	const char *email, *name, *status, *password;
+	json_t *ssh_keys;
 };
 static const struct json_field create_fields[] = {
 	{"email", JSON_FIELD_STRING, offsetof(struct fields, email), JSON_FIELD_REQUIRED},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
 	{"password", JSON_FIELD_STRING, offsetof(struct fields, password), 0},
+	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
 };
 static const struct json_field patch_fields[] = {
 	{"email", JSON_FIELD_STRING, offsetof(struct fields, email), 0},
 	{"name", JSON_FIELD_STRING, offsetof(struct fields, name), 0},
 	{"status", JSON_FIELD_STRING, offsetof(struct fields, status), 0},
+	{"ssh_keys", JSON_FIELD_STRINGS, offsetof(struct fields, ssh_keys), 0},
 };
 
 static int check_value(struct request *request, enum value_kind kind, const char *field, const char *text)
@@ -107,6 +112,14 @@ static int check_value(struct request *request, enum value_kind kind, const char
 
 static int check_fields(struct request *request, const struct fields *fields)
 {
+	if (json_array_size(fields->ssh_keys) > SSH_KEYS_MAX) {
+		respond_invalid(request, "ssh_keys", "at most %u", SSH_KEYS_MAX);
+		return 1;
+	}
+	for (size_t i = 0; i < json_array_size(fields->ssh_keys); i++)
+		if (check_value(request, VALUE_SSH_KEY, "ssh_keys",
+				json_string_value(json_array_get(fields->ssh_keys, i))) != 0)
+			return 1;
 	if (check_value(request, VALUE_EMAIL, "email", fields->email) != 0 ||
 	    (fields->name && *fields->name && check_value(request, VALUE_NAME, "name", fields->name) != 0))
 		return 1;
@@ -120,7 +133,7 @@ static int check_fields(struct request *request, const struct fields *fields)
 static int create(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	const char *id = record_new_id(request, "opr_");
+	const char *id = record_new_id(request, "opr_"), *ssh_keys;
 	struct fields fields = {.name = ""};
 	int r;
 
@@ -129,9 +142,12 @@ static int create(struct request *request)
 	if (request_fields(request, create_fields, ARRAY_LEN(create_fields), &fields) != 0 ||
 	    check_fields(request, &fields) != 0)
 		return 0;
+	if (record_json_text(request, fields.ssh_keys, &ssh_keys) < 0)
+		return -ENOMEM;
 	r = db_run(request->tx, &rows,
-		   "INSERT INTO control.operators (id, email, name) VALUES ($1, $2, $3) RETURNING " COLUMNS_SQL, id,
-		   fields.email, fields.name);
+		   "INSERT INTO control.operators (id, email, name, ssh_keys) VALUES ($1, $2, $3, " SQL_NEW_LIST(
+			   "$4") ") RETURNING " COLUMNS_SQL,
+		   id, fields.email, fields.name, ssh_keys);
 	if (r < 0)
 		return fault(request, r);
 	r = passwords_of_new_operator(request, id, fields.password,
@@ -145,13 +161,15 @@ static int patch(struct request *request)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct fields fields = {0};
+	const char *id, *ssh_keys;
 	int64_t version;
-	const char *id;
 	int r;
 
 	if (request_fields(request, patch_fields, ARRAY_LEN(patch_fields), &fields) != 0 ||
 	    check_fields(request, &fields) != 0)
 		return 0;
+	if (record_json_text(request, fields.ssh_keys, &ssh_keys) < 0)
+		return -ENOMEM;
 	r = operators_lock(request, fields.status != NULL, &id, &version);
 	if (r == 0)
 		r = request_if_match(request, (uint64_t)version);
@@ -160,14 +178,21 @@ static int patch(struct request *request)
 	r = db_run(
 		request->tx, &rows,
 		"UPDATE control.operators SET version = version + 1, " SQL_SET("email", "$2") ", " SQL_SET(
-			"name", "$3") ", " SQL_SET("status", "$4") ", sessions_valid_from = CASE WHEN $4 = 'suspended' "
-								   "THEN " SESSIONS_END_SQL(
-									   "$5") " ELSE sessions_valid_from END "
-										 "WHERE id = $1 RETURNING " COLUMNS_SQL,
-		id, fields.email, fields.name, fields.status, record_number(request, request->now));
+			"name",
+			"$3") ", " SQL_SET("status",
+					   "$4") ", sessions_valid_from = CASE WHEN $4 = 'suspended' "
+						 "THEN " SESSIONS_END_SQL("$5") " ELSE sessions_valid_from "
+										"END, " SQL_SET_LIST(
+											"ssh_keys",
+											"$6") " "
+											      "WHERE id = $1 "
+											      "RETURNING " COLUMNS_SQL,
+		id, fields.email, fields.name, fields.status, record_number(request, request->now), ssh_keys);
 	if (r < 0)
 		return fault(request, r);
-	r = event_write(request, "operator.change", id, json_incref(request->body));
+	r = impersonation_follow(request, id);
+	if (r == 0)
+		r = event_write(request, "operator.change", id, json_incref(request->body));
 	return r < 0 ? r : record_answer(request, 200, rows);
 }
 
@@ -179,6 +204,8 @@ static int delete_operator(struct request *request)
 
 	if (r == 0)
 		r = request_if_match(request, (uint64_t)version);
+	if (r == 0)
+		r = impersonation_remove(request, id);
 	if (r == 0)
 		r = db_run(request->tx, NULL, "DELETE FROM control.operators WHERE id = $1", id);
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include "control_plane/api/acks_answer.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/events.h"
+#include "control_plane/api/impersonation.h"
 #include "control_plane/api/key_sql.h"
 #include "control_plane/api/names.h"
 #include "control_plane/auth/gate.h"
@@ -99,6 +100,8 @@ static int create(struct request *request)
 	if (r < 0)
 		return fault(request, r);
 	r = record_publish(request, RECORD_PROJECT, id, rows);
+	if (r == 0)
+		r = impersonation_of_new_project(request, id);
 	if (r == 0)
 		r = event_write(request, "project.create", id, json_pack("{s:s}", "slug", fields.slug));
 	if (r != 0)

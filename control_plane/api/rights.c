@@ -112,7 +112,8 @@ int rights_over_user(struct request *request, const char *user_id)
 	struct tenant_record roles;
 	const char *role;
 	int r = db_run(request->tx, &rows,
-		       "SELECT coalesce(m.role, '') FROM control.users u LEFT JOIN control.members m ON m.tenant_id = "
+		       "SELECT coalesce(m.role, ''), u.kind = 'operator' FROM control.users u LEFT JOIN "
+		       "control.members m ON m.tenant_id = "
 		       "u.tenant_id "
 		       "AND m.user_id = u.id AND m.project_id = '' WHERE u.tenant_id = $1 AND u.id = $2",
 		       request->tenant_id, user_id);
@@ -121,6 +122,12 @@ int rights_over_user(struct request *request, const char *user_id)
 		return r;
 	if (db_row_count(rows) == 0) {
 		respond_problem(request, PROBLEM_NOT_FOUND, NULL);
+		return 1;
+	}
+	/* What it may do is the grant's matter alone, and nobody else signs in by it. */
+	if (db_bool(rows, 0, 1)) {
+		respond_problem(request, PROBLEM_CONFLICT,
+				"this is an operator's account, which comes and goes with a grant");
 		return 1;
 	}
 	if (request->standing->all || text_equal(user_id, request->principal.id))

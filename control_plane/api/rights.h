@@ -7,7 +7,8 @@
 
 #include "control_plane/http/router.h"
 
-/* The user is there, and holds nothing in the tenant that the caller does not hold. Themselves: always. */
+/* The user is there, no operator's account, and holds nothing in the tenant that the caller does not hold. Themselves:
+ * always. */
 int rights_over_user(struct request *request, const char *user_id);
 /* And nothing in a project either, unless the caller gives such roles all over the tenant: what they ask for lets them
  * act as this user (a key, a password, the SSH keys and address of somebody else). */

@@ -258,7 +258,9 @@ static int delete_tenant(struct request *request)
 		return r < 0 ? r : 0;
 	if (!suspended)
 		return respond_problem(request, PROBLEM_CONFLICT, "suspend the tenant first, so that its hosts know");
-	r = db_run(request->tx, NULL, "DELETE FROM control.tenants WHERE id = $1", request->tenant_id);
+	r = db_later(request->tx, "DELETE FROM control.operator_grants WHERE tenant_id = $1", request->tenant_id);
+	if (r == 0)
+		r = db_run(request->tx, NULL, "DELETE FROM control.tenants WHERE id = $1", request->tenant_id);
 	if (r < 0)
 		return respond_db(request, r, "tenant");
 	/* Its own events stay, too: nothing points to the tenant from there. */

@@ -144,6 +144,9 @@ static int create(struct request *request)
 		return -ENOMEM;
 	if (request_fields(request, create_fields, ARRAY_LEN(create_fields), &fields) != 0)
 		return 0;
+	/* The third kind comes with a grant (api/impersonation.c), and no other way. */
+	if (strcmp(fields.kind, "person") != 0 && strcmp(fields.kind, "service") != 0)
+		return respond_invalid(request, "kind", "\"person\" or \"service\"");
 	if (fields.password && strcmp(fields.kind, "person") != 0)
 		return respond_invalid(request, "password", "a service account has API keys and no password");
 	r = record_json_text(request, fields.ssh_keys, &ssh_keys);

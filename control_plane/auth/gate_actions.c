@@ -36,7 +36,9 @@ unsigned operator_grant_bit(const char *role)
 		return GRANT_ADMIN;
 	if (strcmp(role, "support") == 0)
 		return GRANT_SUPPORT;
-	return strcmp(role, "hosts") == 0 ? GRANT_HOSTS : 0;
+	if (strcmp(role, "hosts") == 0)
+		return GRANT_HOSTS;
+	return strcmp(role, "impersonate") == 0 ? GRANT_IMPERSONATE : 0;
 }
 
 const char *own_action_needs(const char *action)

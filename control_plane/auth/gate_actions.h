@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-enum { GRANT_ADMIN = 1U << 0, GRANT_SUPPORT = 1U << 1, GRANT_HOSTS = 1U << 2 };
+/* GRANT_IMPERSONATE gives no action here: what it is good for is on hosts. */
+enum { GRANT_ADMIN = 1U << 0, GRANT_SUPPORT = 1U << 1, GRANT_HOSTS = 1U << 2, GRANT_IMPERSONATE = 1U << 3 };
 
 struct operator_action {
 	const char *action;

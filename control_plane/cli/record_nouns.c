@@ -259,23 +259,37 @@ static const struct record_action host_actions[] = {
 	{"remove-token", "TOKEN", "DELETE", "/v1/enrolment-tokens/{TOKEN}", "nobody enrols by it any more", NO_OPTIONS},
 };
 
+#define OPERATOR_KEY                                                            \
+	{                                                                       \
+		"--ssh-key", "ssh_keys", OPTION_ITEM,                           \
+			"a line of a .pub file: these keys and no others; for " \
+			"grants of impersonate"                                 \
+	}
 static const struct record_action operator_actions[] = {
 	{"list", "", "GET", "/v1/operators", "operators of the platform", NO_OPTIONS,
 	 COLUMNS("id", "email", "name", "status")},
 	{"add", "EMAIL=email", "POST", "/v1/operators", "a new operator, without any grant yet",
-	 WITH({"--name", "name", OPTION_TEXT, "their name"})},
+	 WITH({"--name", "name", OPTION_TEXT, "their name"}, OPERATOR_KEY)},
 	{"show", "OPERATOR", "GET", "/v1/operators/{OPERATOR}", "one, by id or e-mail address", NO_OPTIONS},
 	{"set", "OPERATOR", "PATCH", "/v1/operators/{OPERATOR}", "changes them",
 	 WITH({"--email", "email", OPTION_TEXT, "address"}, {"--name", "name", OPTION_TEXT, "name"},
-	      {"--status", "status", OPTION_TEXT, "active or suspended"})},
+	      {"--status", "status", OPTION_TEXT, "active or suspended"}, OPERATOR_KEY)},
 	{"remove", "OPERATOR", "DELETE", "/v1/operators/{OPERATOR}", "with their grants", NO_OPTIONS},
 	{"grants", "OPERATOR", "GET", "/v1/operators/{OPERATOR}/grants", "what they may do", NO_OPTIONS,
-	 COLUMNS("id", "role", "tenant", "not_after", "reason")},
-	{"grant", "OPERATOR ROLE=role", "POST", "/v1/operators/{OPERATOR}/grants", "admin, support (reads) or hosts",
+	 COLUMNS("id", "role", "tenant", "not_after", "login", "reason")},
+	{"grant", "OPERATOR ROLE=role", "POST", "/v1/operators/{OPERATOR}/grants",
+	 "admin, support (reads), hosts, or impersonate: look into a tenant's hosts as viewer",
 	 WITH({"--tenant", "tenant", OPTION_TEXT, "only in this tenant"},
-	      {"--not-after", "not_after", OPTION_TIME, "until when, or how long"}, REASON)},
+	      {"--not-after", "not_after", OPTION_TIME, "until when, or how long (2h)"},
+	      {"--project", "projects", OPTION_LIST, "impersonate: only these projects"}, REASON, WAIT)},
 	{"revoke", "OPERATOR GRANT", "DELETE", "/v1/operators/{OPERATOR}/grants/{GRANT}", "takes a grant back",
-	 NO_OPTIONS},
+	 WITH(WAIT)},
+};
+
+static const struct record_action impersonation_actions[] = {
+	{"list", "", "GET", T "/impersonations", "who looks in just now, why, and until when", WITH(TENANT),
+	 COLUMNS("id", "operator_name", "login", "not_after", "reason")},
+	{"end", "GRANT", "DELETE", T "/impersonations/{GRANT}", "shows an operator out", WITH(TENANT, WAIT)},
 };
 
 static const struct record_action event_actions[] = {
@@ -313,6 +327,10 @@ const struct record_noun record_nouns[] = {
 	NOUN("host", "Enrolled hosts. `host add-token`, then `tenantctl enroll URL TOKEN` on the host.", host_actions),
 	NOUN("operator", "People who run the platform. They belong to no tenant; grants say what they may do.",
 	     operator_actions),
+	NOUN("impersonation",
+	     "Operators who look into a tenant's hosts by a grant (`operator grant OPERATOR impersonate`): in\n"
+	     "accounts of their own, as viewers, for a time.",
+	     impersonation_actions),
 	NOUN("event", "Who did what: sign-ins that failed, permissions that changed, keys that were rotated.",
 	     event_actions),
 };

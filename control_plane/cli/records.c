@@ -194,6 +194,7 @@ static const struct verb verbs[] = {
 	{"provider", "ACTION …", "identity providers: single sign-on", run},
 	{"host", "ACTION …", "enrolled hosts and enrolment tokens", run},
 	{"operator", "ACTION …", "operators and their grants", run},
+	{"impersonation", "ACTION …", "operators who look into a tenant", run},
 	{"event", "list", "what happened", run},
 };
 const struct verb_table record_verbs = {verbs, ARRAY_LEN(verbs)};

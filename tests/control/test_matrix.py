@@ -95,6 +95,8 @@ ROUTES = {
     ("PATCH", T + "/identity-providers/{provider}"): ({OWNER} | WRITERS, {}, 412),
     ("DELETE", T + "/identity-providers/{provider}"): (MANAGE, None, 412),
     ("GET", T + "/hosts"): (VIEW, None, 200),
+    ("GET", T + "/impersonations"): (AUDIT, None, 200),
+    ("DELETE", T + "/impersonations/{grant}"): (MANAGE, None, 404),
     ("GET", T + "/events"): (AUDIT, None, 200),
     ("GET", "/v1/events"): (PLATFORM_READ, None, 200),
     ("GET", "/v1/hosts"): (HOSTS_READ, None, 200),

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-NOUNS = ["tenant", "user", "project", "member", "key", "role", "host-rule", "connector", "provider", "host", "operator", "event"]
+NOUNS = ["tenant", "user", "project", "member", "key", "role", "host-rule", "connector", "provider", "host", "operator", "impersonation", "event"]
 
 
 @pytest.mark.parametrize("noun", NOUNS)
