@@ -408,6 +408,7 @@ static int open_source(struct agent *agent, struct problem *problem)
 	if (result < 0)
 		return result;
 	sources_set_server(agent->sources, agent->server);
+	session_ends_set_sources(agent->ends, agent->sources);
 	return source_file_create(agent->event, &options, on_directory, agent, &agent->source);
 }
 
@@ -578,8 +579,10 @@ void agent_destroy(struct agent *agent)
 		return;
 	if (agent->started)
 		audit_write(agent->audit, &(struct audit_event){.kind = AUDIT_AGENT_STOPPED});
-	if (agent->ends)
+	if (agent->ends) {
 		session_ends_set_server(agent->ends, NULL);
+		session_ends_set_sources(agent->ends, NULL);
+	}
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
 	sources_destroy(agent->sources);

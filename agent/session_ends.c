@@ -18,7 +18,8 @@
 struct session_ends {
 	const struct config *config;
 	struct parts *parts;
-	struct server *server; /* NULL while the agent comes and goes */
+	struct sources *sources; /* NULL like the server */
+	struct server *server;   /* NULL while the agent comes and goes */
 	struct session_table *table;
 	struct helper_client *helper;
 	struct reaper *reaper;
@@ -40,6 +41,14 @@ static void publish(const struct session_ends *ends, const char *event, const st
 
 /* ---- what the table tells ---------------------------------------------------------------------------------------- */
 
+static void on_changed(void *context, const struct session *session)
+{
+	const struct session_ends *ends = context;
+
+	if (ends->sources)
+		sources_session(ends->sources, session);
+}
+
 static void on_ended(void *context, const struct session *session, const char *why)
 {
 	const struct session_ends *ends = context;
@@ -52,6 +61,8 @@ static void on_ended(void *context, const struct session *session, const char *w
 	event.detail = why;
 	audit_write(ends->parts->audit, &event);
 	publish(ends, "session-closed", session);
+	if (ends->sources)
+		sources_session_gone(ends->sources, session);
 	if (ends->reaper)
 		reaper_gone(ends->reaper, session);
 }
@@ -111,6 +122,7 @@ static bool is_local(void *context, uint32_t uid)
 static void on_ending(void *context, const struct session *session, enum end_cause cause, const char *detail)
 {
 	publish(context, "session-ending", session);
+	on_changed(context, session);
 }
 
 static void on_asked_ended(void *context, uint64_t tag, int result)
@@ -137,15 +149,23 @@ void session_ends_set_server(struct session_ends *ends, struct server *server)
 	ends->server = server;
 }
 
+void session_ends_set_sources(struct session_ends *ends, struct sources *sources)
+{
+	ends->sources = sources;
+}
+
 void session_ends_start(struct session_ends *ends)
 {
-	uint32_t restored = 0;
+	const struct session *session;
+	uint32_t restored = 0, cursor = 0;
 	int result = session_table_restore(ends->table, on_warning, NULL, &restored);
 
 	if (result < 0)
 		log_warning("cannot find the sessions of before: %s", strerror(-result));
 	else if (restored > 0)
 		log_info("%u sessions of before go on", restored);
+	while ((session = session_next(ends->table, &cursor)))
+		on_changed(ends, session);
 	reaper_start(ends->reaper);
 }
 
@@ -189,6 +209,7 @@ int session_ends_end(struct session_ends *ends, const struct session *session, e
 void session_ends_opened(struct session_ends *ends, const struct session *session)
 {
 	reaper_opened(ends->reaper, session);
+	on_changed(ends, session);
 }
 
 bool session_ends_is_ending(const struct session_ends *ends, uint32_t uid)
@@ -229,7 +250,9 @@ int session_ends_create(sd_event *event, const struct config *config, struct par
 		result = path_of(ending, sizeof(ending), config->run_dir, "ending", problem);
 	if (result >= 0)
 		result = session_table_create(
-			event, sessions, &(struct session_hooks){.ended = on_ended, .context = ends}, &ends->table);
+			event, sessions,
+			&(struct session_hooks){.left_behind = on_changed, .ended = on_ended, .context = ends},
+			&ends->table);
 	if (result >= 0)
 		result = helper_client_create(event, on_answer, ends, &ends->helper);
 	if (result >= 0)

@@ -11,6 +11,7 @@
 #include "reaper/cause.h"
 #include "server/parts.h"
 #include "server/server.h"
+#include "sources.h"
 
 struct session_ends;
 /* Puts the table into `parts`, which is borrowed like the configuration. */
@@ -18,6 +19,8 @@ int session_ends_create(sd_event *event, const struct config *config, struct par
 			struct session_ends **ret);
 void session_ends_destroy(struct session_ends *ends); /* takes NULL; the list of sessions stays */
 void session_ends_set_server(struct session_ends *ends, struct server *server);
+/* The control plane hears of sessions by them. NULL: not any more. */
+void session_ends_set_sources(struct session_ends *ends, struct sources *sources);
 /* Finds the sessions of before, and goes on with what was begun: once, when the first picture is in force or none is to
  * be had. */
 void session_ends_start(struct session_ends *ends);
