@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "session/state.h"
 #include "session/table.h"
+#include "session/terminal.h"
 
 int session_mark_ending(struct session_table *table, const char *id, uint64_t now_usec, const char *cause)
 {
@@ -17,6 +18,7 @@ int session_mark_ending(struct session_table *table, const char *id, uint64_t no
 	if (!slot)
 		return -ENOENT;
 	slot->session.ending = now_usec;
+	slot->session.terminal_device = session_main_terminal(&slot->session);
 	(void)snprintf(slot->session.ending_cause, sizeof(slot->session.ending_cause), "%s", cause);
 	return session_state_write(table->dirfd, &slot->session);
 }
@@ -50,6 +52,8 @@ void session_mark_warned(struct session_table *table, const char *id, bool warne
 	if (!slot || slot->session.warned == warned)
 		return;
 	slot->session.warned = warned;
+	if (warned)
+		slot->session.terminal_device = session_main_terminal(&slot->session);
 	(void)session_state_write(table->dirfd, &slot->session); /* else it is said twice */
 }
 

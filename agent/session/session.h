@@ -59,8 +59,10 @@ struct session {
 	/* logind's session, once the kernel shows the leader in its scope: "<scope>" of session-<scope>.scope; "" */
 	char scope[SESSION_SCOPE_SIZE];
 	uint64_t scope_inode; /* which cgroup of that name: a name is given again, this number is not before a reboot */
-	uint32_t terminal_device; /* of the terminal that the front end gave, where the kernel shows one; 0 */
-	bool left_behind;         /* the leader is gone or PAM closed it, something in the scope is still there */
+	/* Of the terminal that the front end gave, looked for when something is to be said there: where the person is
+	 * warned, or the session is to be ended; 0: none. */
+	uint32_t terminal_device;
+	bool left_behind; /* the leader is gone or PAM closed it, something in the scope is still there */
 	/* It is being ended: since when (boot time; 0: it is not), why (end_cause_word), and how far. */
 	uint64_t ending;
 	char ending_cause[24];
@@ -84,7 +86,8 @@ int session_table_create(sd_event *event, const char *state_dir, const struct se
 			 struct session_table **ret);
 void session_table_destroy(struct session_table *table); /* takes NULL; the files stay for the next agent */
 /* Finds the sessions of before: still the same process, or processes still in the same scope, or forgotten (without a
- * call of `ended`: nobody saw when). A file that is damaged is dropped, and `warn` (may be NULL) told. 0 and the count of sessions that go on. */
+ * call of `ended`: nobody saw when). A file that is damaged is dropped, and `warn` (may be NULL) told. 0 and the count
+ * of sessions that go on. */
 typedef void (*session_warn_fn)(void *context, const struct problem *problem);
 int session_table_restore(struct session_table *table, session_warn_fn warn, void *context, uint32_t *ret_count);
 /* Copies the strings; `id`, `leader_start` are filled in here. 0 and the session (valid until it ends);

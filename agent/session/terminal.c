@@ -16,7 +16,6 @@
 #define CHILDREN_BYTES 1024U
 #define MAJOR_TTY 4U /* Documentation/admin-guide/devices.txt of the kernel */
 #define MAJOR_PTS 136U
-#define KEY_STEP_SEC 8
 
 struct search {
 	uint32_t *devices;
@@ -69,25 +68,59 @@ unsigned session_terminals(const struct session *session, uint32_t ret_devices[S
 	return search.count;
 }
 
+static unsigned major_of(uint32_t device)
+{
+	return device >> 8 & 0xfff;
+}
+
+static unsigned minor_of(uint32_t device)
+{
+	return (device & 0xff) | (device >> 12 & 0xfff00);
+}
+
+bool terminal_name(uint32_t device, char out[TERMINAL_NAME_SIZE])
+{
+	if (major_of(device) == MAJOR_PTS)
+		(void)snprintf(out, TERMINAL_NAME_SIZE, "pts/%u", minor_of(device));
+	else if (major_of(device) == MAJOR_TTY && minor_of(device) < 64)
+		(void)snprintf(out, TERMINAL_NAME_SIZE, "tty%u", minor_of(device));
+	else
+		return false;
+	return true;
+}
+
 int terminal_last_key(uint32_t device, uint32_t uid, int64_t *ret)
 {
-	unsigned major_number = device >> 8 & 0xfff, minor_number = (device & 0xff) | (device >> 12 & 0xfff00);
-	char path[32];
+	char name[TERMINAL_NAME_SIZE], path[TERMINAL_NAME_SIZE + 8];
 	struct stat st;
 
-	if (major_number == MAJOR_PTS)
-		(void)snprintf(path, sizeof(path), "/dev/pts/%u", minor_number);
-	else if (major_number == MAJOR_TTY && minor_number < 64)
-		(void)snprintf(path, sizeof(path), "/dev/tty%u", minor_number);
-	else
+	if (!terminal_name(device, name))
 		return -ENOENT;
+	(void)snprintf(path, sizeof(path), "/dev/%s", name);
 	if (lstat(path, &st) < 0)
 		return -errno;
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(major_number, minor_number))
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(major_of(device), minor_of(device)))
 		return -ENOENT;
 	/* A number of another devpts instance, which some container of the person's has mounted. */
 	if (st.st_uid != uid)
 		return -EPERM;
-	*ret = (st.st_atime | (KEY_STEP_SEC - 1)) + 1;
+	*ret = (st.st_atime | (TERMINAL_KEY_STEP_SEC - 1)) + 1;
 	return 0;
+}
+
+uint32_t session_main_terminal(const struct session *session)
+{
+	uint32_t devices[SESSION_TERMINALS_MAX], best = 0;
+	unsigned count = session->left_behind ? 0 : session_terminals(session, devices);
+	int64_t key, last = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (terminal_last_key(devices[i], session->uid, &key) < 0)
+			key = 0;
+		if (!best || key > last) {
+			best = devices[i];
+			last = key;
+		}
+	}
+	return best;
 }
