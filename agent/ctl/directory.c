@@ -16,11 +16,12 @@
 
 static const struct ctl_verb verbs[] = {
 	{"check", directory_check_verb, "is the directory in order?"},
-	{"show", directory_show_verb, "list tenants, projects, users, members, keys, hosts, providers or identities"},
+	{"show", directory_show_verb,
+	 "list tenants, projects, users, members, keys, hosts, providers, identities or grants"},
 	{"init", directory_init_verb, "make an empty directory file"},
 	{"add-tenant", directory_add_tenant_verb, "a tenant, with a free block of ids"},
 	{"add-project", directory_add_project_verb, "a project of a tenant"},
-	{"add-user", directory_add_user_verb, "a person or a service account"},
+	{"add-user", directory_add_user_verb, "a person, a service account or an operator's account"},
 	{"suspend-user", directory_suspend_user_verb, "let a user in no more"},
 	{"resume-user", directory_resume_user_verb, "let a suspended user in again"},
 	{"add-member", directory_add_member_verb, "give a user a role"},
@@ -37,6 +38,9 @@ static const struct ctl_verb verbs[] = {
 	{"bind", directory_bind_verb, "list an identity at a provider as a user's"},
 	{"unbind", directory_unbind_verb, "take identities from a user"},
 	{"set-sudo", directory_set_sudo_verb, "what sudo wants to see of a tenant's people"},
+	{"set-sessions", directory_set_sessions_verb, "how many sessions there may be, and how long they last"},
+	{"add-grant", directory_add_grant_verb, "let an operator look in for a while"},
+	{"remove-grant", directory_remove_grant_verb, "let an operator look in no more"},
 };
 
 static const char intro[] =

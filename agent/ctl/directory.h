@@ -78,3 +78,6 @@ int directory_remove_provider_verb(struct ctl *ctl, int argc, char **argv);
 int directory_bind_verb(struct ctl *ctl, int argc, char **argv);
 int directory_unbind_verb(struct ctl *ctl, int argc, char **argv);
 int directory_set_sudo_verb(struct ctl *ctl, int argc, char **argv);
+int directory_set_sessions_verb(struct ctl *ctl, int argc, char **argv);
+int directory_add_grant_verb(struct ctl *ctl, int argc, char **argv);
+int directory_remove_grant_verb(struct ctl *ctl, int argc, char **argv);

@@ -116,7 +116,8 @@ int directory_unbind_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] =
 		"Takes identities from a user: one, all of an issuer, or all. It is about those that the directory\n"
-		"lists; what a first sign-in bound on this host is `tenantctl sso unbind`'s. Sessions stay open.\n"
+		"lists; what a first sign-in bound on this host is `tenantctl sso unbind`'s. Sessions that\n"
+		"began with one end.\n"
 		"\nExamples:\n"
 		"  tenantctl directory unbind alice\n"
 		"  tenantctl directory unbind alice https://github.com\n"

@@ -318,7 +318,7 @@ int directory_rotate_key_verb(struct ctl *ctl, int argc, char **argv)
 int directory_revoke_key_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] =
-		"Ends a key now: it signs nobody in any more. What it opened goes on (`tenantctl sessions end`).\n"
+		"Ends a key now: it signs nobody in any more, and the sessions that it opened end.\n"
 		"Nothing happens when it is revoked already.\n"
 		"\nExample:\n  tenantctl directory revoke-key key_3fK0aZ81bQ7dLm2X --reason 'laptop lost'\n";
 	const char *reason = "";

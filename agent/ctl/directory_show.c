@@ -188,7 +188,7 @@ static void show_users(struct listing *list)
 		cell(list, user->id);
 		cell(list, slug_of(list, user->tenant_id));
 		cell_number(list, user->uid);
-		cell(list, user->kind == USER_SERVICE ? "service" : "person");
+		cell(list, value_user_kind_words[user->kind]);
 		cell(list, user->status == USER_SUSPENDED ? "suspended" : "active");
 		cell(list, user->name);
 	}
@@ -296,6 +296,33 @@ static void show_identities(struct listing *list)
 		}
 }
 
+static const char *grant_state(const struct grant_record *grant, int64_t now)
+{
+	if (grant->not_before > now)
+		return "not yet";
+	return grant->not_after <= now ? "ended" : "in force";
+}
+
+static void show_grants(struct listing *list)
+{
+	int64_t now = clock_realtime_sec();
+	uint32_t cursor = 0;
+
+	for (const struct grant_record *grant; (grant = directory_next_grant(list->dir->d, &cursor));) {
+		const struct user_record *user = directory_user(list->dir->d, grant->user_id);
+
+		if (!user || !of_tenant(list, grant->tenant_id))
+			continue;
+		cell(list, grant->id);
+		cell(list, user->login);
+		cell(list, slug_of(list, grant->tenant_id));
+		cell(list, *grant->operator_name ? grant->operator_name : grant->operator_id);
+		cell(list, grant_state(grant, now));
+		cell_time(list, grant->not_after);
+		cell(list, grant->reason);
+	}
+}
+
 static const struct {
 	const char *what;
 	void (*show)(struct listing *list);
@@ -330,28 +357,34 @@ static const struct {
 	 8,
 	 {"PROVIDER", "TENANT", "NAME", "KIND", "ISSUER", "CLIENT AUTH", "BIND", "PREFERRED"},
 	 {"id", "tenant", "name", "kind", "issuer", "client_auth", "bind", "preferred"}},
+	{"grants",
+	 show_grants,
+	 7,
+	 {"GRANT", "LOGIN", "TENANT", "OPERATOR", "STATE", "ENDS", "REASON"},
+	 {"id", "login", "tenant", "operator", "state", "not_after", "reason"}},
 	{"identities", show_identities, 3, {"LOGIN", "ISSUER", "SUBJECT"}, {"login", "issuer", "subject"}},
 };
 
 int directory_show_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] = "Lists the directory's records: tenants, projects, users (default), members, keys, "
-				   "hosts, providers or\n"
-				   "identities. Verifiers, SSH keys and providers' secrets are left out.\n"
+				   "hosts, providers,\n"
+				   "identities or grants. Verifiers, SSH keys and providers' secrets are left out.\n"
 				   "\nExamples:\n"
 				   "  tenantctl directory show\n"
 				   "  tenantctl directory show keys --tenant acme\n"
 				   "  tenantctl directory show members --json\n";
 	const char *tenant = NULL, *what = "users";
 	const struct ctl_option options[] = {{"tenant", "TENANT", "only this tenant's", .value = &tenant}};
-	const struct ctl_command command = {.name = "directory show",
-					    .usage = "[tenants|projects|users|members|keys|hosts|providers|identities] "
-						     "[--tenant TENANT]",
-					    .text = text,
-					    .uses = CTL_USES_FILE,
-					    .options = options,
-					    .option_count = ARRAY_LEN(options),
-					    .max = 1};
+	const struct ctl_command command = {
+		.name = "directory show",
+		.usage = "[tenants|projects|users|members|keys|hosts|providers|identities|grants] "
+			 "[--tenant TENANT]",
+		.text = text,
+		.uses = CTL_USES_FILE,
+		.options = options,
+		.option_count = ARRAY_LEN(options),
+		.max = 1};
 	_cleanup_(dir_close) struct dir dir = {.lock = -1};
 	_cleanup_(buffer_finish) struct buffer buffer = BUFFER_INIT;
 	struct listing list = {.dir = &dir, .w = json_writer(&buffer)};
@@ -366,7 +399,8 @@ int directory_show_verb(struct ctl *ctl, int argc, char **argv)
 		which++;
 	if (which == ARRAY_LEN(listings))
 		return ctl_fail(ctl, CTL_USAGE,
-				"show what? tenants, projects, users, members, keys, hosts, providers or identities, "
+				"show what? tenants, projects, users, members, keys, hosts, providers, identities or "
+				"grants, "
 				"not \"%s\"",
 				what);
 	code = dir_open(ctl, false, &dir);

@@ -13,6 +13,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "ctl/directory.h"
+#include "records/rules.h"
 
 #define BLOCK_DEFAULT 65536U
 #define BLOCK_MIN 16U
@@ -133,7 +134,7 @@ int directory_add_tenant_verb(struct ctl *ctl, int argc, char **argv)
 					    .max = 1};
 	_cleanup_(dir_close) struct dir dir = {.lock = -1};
 	const struct tenant_record *other;
-	struct tenant_record tenant = {.key_warn_days = 14};
+	struct tenant_record tenant = {.key_warn_days = RULES_KEY_WARN_DAYS, .sessions = session_rules_default()};
 	uint32_t size = BLOCK_DEFAULT;
 	char own_id[ID_MAX_BYTES + 1];
 	int count, code = ctl_parse(ctl, &command, argc, argv, &count);

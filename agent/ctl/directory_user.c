@@ -56,6 +56,8 @@ static void free_strings(struct string_list *list)
 
 static int add_user(struct dir *dir, const struct tenant_record *tenant, struct user_record *user, const char *in)
 {
+	static const char *const kind_words[] = {
+		[USER_PERSON] = "user", [USER_SERVICE] = "service account", [USER_OPERATOR] = "operator's account"};
 	struct tenant_record advanced = *tenant;
 	int code;
 
@@ -72,15 +74,16 @@ static int add_user(struct dir *dir, const struct tenant_record *tenant, struct 
 	if (code >= 0)
 		return code;
 	return dir_done(dir, true, "user", user->id, in ? in : dir_file_of(dir, RECORD_TENANT, tenant),
-			"added %s %s (%s), uid %u", user->kind == USER_SERVICE ? "service account" : "user",
-			user->login, user->id, user->uid);
+			"added %s %s (%s), uid %u", kind_words[user->kind], user->login, user->id, user->uid);
 }
 
 int directory_add_user_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] =
-		"Adds a person or, with --service, a service account. The uid comes from the tenant's block and is\n"
-		"never given again. A role comes with `add-member`, an API key with `add-key`.\n"
+		"Adds a person, with --service a service account, or with --operator the account by which an operator "
+		"of\n"
+		"the platform looks in (`add-grant`). The uid comes from the tenant's block and is never given again.\n"
+		"A role comes with `add-member`, an API key with `add-key`.\n"
 		"\nExamples:\n"
 		"  tenantctl directory add-user alice --tenant acme --name 'Alice Example' --email alice@acme.example\n"
 		"  tenantctl directory add-user bob --tenant acme --ssh-key ~/bob.pub\n"
@@ -89,19 +92,24 @@ int directory_add_user_verb(struct ctl *ctl, int argc, char **argv)
 	const char *tenant_name = NULL, *name = "", *email = "", *home = NULL, *shell = "/bin/bash", *id = NULL,
 		   *in = NULL;
 	_cleanup_(ctl_list_finish) struct ctl_list ssh_keys = {0};
-	bool service = false, if_absent = false;
+	bool service = false, operator= false, if_absent = false;
 	const struct ctl_option options[] = {
 		{"tenant", "TENANT", "whose user it is (required)", .value = &tenant_name},
-		{"name", "TEXT", "the person's name", .value = &name},
-		{"email", "ADDRESS", "", .value = &email},
+		{"name", "TEXT", "the person's name", .value = &name}, {"email", "ADDRESS", "", .value = &email},
 		{"home", "PATH", "home directory (default /home/LOGIN)", .value = &home},
 		{"shell", "PATH", "login shell (default /bin/bash)", .value = &shell},
 		{"ssh-key", "FILE", "a .pub file whose keys let the user in (repeat)", .list = &ssh_keys},
 		{"service", NULL, "a service account, not a person", .flag = &service},
-		{"id", "ID", "the user's id (default: a random one)", .value = &id},
-		{"in", "FILE", "which of the directory's files it goes to (default: its tenant's)", .value = &in},
-		{"if-absent", NULL, "do nothing when the login is there", .flag = &if_absent},
-	};
+		{
+			"operator",
+			NULL,
+			"an operator's account, nobody without a grant",
+			.flag = &operator},
+			{"id", "ID", "the user's id (default: a random one)", .value = &id},
+			{"in", "FILE", "which of the directory's files it goes to (default: its tenant's)",
+			 .value = &in},
+			{"if-absent", NULL, "do nothing when the login is there", .flag = &if_absent},
+		};
 	const struct ctl_command command = {.name = "directory add-user",
 					    .usage = "LOGIN --tenant TENANT [OPTIONS]",
 					    .text = text,
@@ -122,6 +130,8 @@ int directory_add_user_verb(struct ctl *ctl, int argc, char **argv)
 		return code;
 	if (!tenant_name)
 		return ctl_fail(ctl, CTL_USAGE, "whose user? give --tenant TENANT");
+	if (service && operator)
+		return ctl_fail(ctl, CTL_USAGE, "an account is either a service's or an operator's");
 	fault = text_login_name_fault(argv[0]);
 	if (fault)
 		return ctl_fail(ctl, CTL_USAGE, "\"%s\" cannot be a login name: it %s", argv[0], fault);
@@ -143,7 +153,7 @@ int directory_add_user_verb(struct ctl *ctl, int argc, char **argv)
 	user.login = argv[0];
 	user.home = home ? home : usual_home;
 	user.shell = shell;
-	user.kind = service ? USER_SERVICE : USER_PERSON;
+	user.kind = service ? USER_SERVICE : (operator? USER_OPERATOR : USER_PERSON);
 	user.id = own_id;
 	code = dir_new_id(ctl, "usr", id, own_id, sizeof(own_id));
 	if (code == 0)
@@ -186,10 +196,10 @@ static int set_status(struct ctl *ctl, int argc, char **argv, const struct ctl_c
 
 int directory_suspend_user_verb(struct ctl *ctl, int argc, char **argv)
 {
-	static const char text[] =
-		"Lets a user in no more, by any key or on any host, until `resume-user`. Sessions that are open stay\n"
-		"open: `tenantctl sessions --user USER` lists them, `tenantctl sessions end SESSION` ends one.\n"
-		"\nExample:\n  tenantctl directory suspend-user alice --reason 'left the company'\n";
+	static const char text[] = "Lets a user in no more, by any key or on any host, until `resume-user`. Their "
+				   "sessions end, with whatever\n"
+				   "else runs as them.\n"
+				   "\nExample:\n  tenantctl directory suspend-user alice --reason 'left the company'\n";
 	const char *reason = "";
 	const struct ctl_option options[] = {{"reason", "TEXT", "why; the person reads it", .value = &reason}};
 	const struct ctl_command command = {.name = "directory suspend-user",

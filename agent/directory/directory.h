@@ -93,6 +93,7 @@ const struct user_record *directory_next_user(const struct directory *d, uint32_
 const struct member_record *directory_next_member(const struct directory *d, uint32_t *cursor);
 const struct key_record *directory_next_key(const struct directory *d, uint32_t *cursor);
 const struct idp_record *directory_next_idp(const struct directory *d, uint32_t *cursor);
+const struct grant_record *directory_next_grant(const struct directory *d, uint32_t *cursor);
 
 /* All records, also those that a conflict leaves out. */
 struct directory_counts {

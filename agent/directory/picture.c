@@ -409,6 +409,11 @@ const struct idp_record *directory_next_idp(const struct directory *d, uint32_t 
 	return next_record(d, RECORD_IDP, cursor);
 }
 
+const struct grant_record *directory_next_grant(const struct directory *d, uint32_t *cursor)
+{
+	return next_record(d, RECORD_GRANT, cursor);
+}
+
 struct directory_counts directory_counts(const struct directory *d)
 {
 	struct directory_counts counts = {0};
