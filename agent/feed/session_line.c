@@ -32,7 +32,7 @@ int session_line_write(const struct session *session, struct buffer *out)
 {
 	struct json_writer w = json_writer(out);
 
-	if (!is_given(session->user_id, "usr_") || !is_given(session->tenant_id, "ten_"))
+	if (!is_given(session->user_id, "usr_") || !session->tenant_id || !text_is_id(session->tenant_id))
 		return 0;
 	json_begin(&w, NULL, '{');
 	json_put_string(&w, "id", session->id);

@@ -265,6 +265,8 @@ static void serve_feed(struct fake_feed *feed, const char *what, const char *met
 		give(reply, "application/octet-stream", feed->snapshot.data, feed->snapshot.length);
 	} else if (strcmp(what, "acks") == 0 && strcmp(method, "POST") == 0) {
 		reply->status = 204;
+	} else if (strcmp(what, "sessions") == 0 && strcmp(method, "POST") == 0) {
+		give(reply, "application/json", "{\"left_out\":0}", 14);
 	} else if (strcmp(what, "events") == 0) {
 		argument = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "epoch");
 		if (!argument || strtoull(argument, NULL, 10) != feed->head.epoch) {
