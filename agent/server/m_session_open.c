@@ -23,35 +23,53 @@ struct open_request {
 static const struct json_field leader_field = {"leader", JSON_FIELD_U32, offsetof(struct open_request, leader),
 					       JSON_FIELD_NULLABLE};
 
-/* Becoming somebody else within a session is no session more. */
-static bool counts_as_session(const char *service)
+/* Becoming somebody else within a session is no session more, nor is the person's service manager. */
+static bool service_counts(const char *service)
 {
 	const struct service_rule *rule = service_rule(service);
 
 	return !rule->privilege && !rule->implied;
 }
 
+static bool session_counts(const struct session *session)
+{
+	return service_counts(session->service);
+}
+
 /* Of what the policy counts, and of all of the host's places, which su in a loop would fill as well. Root needs
- * nobody's leave, and what root opens is no doing of theirs. */
+ * nobody's leave, and what root opens is no doing of theirs. Where the oldest is to give way, it does so here. */
 static bool has_too_many(const struct call *call, struct login_verdict *verdict, const char *service)
 {
-	uint32_t most = verdict->tenant ? verdict->tenant->sessions.max_per_user : 0;
-	const struct session *session;
-	uint32_t cursor = 0, count = 0;
+	const struct parts *parts = call->parts;
+	struct limits_admission admission;
+	int result;
 
 	if (!verdict->user)
 		return false;
-	if (verdict->subject && session_count_user(call->parts->sessions, verdict->user->id) >= SESSIONS_PER_USER) {
+	if (verdict->subject && session_count_user(parts->sessions, verdict->user->id) >= SESSIONS_PER_USER) {
 		snprintf(verdict->message, sizeof(verdict->message),
 			 "you have %u sessions here, the most that one person may have on a host; end one first",
 			 SESSIONS_PER_USER);
 		return true;
 	}
-	if (!most || !counts_as_session(service))
+	if (!service_counts(service))
 		return false;
-	while ((session = session_next(call->parts->sessions, &cursor)))
-		count += text_equal(session->user_id, verdict->user->id) && counts_as_session(session->service);
-	return count >= most;
+	limits_admit(parts->limits, verdict->tenant, parts->sessions, verdict->user->id, session_counts, &admission);
+	switch (admission.answer) {
+	case LIMITS_FINE:
+		return false;
+	case LIMITS_DENY:
+		snprintf(verdict->message, sizeof(verdict->message), "%s", admission.message);
+		return true;
+	case LIMITS_END_OLDEST:
+		break;
+	}
+	result = parts->end_session(parts->context, admission.oldest, END_TOO_MANY, "", 0);
+	if (result >= 0 || result == -EALREADY)
+		return false;
+	snprintf(verdict->message, sizeof(verdict->message),
+		 "there are as many sessions here as may be, and the oldest cannot be ended at the moment");
+	return true;
 }
 
 /* Would the new session fall into what ends everything of theirs? Nobody said no to it: they try again in a moment. */

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/macros.h"
 #include "base/text.h"
+#include "session/terminal.h"
 
 static const char *or_empty(const char *text)
 {
@@ -75,7 +77,19 @@ const char *session_state_word(const struct session *session)
 	return session->left_behind ? "left-behind" : "open";
 }
 
-void put_session(struct json_writer *w, const char *key, const struct session *session)
+static void put_idle(struct json_writer *w, const struct session *session, int64_t now)
+{
+	uint32_t device = session_main_terminal(session);
+	char name[TERMINAL_NAME_SIZE];
+	int64_t key;
+
+	if (!device || terminal_last_key(device, session->uid, &key) < 0 || !terminal_name(device, name))
+		return;
+	json_put_string(w, "tty", name);
+	json_put_i64(w, "idle", MAX_OF(now - key, (int64_t)0));
+}
+
+void put_session(struct json_writer *w, const char *key, const struct session *session, int64_t idle_now)
 {
 	json_begin(w, key, '{');
 	json_put_string(w, "session", session->id);
@@ -100,5 +114,7 @@ void put_session(struct json_writer *w, const char *key, const struct session *s
 	json_put_string_if(w, "scope", session->scope);
 	json_put_i64(w, "leader", session->left_behind ? 0 : session->leader);
 	json_put_i64(w, "opened", session->opened);
+	if (idle_now)
+		put_idle(w, session, idle_now);
 	json_end(w, '}');
 }

@@ -24,5 +24,6 @@ struct session_targets session_filter_targets(const struct session_filter *filte
 bool session_fits(const struct session_filter *filter, const struct directory *d, const struct session *session);
 
 const char *session_state_word(const struct session *session); /* "open", "left-behind", "ending" */
-/* The interface's Session. */
-void put_session(struct json_writer *w, const char *key, const struct session *session);
+/* The interface's Session; with its terminal and how long nobody pressed a key there, which costs some reads of /proc,
+ * where `idle_now` (seconds since the epoch) is not 0. */
+void put_session(struct json_writer *w, const char *key, const struct session *session, int64_t idle_now);

@@ -83,14 +83,12 @@ static int end_session(void *context, const struct session *session, enum end_ca
 	bool under_way = session->ending != 0;
 	char id[SESSION_ID_CHARS + 1];
 
-	if (cause != END_ASKED)
-		return -EINVAL;
 	strcpy(id, session->id);
 	if (strcmp(session->service, "stuck") != 0 && strcmp(session->service, "brief") != 0 &&
 	    strcmp(session->service, "sudden") != 0 && strcmp(session->service, "stubborn") != 0)
 		return -ENOTCONN;
-	(void)session_mark_ending(table, id, clock_boottime_usec(), "asked");
-	dprintf(audit_fd, "ENDING %s %s\n", id, detail);
+	(void)session_mark_ending(table, id, clock_boottime_usec(), end_cause_word(cause));
+	dprintf(audit_fd, "ENDING %s %s%s%s\n", id, end_cause_word(cause), *detail ? ": " : "", detail);
 	if (strcmp(session->service, "stubborn") == 0)
 		(void)end_later(table, session, tag, -EBUSY);
 	if (strcmp(session->service, "brief") == 0 && (!under_way || tag))
@@ -101,6 +99,13 @@ static int end_session(void *context, const struct session *session, enum end_ca
 			server_end_session_done(running, tag, 0);
 	}
 	return under_way ? -EALREADY : 0;
+}
+
+static bool user_is_ending(void *context, const char *user_id, uint32_t uid)
+{
+	(void)context;
+	(void)uid;
+	return strcmp(user_id, "usr_moved") == 0;
 }
 
 static void write_audit(void *context, const struct audit_event *event, const char *fields, size_t length)
@@ -148,6 +153,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 			      .state = AGENT_BROKEN,
 			      .reload = reload,
 			      .end_session = end_session,
+			      .user_is_ending = user_is_ending,
 			      .after_work = nothing};
 	struct audit *audit;
 	sd_event *event;

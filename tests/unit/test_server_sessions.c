@@ -271,15 +271,15 @@ static void the_terminal_hears_who_and_why(void **state)
 	(void)state;
 	id = open_as("edith", "stuck");
 	expect_ended(ALICE, "EndSession", of(id, ",\"reason\":\"the GPUs are needed\""), 1, 0);
-	snprintf(line, sizeof(line), "ENDING %s the GPUs are needed, by alice\n", id);
+	snprintf(line, sizeof(line), "ENDING %s asked: the GPUs are needed, by alice\n", id);
 	assert_int_equal(audit_lines(&fixture, line), 1);
 	id = open_as("edith", "stuck");
 	expect_ended(0, "EndSession", of(id, ""), 1, 0);
-	snprintf(line, sizeof(line), "ENDING %s by root\n", id);
+	snprintf(line, sizeof(line), "ENDING %s asked: by root\n", id);
 	assert_int_equal(audit_lines(&fixture, line), 1);
 	id = open_as("edith", "stuck");
 	expect_ended(EDITH, "EndSession", of(id, ",\"reason\":\"forgot it at work\""), 1, 0);
-	snprintf(line, sizeof(line), "ENDING %s forgot it at work\n", id);
+	snprintf(line, sizeof(line), "ENDING %s asked: forgot it at work\n", id);
 	assert_int_equal(audit_lines(&fixture, line), 1);
 	expect_error(&fixture, EDITH, "EndSession", of(id, ",\"reason\":\"two\\nlines\""), INVALID);
 	expect_error(&fixture, EDITH, "EndSession", of(id, ",\"reason\":\"\\u001b]0;x\""), INVALID);
@@ -424,6 +424,55 @@ static void a_long_list_comes_in_pieces(void **state)
 	close(fd);
 }
 
+/* The leaders' order in time is that of opening only from one second to the next. */
+static void a_new_session_may_take_the_oldests_place(void **state)
+{
+	static const char limited[] =
+		"name: Acme Robotics\n    policy: {sessions: {max_per_user: 1, over: end-oldest}}\n";
+	const char *name = strstr(fixture_yaml, "name: Acme Robotics\n");
+	const struct server_fixture before = fixture;
+	char *yaml, line[64];
+	const char *first;
+	json_t *reply;
+
+	(void)state;
+	assert_true(asprintf(&yaml, "%.*s%s%s", (int)(name - fixture_yaml), fixture_yaml, limited,
+			     name + strlen("name: Acme Robotics\n")) > 0);
+	server_fixture_start(&fixture, yaml, "");
+	free(yaml);
+	first = open_as("edith", "stuck");
+	open_as("edith", "stuck");
+	snprintf(line, sizeof(line), "ENDING %s too-many", first);
+	assert_int_equal(audit_lines(&fixture, line), 1);
+	assert_string_equal(seen(EDITH, "{}"), "edith edith"); /* the first is on its way */
+	/* The one that is ending counts no more; becoming somebody else never did. */
+	open_as("edith", "systemd-user");
+	assert_int_equal(audit_lines(&fixture, "ENDING"), 1);
+	/* Whom nobody can end keeps the place, and the new one hears so. */
+	open_as("ann", "cron");
+	reply = call_as(&fixture, 0, "OpenSession", "{\"user\":\"ann\",\"service\":\"stuck\"}");
+	assert_string_equal(member_text(reply, "decision.decision"), "denied");
+	assert_string_equal(member_text(reply, "decision.reason"), "too-many-sessions");
+	assert_string_equal(member_text(reply, "session"), "");
+	json_decref(reply);
+	close_all();
+	server_fixture_stop(&fixture);
+	fixture = before;
+}
+
+/* Nobody said no to them: what PAM hears is that it could not be decided. */
+static void nobody_falls_into_their_own_purge(void **state)
+{
+	json_t *reply = call_as(&fixture, 0, "OpenSession", "{\"user\":\"moved\",\"service\":\"cron\"}");
+
+	(void)state;
+	assert_string_equal(member_text(reply, "decision.decision"), "broken");
+	assert_non_null(strstr(member_text(reply, "decision.message"), "is being ended"));
+	assert_string_equal(member_text(reply, "session"), "");
+	json_decref(reply);
+	assert_string_equal(seen(0, "{\"user\":\"moved\"}"), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +488,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_hinders_it_is_said, clean),
 		cmocka_unit_test_teardown(others_are_left_alone, clean),
 		cmocka_unit_test_teardown(hanging_up_changes_nothing, clean),
+		cmocka_unit_test_teardown(a_new_session_may_take_the_oldests_place, clean),
+		cmocka_unit_test_teardown(nobody_falls_into_their_own_purge, clean),
 		cmocka_unit_test(a_long_list_comes_in_pieces),
 	};
 
