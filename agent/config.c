@@ -13,6 +13,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "records/hours.h"
 #include "yaml/settings.h"
 
 #define SERVICES_MAX 64U
@@ -26,6 +27,9 @@
 #define SSO_WAITING_DEFAULT 1000U
 #define SSO_WAITING_MOST 2000U /* what the agent's thread for them has room for (agent/sso/sso.h) */
 #define CODE_LIFETIME_SEC 120U
+#define HOURS_MOST 100U
+#define SESSIONS_MOST 8192U /* what the table has room for (agent/session/session.c) */
+#define SESSION_SPAN_MOST (365U * 86400)
 #define KEYS_ACCOUNT "tenantd-keys"
 
 static int set_host_name(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
@@ -119,6 +123,50 @@ static int set_qr(struct settings *settings, const struct setting *setting, cons
 		}
 	}
 	return settings_fault(settings, value, "not a way to draw a QR code", "utf8, ascii or off");
+}
+
+static int set_over(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	static const char *const words[] = {[SESSION_OVER_DENY] = "deny", [SESSION_OVER_END_OLDEST] = "end-oldest"};
+
+	for (size_t i = 0; value->kind == YAML_TREE_SCALAR && i < ARRAY_LEN(words); i++) {
+		if (text_equal(value->text, words[i])) {
+			*(enum session_over *)settings_target(settings, setting) = (enum session_over)i;
+			return 0;
+		}
+	}
+	return settings_fault(settings, value, "not what one session too many can mean", "deny or end-oldest");
+}
+
+static int set_hours(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	static const char *const remedy = "write a list such as [mon-fri 08:00-18:00], in UTC";
+	struct string_list *list = settings_target(settings, setting);
+	struct string_list read = {0};
+	struct hours hours;
+	uint32_t count = 0;
+
+	if (value->kind != YAML_TREE_SEQUENCE)
+		return settings_fault(settings, value, "a list of hours is expected here", remedy);
+	for (const struct yaml_node *item = value->first; item; item = item->next)
+		count++;
+	if (count > HOURS_MOST)
+		return settings_fault(settings, value, "too many hours", "at most 100 lines have a place");
+	read.items = arena_alloc(settings->arena, (count + 1U) * sizeof(*read.items));
+	if (!read.items)
+		return -ENOMEM;
+	for (const struct yaml_node *item = value->first; item; item = item->next) {
+		int result;
+
+		if (item->kind != YAML_TREE_SCALAR || hours_parse(item->text, &hours) < 0)
+			return settings_fault(settings, item, "not hours", remedy);
+		result = settings_keep(settings, item->text, &read.items[read.count]);
+		if (result < 0)
+			return result;
+		read.count++;
+	}
+	*list = read;
+	return 0;
 }
 
 static const char *const may_words[] = {"verify", "check",   "sessions", "subscribe",
@@ -291,6 +339,19 @@ static const struct setting sso_options[] = {
 	SETTING_RANGE("max_waiting", settings_number, AT(sso.max_waiting), 1, SSO_WAITING_MOST),
 	SETTING("qr", set_qr, AT(sso.qr)),
 };
+static const struct setting session_options[] = {
+	SETTING_RANGE("max_per_user", settings_number, AT(limits.rules.max_per_user), 1, SESSIONS_MOST),
+	SETTING_RANGE("max_per_tenant", settings_number, AT(limits.rules.max_per_tenant), 1, SESSIONS_MOST),
+	SETTING_RANGE("max", settings_number, AT(limits.max), 1, SESSIONS_MOST),
+	SETTING("over", set_over, AT(limits.rules.over)),
+	SETTING_RANGE("max_age", set_span, AT(limits.rules.max_age_sec), 1, SESSION_SPAN_MOST),
+	SETTING_RANGE("idle", set_span, AT(limits.rules.idle_sec), 1, SESSION_SPAN_MOST),
+	SETTING_RANGE("warn", set_span, AT(limits.rules.warn_sec), 0, SESSION_WARN_MAX_SEC),
+	SETTING_RANGE("grace", set_span, AT(limits.rules.grace_sec), 0, SESSION_GRACE_MAX_SEC),
+	SETTING("hours", set_hours, AT(limits.hours)),
+	SETTING("end_outside_hours", set_bool, AT(limits.rules.end_outside_hours)),
+	SETTING("end_with_key", set_bool, AT(limits.rules.end_with_key)),
+};
 static const struct setting code_options[] = {
 	SETTING_RANGE("lifetime", set_span, AT(code_lifetime_sec), 30, 3600),
 };
@@ -310,6 +371,7 @@ static const struct setting top_options[] = {
 	SETTING_GROUP("sso", sso_options),
 	SETTING_GROUP("codes", code_options),
 	SETTING("services", set_services, AT(services)),
+	SETTING_GROUP("sessions", session_options),
 	SETTING_GROUP("limits", limit_options),
 	SETTING_GROUP("paths", path_options),
 };

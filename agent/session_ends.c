@@ -173,6 +173,7 @@ void session_ends_configure(struct session_ends *ends, const struct config *conf
 {
 	ends->config = config;
 	ends->parts->limits = &config->limits;
+	login_book_set_hours(ends->parts->logins, &config->limits.hours);
 	reaper_set_limits(ends->reaper, &config->limits);
 }
 

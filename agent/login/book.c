@@ -19,6 +19,7 @@
 
 struct login_book {
 	struct audit *audit;               /* borrowed */
+	const struct string_list *hours;   /* borrowed; NULL: always */
 	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
 	struct throttle *throttle;
 	struct codes *codes;
@@ -103,6 +104,16 @@ struct throttle *login_book_throttle(struct login_book *book)
 struct audit *login_book_audit(struct login_book *book)
 {
 	return book->audit;
+}
+
+void login_book_set_hours(struct login_book *book, const struct string_list *hours)
+{
+	book->hours = hours;
+}
+
+const struct string_list *login_book_hours(const struct login_book *book)
+{
+	return book->hours;
 }
 
 void login_book_set_freshness(struct login_book *book, const struct freshness *freshness)

@@ -54,6 +54,7 @@ struct codes *login_book_codes(struct login_book *book);
 struct throttle *login_book_throttle(struct login_book *book);
 struct audit *login_book_audit(struct login_book *book);
 const struct freshness *login_book_freshness(const struct login_book *book);
+const struct string_list *login_book_hours(const struct login_book *book);
 /* A new entry with a token of its own; when the book is full the oldest of the source with the most goes. 0, -ENOMEM,
  * or the kernel's word that it has no random bytes. */
 int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret);

@@ -113,6 +113,7 @@ void login_make_code(struct login_book *book, const struct directory *d, const s
 		.local = true,                 /* where it will be typed nobody knows yet: that place is judged then */
 		.now = realtime,
 		.freshness = login_book_freshness(book),
+		.host_hours = login_book_hours(book),
 		.boot_now = now_usec,
 		/* What they ended reaches no further, also while a process of it still runs. */
 		.sign_in_ended = !request->trusted && request->session_credential &&

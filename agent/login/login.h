@@ -61,6 +61,8 @@ int login_book_create(struct audit *audit, struct login_book **ret);
 void login_book_destroy(struct login_book *book); /* takes NULL */
 /* How fresh the word about each tenant is: borrowed until the next call. NULL: all come from files. */
 void login_book_set_freshness(struct login_book *book, const struct freshness *freshness);
+/* When this host itself lets people sign in: borrowed until the next call. NULL: always. */
+void login_book_set_hours(struct login_book *book, const struct string_list *hours);
 
 /* A number for the person, or terminal, at this host's own su, sudo or console whose sign-in it is; 0: it comes from
  * elsewhere. */

@@ -14,6 +14,7 @@ struct policy_request login_question(const struct login_book *book, const struct
 		.implied = rule->implied,
 		.now = realtime,
 		.freshness = login_book_freshness(book),
+		.host_hours = login_book_hours(book),
 		.boot_now = now_usec,
 	};
 

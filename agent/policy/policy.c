@@ -91,7 +91,8 @@ static enum reason decide_person(const struct directory *d, const struct policy_
 	if (!source_passes(&tenant->allow_from, request, true))
 		return REASON_SOURCE_NOT_ALLOWED;
 	if (text_equal(request->action, "host.login") && !request->implied &&
-	    !hours_allow(&tenant->login_hours, request->now))
+	    (!hours_allow(&tenant->login_hours, request->now) ||
+	     (request->host_hours && !hours_allow(request->host_hours, request->now))))
 		return REASON_OUTSIDE_HOURS;
 	return REASON_ALLOWED;
 }

@@ -86,6 +86,7 @@ struct policy_request {
 	int64_t now;
 	const struct freshness *freshness; /* NULL: there are no feeds */
 	uint64_t boot_now;                 /* CLOCK_BOOTTIME, microseconds; for freshness */
+	const struct string_list *host_hours; /* of the host itself, beside the tenant's; NULL: always */
 	bool sign_in_ended;                /* the person's sign-ins were ended after this one's credential was given */
 };
 struct policy_decision {

@@ -18,7 +18,7 @@
 struct host_limits host_limits_none(void)
 {
 	return (struct host_limits){
-		.rules = {.grace_sec = SESSION_GRACE_MAX_SEC, .over = SESSION_OVER_END_OLDEST},
+		.rules = {.grace_sec = SESSION_GRACE_MAX_SEC, .over = SESSION_OVER_DENY},
 	};
 }
 

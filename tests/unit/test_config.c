@@ -70,6 +70,9 @@ static void everything_can_be_set(void **state)
 		"subids: true\n"
 		"directory: {path: /srv/people.yaml}\n"
 		"feeds: {max_records: 20000}\n"
+		"sessions: {max_per_user: 3, max_per_tenant: 20, max: 100, over: end-oldest, max_age: 12h, idle: 90s,\n"
+		"  hours: [mon-fri 08:00-18:00, '22:00-06:00'], end_outside_hours: true, end_with_key: true,\n"
+		"  warn: 10min, grace: 0s}\n"
 		"limits: {connections: 512, connections_per_user: 16}\n"
 		"sso: {enabled: false, ca_file: /ca.pem, proxy: none, timeout: 30min, max_waiting: 2000, qr: off}\n"
 		"codes: {lifetime: 90s}\n"
@@ -84,6 +87,17 @@ static void everything_can_be_set(void **state)
 	assert_true(config->enumerate && config->subids);
 	assert_int_equal(config->connections, 512);
 	assert_int_equal(config->max_records, 20000);
+	assert_int_equal(config->limits.rules.max_per_user, 3);
+	assert_int_equal(config->limits.rules.max_per_tenant, 20);
+	assert_int_equal(config->limits.max, 100);
+	assert_int_equal(config->limits.rules.over, SESSION_OVER_END_OLDEST);
+	assert_int_equal(config->limits.rules.max_age_sec, 12 * 3600);
+	assert_int_equal(config->limits.rules.idle_sec, 90);
+	assert_int_equal(config->limits.hours.count, 2);
+	assert_string_equal(config->limits.hours.items[1], "22:00-06:00");
+	assert_true(config->limits.rules.end_outside_hours && config->limits.rules.end_with_key);
+	assert_int_equal(config->limits.rules.warn_sec, 600);
+	assert_int_equal(config->limits.rules.grace_sec, 0);
 	assert_false(config->sso.enabled);
 	assert_string_equal(config->sso.ca_file, "/ca.pem");
 	assert_string_equal(config->sso.proxy, "");
@@ -116,6 +130,18 @@ static void mistakes_are_shown_with_their_place(void **state)
 	expect_refused("paths: /run\n", 1, 8, "mapping", "");
 	expect_refused("feeds: {max_records: 999}\n", 1, 22, "out of range", "at most 5000000");
 	expect_refused("feeds: {max_records: 5000001}\n", 1, 22, "out of range", "at least 1000");
+	expect_refused("sessions: {max_per_user: 0}\n", 1, 26, "out of range", "");
+	expect_refused("sessions: {max: 8193}\n", 1, 17, "out of range", "");
+	expect_refused("sessions: {over: kill}\n", 1, 18, "too many", "deny or end-oldest");
+	expect_refused("sessions: {max_age: 12}\n", 1, 21, "span", "5min");
+	expect_refused("sessions: {idle: 0s}\n", 1, 18, "out of range", "");
+	expect_refused("sessions: {max_age: 366d}\n", 1, 21, "out of range", "");
+	expect_refused("sessions: {grace: 6min}\n", 1, 19, "out of range", "5 minutes");
+	expect_refused("sessions: {hours: mon}\n", 1, 19, "list of hours", "UTC");
+	expect_refused("sessions: {hours: [mon-fri]}\n", 1, 20, "not hours", "UTC");
+	expect_refused("sessions: {hours: [[]]}\n", 1, 20, "not hours", "UTC");
+	expect_refused("sessions: {end_with_key: maybe}\n", 1, 26, "true or false", "");
+	expect_refused("sessions: {max_ages: 12h}\n", 1, 12, "max_ages", "did you mean 'max_age'");
 	expect_refused("limits: {connections: -1}\n", 1, 23, "number", "");
 	expect_refused("limits: {connections: 4}\n", 1, 23, "out of range", "");
 	expect_refused("limits: {connections: 99999999999}\n", 1, 23, "number", "");
