@@ -247,6 +247,8 @@ static int add_option(struct reading *in, const struct record_option *option, co
 		buffer_printf(&in->query, "%c%s=", in->query.length == 0 ? '?' : '&', option->field);
 		add_encoded(&in->query, value);
 		return in->query.failed ? -ENOMEM : 0;
+	case OPTION_FLAG:
+		return json_object_set_new(holder, field, json_true());
 	}
 	return -EINVAL;
 }
@@ -279,7 +281,11 @@ static int read_option(struct reading *in, int argc, char **argv, int *at)
 			option = &in->action->options[i];
 	if (!option)
 		return unknown_option(in, word);
-	if (equals)
+	if (option->type == OPTION_FLAG) {
+		if (equals)
+			return usage(in, "this takes no value:", option->name);
+		value = "";
+	} else if (equals)
 		value = equals + 1;
 	else if (*at + 1 < argc)
 		value = argv[++*at];
@@ -291,7 +297,7 @@ static int read_option(struct reading *in, int argc, char **argv, int *at)
 /* ---- arguments
  * ------------------------------------------------------------------------------------------------------- */
 
-/* "USER ROLE=role +flag -flag": takes the words one after the other. */
+/* "USER ROLE=role [KEY] +flag -flag": takes the words one after the other; what stands in brackets may be left out. */
 static int read_arguments(struct reading *in, char **words, unsigned count)
 {
 	char pattern[128], *state = NULL;
@@ -309,6 +315,12 @@ static int read_arguments(struct reading *in, char **words, unsigned count)
 		}
 		if (field)
 			*field++ = '\0';
+		if (*name == '[') {
+			if (used == count)
+				continue;
+			name[strcspn(name, "]")] = '\0';
+			name++;
+		}
 		if (used == count)
 			return usage(in, "give", name);
 		r = json_object_set_new(field ? in->body : in->filled, field ? field : name,

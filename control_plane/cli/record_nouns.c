@@ -265,6 +265,27 @@ static const struct record_action host_actions[] = {
 			"a line of a .pub file: these keys and no others; for " \
 			"grants of impersonate"                                 \
 	}
+static const struct record_option session_whose[] = {
+	TENANT,
+	{"--user", "user", OPTION_TEXT, "all of this user, by id or login"},
+	{"--project", "project", OPTION_TEXT, "all of this project, by id or slug"},
+	{"--host", "host", OPTION_TEXT, "all on this host, by id or name"},
+	{"--all", "all", OPTION_FLAG, "all of the tenant"},
+	REASON,
+	{"--wait", "wait", OPTION_QUERY, "seconds to wait until hosts know and the sessions are gone (at most 30)"},
+};
+static const struct record_action session_actions[] = {
+	{"list", "", "GET", T "/sessions", "who is on which host, as the hosts report it",
+	 WITH(TENANT, {"--user", "user", OPTION_QUERY, "of this user, by id or login"},
+	      {"--project", "project", OPTION_QUERY, "of this project, by id or slug"},
+	      {"--host", "host", OPTION_QUERY, "on this host, by id or name"},
+	      {"--state", "state", OPTION_QUERY, "open, left-behind, ending or unknown"}),
+	 COLUMNS("id", "login", "project_slug", "role", "host_name", "service", "source", "state", "opened_at")},
+	{"show", "SESSION", "GET", T "/sessions/{SESSION}", "one session", WITH(TENANT)},
+	{"end", "[SESSION]", "POST", T "/sessions[/{SESSION}]/end",
+	 "one, or those of a user, a project, a host: of all that are given together", OPTIONS(session_whose)},
+};
+
 static const struct record_action operator_actions[] = {
 	{"list", "", "GET", "/v1/operators", "operators of the platform", NO_OPTIONS,
 	 COLUMNS("id", "email", "name", "status")},
@@ -325,6 +346,10 @@ const struct record_noun record_nouns[] = {
 	     "control plane, with e-mail address and password; it needs nothing else.",
 	     provider_actions),
 	NOUN("host", "Enrolled hosts. `host add-token`, then `tenantctl enroll URL TOKEN` on the host.", host_actions),
+	NOUN("session",
+	     "Sessions of a tenant's people on all hosts. Ending them is an order in the tenant's feed: a host\n"
+	     "that is away hears of it when it comes back. It is about what runs by then, not what begins later.",
+	     session_actions),
 	NOUN("operator", "People who run the platform. They belong to no tenant; grants say what they may do.",
 	     operator_actions),
 	NOUN("impersonation",

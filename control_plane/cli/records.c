@@ -62,8 +62,22 @@ static void print_acks(const json_t *acks)
 	putchar('\n');
 }
 
+/* What became of those that were to end. */
+static void print_ended(const json_t *sessions)
+{
+	long long asked = json_integer_value(json_object_get(sessions, "asked"));
+	long long gone = json_integer_value(json_object_get(sessions, "gone"));
+	long long away = json_integer_value(json_object_get(sessions, "away"));
+
+	printf("%lld of %lld sessions are gone", gone, asked);
+	if (away > 0)
+		printf("; %lld are on hosts that say nothing", away);
+	putchar('\n');
+}
+
 static int print_record(json_t *answer, bool json)
 {
+	_cleanup_(json_decrefp) json_t *ended = json_incref(json_object_get(answer, "sessions"));
 	json_t *acks = json_object_get(answer, "acks");
 
 	if (json)
@@ -73,8 +87,11 @@ static int print_record(json_t *answer, bool json)
 		_cleanup_(json_decrefp) json_t *kept = json_incref(acks);
 
 		json_object_del(answer, "acks");
+		json_object_del(answer, "sessions");
 		record_print_one(answer);
 		print_acks(kept);
+		if (ended)
+			print_ended(ended);
 		return CLI_OK;
 	}
 	record_print_one(answer);
@@ -193,6 +210,7 @@ static const struct verb verbs[] = {
 	{"connector", "ACTION …", "credentials of third parties", run},
 	{"provider", "ACTION …", "identity providers: single sign-on", run},
 	{"host", "ACTION …", "enrolled hosts and enrolment tokens", run},
+	{"session", "ACTION …", "people's sessions on hosts: list, show, end", run},
 	{"operator", "ACTION …", "operators and their grants", run},
 	{"impersonation", "ACTION …", "operators who look into a tenant", run},
 	{"event", "list", "what happened", run},

@@ -23,6 +23,7 @@ enum record_option_type {
 	OPTION_KEY,   /* a text: the JSON object that the file holds */
 	OPTION_OWN,   /* ISSUER=SUBJECT: an object in a list; may be given several times */
 	OPTION_QUERY, /* not in the body, but behind the path */
+	OPTION_FLAG,  /* without a value: true */
 };
 struct record_option {
 	const char *name; /* "--ssh-key" */
@@ -33,7 +34,7 @@ struct record_option {
 };
 struct record_action {
 	const char *name;      /* "add" */
-	const char *arguments; /* "LOGIN=login": a field of the body; "USER": {USER} of the path */
+	const char *arguments; /* "LOGIN=login": a field of the body; "USER": {USER} of the path; in […]: optional */
 	const char *method, *path;
 	const char *help;
 	const struct record_option *options;
