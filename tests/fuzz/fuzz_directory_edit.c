@@ -18,7 +18,7 @@
 
 /* Those that files hold. */
 static const enum record_kind kinds[] = {RECORD_TENANT, RECORD_PROJECT, RECORD_USER, RECORD_MEMBER,
-					 RECORD_KEY,    RECORD_HOST,    RECORD_IDP};
+					 RECORD_KEY,    RECORD_HOST,    RECORD_IDP,  RECORD_GRANT};
 static const char *const texts[] = {"", "x", "a # b", "- y", "it's \"q\"", "\xc3\xa9", "null", "{a: [1]}"};
 
 /* Records as an edit would make them, and which edit it was. */
@@ -26,17 +26,35 @@ struct change {
 	enum { APPEND, UPDATE, REMOVE } what;
 	enum record_kind kind;
 	uint32_t index;
-	union {
-		struct tenant_record tenant;
-		struct project_record project;
-		struct user_record user;
-		struct member_record member;
-		struct key_record key;
-		struct host_record host;
-		struct idp_record idp;
-	} record;
+	union any_record record;
 	struct host_rule rules[64];
 };
+
+/* Some more of them, some less, or all as if nothing had been said. */
+static void change_sessions(struct session_rules *rules, uint8_t choice)
+{
+	switch (choice >> 5) {
+	case 1:
+		rules->max_per_user = rules->max_per_user ? 0 : 3;
+		break;
+	case 2:
+		rules->idle_sec = 1800;
+		rules->end_with_key = !rules->end_with_key;
+		break;
+	case 3:
+		rules->grace_sec = rules->warn_sec = 0;
+		rules->max_age_sec = 0;
+		break;
+	case 4:
+		*rules = session_rules_default();
+		break;
+	case 5:
+		rules->over = SESSION_OVER_END_OLDEST;
+		break;
+	default:
+		break;
+	}
+}
 
 /* The record with one or two fields changed: what tenantctl's verbs change, and texts of every kind. */
 static void change_record(struct change *change, uint8_t choice)
@@ -49,6 +67,7 @@ static void change_record(struct change *change, uint8_t choice)
 		change->record.tenant.name = text;
 		if (change->record.tenant.id_next < change->record.tenant.id_first + change->record.tenant.id_count - 1)
 			change->record.tenant.id_next++;
+		change_sessions(&change->record.tenant.sessions, choice);
 		break;
 	case RECORD_PROJECT:
 		change->record.project.slug = choice & 8 ? "other" : "slug";
@@ -68,6 +87,10 @@ static void change_record(struct change *change, uint8_t choice)
 	case RECORD_IDP:
 		change->record.idp.name = *text ? text : "idp";
 		change->record.idp.preferred = choice & 8;
+		break;
+	case RECORD_GRANT:
+		change->record.grant.reason = *text ? text : "why";
+		change->record.grant.not_before = choice & 8 ? 1 : 0;
 		break;
 	case RECORD_TOKEN_KEY:
 	case RECORD_REVOCATION:
