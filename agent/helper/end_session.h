@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ends a session: SIGHUP to all of its processes, a moment later SIGKILL to those that are left.
- *
- * The session is the leader's logind scope when that is one of this very user; else (cron, services that
- * open sessions outside logind) only what descends from the leader and runs as this user, never the leader's
- * own service.
+ * One session's end. It is its logind scope where it has one, with all that is in it, also what sudo runs there as
+ * root; else (cron, services, hosts without logind) what descends from the leader and runs as this user.
  */
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "helper/request.h"
 
-#define END_GRACE_SECONDS 5U
+struct session_aim {
+	uint32_t uid;
+	int leader;   /* pidfd, -1: it is gone, or none was named */
+	pid_t number; /* of the leader, while `leader` is held; 0 */
+	int scope;    /* folder of the scope, -1: none */
+	char name[HELPER_SCOPE_MAX];
+};
+#define SESSION_AIM_NONE                  \
+	{                                 \
+		.leader = -1, .scope = -1 \
+	}
+void session_aim_finish(struct session_aim *aim);
 
-/* Is it sound, and the leader still the process that was meant? 0; -EINVAL, -EPERM (not a managed id), -ESRCH. */
-int end_session_check(const struct helper_request *request);
-/* Checks again and does it, which takes up to END_GRACE_SECONDS. */
-int end_session_run(const struct helper_request *request);
+/* Finds what a sound request (request_check) means. 0; -ESRCH: nothing of it is there (and *ret_why is set when that
+ * is since the leader's number is another process's by now); -EINVAL: refused, *ret_why says why; others: broken. */
+int session_aim_find(const struct helper_request *request, struct session_aim *ret, const char **ret_why);
 
-/* From the text of /proc/PID/cgroup: "/user.slice/user-<uid>.slice/session-<id>.scope" of exactly this uid,
- * terminated in `out`; false for any other cgroup. For tests, too. */
-bool end_session_scope(const char *text, uint32_t uid, char *out, size_t size);
+/* SIGHUP and SIGCONT, once. 0, or broken. */
+int session_hang_up(struct session_aim *aim);
+/* SIGKILL, once. 0: nothing is left; -EBUSY: something is, *ret_left of them where they were counted: look again soon.
+ */
+int session_kill(struct session_aim *aim, uint32_t *ret_left);

@@ -1,105 +1,173 @@
 /* SPDX-License-Identifier: MIT
  *
- * tenantd-helper: the one thing that tenantd's agent cannot do as its own user, done as root: end a session.
- * Started by its socket, gone when nothing was asked for a while. Takes packets from the user tenantd alone.
+ * tenantd-helper: the one thing that tenantd's agent cannot do as its own user, done as root: tell people that their
+ * session ends, and end it. Started by its socket, gone when nothing was asked for a while. Takes packets from the user
+ * tenantd alone.
+ *
+ * It is small on purpose: the C library and nothing else is loaded, no configuration is read, nothing is kept in mind
+ * between two requests, and what reaches a person's processes outside of their own control groups is done with that
+ * person's rights (as_user.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "accounts.h"
 #include "base/log.h"
-#include "helper/end_session.h"
+#include "base/macros.h"
+#include "base/parse.h"
+#include "helper/as_user.h"
+#include "helper/check.h"
+#include "helper/refusal.h"
+#include "helper/worker.h"
 
 #define AGENT_ACCOUNT "tenantd"
+#define LISTENER 3 /* systemd hands descriptors over from here on */
 #define IDLE_MSEC 30000
-#define PACKET_SECONDS 2
-#define WORKERS_MAX 64U
+#define PACKET_SECONDS 1
+#define WORKER_SECONDS 30 /* a worker that hangs is ended, and the agent asks again */
 
-static unsigned workers;
+static pid_t workers[AS_USER_SLOTS]; /* 0: the slot is free */
 
 static void reap(void)
 {
-	while (workers > 0 && waitpid(-1, NULL, WNOHANG) > 0)
-		workers--;
+	pid_t ended;
+
+	while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+		for (unsigned i = 0; i < AS_USER_SLOTS; i++)
+			if (workers[i] == ended)
+				workers[i] = 0;
 }
 
-/* Each session is ended by a process of its own: one takes seconds, and the next must not wait. */
-static int start_worker(const struct helper_request *request)
+static int free_slot(void)
 {
-	pid_t pid;
-	int result;
-
-	if (workers >= WORKERS_MAX)
-		return -EBUSY;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid > 0) {
-		workers++;
-		return 0;
-	}
-	result = end_session_run(request);
-	if (result < 0)
-		log_error("the session of process %d (uid %u) was not ended: %s", request->leader, request->uid,
-			  strerror(-result));
-	else
-		log_notice("ended the session of process %d (uid %u)", request->leader, request->uid);
-	_exit(result < 0);
+	for (unsigned i = 0; i < AS_USER_SLOTS; i++)
+		if (workers[i] == 0)
+			return (int)i;
+	return -1;
 }
 
-static int handle(int fd)
+static bool is_idle(void)
+{
+	for (unsigned i = 0; i < AS_USER_SLOTS; i++)
+		if (workers[i])
+			return false;
+	return true;
+}
+
+/* Who it is, and what is wanted. 0, or what the answer is. */
+static int receive(int fd, struct job *job)
 {
 	struct timeval limit = {.tv_sec = PACKET_SECONDS};
-	struct helper_request request;
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
+	socklen_t length = sizeof(job->peer);
+	const char *why = NULL;
 	uint32_t agent;
 	ssize_t got;
 	int result;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &job->peer, &length) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
 		return -errno;
 	result = account_uid("/etc/passwd", AGENT_ACCOUNT, &agent);
 	if (result < 0)
 		return result;
-	if (peer.uid != agent || agent == 0) {
-		log_warning("uid %u may not ask for anything", peer.uid);
+	if (job->peer.uid != agent || agent == 0) {
+		refusal_log(&job->peer, NULL, "not-the-agent");
 		return -EPERM;
 	}
-	got = recv(fd, &request, sizeof(request), MSG_TRUNC);
+	got = recv(fd, &job->request, sizeof(job->request), MSG_TRUNC);
 	if (got < 0)
 		return -errno;
-	if (got != sizeof(request))
+	if (got == 0) /* it went again */
+		return -ECONNRESET;
+	if (got != sizeof(job->request)) {
+		refusal_log(&job->peer, NULL, "malformed");
 		return -EINVAL;
-	result = end_session_check(&request);
+	}
+	result = request_check(&job->request, &why);
 	if (result < 0)
-		return result;
-	return start_worker(&request);
+		refusal_log(&job->peer, &job->request, why);
+	return result;
 }
 
-static void serve(int listener)
+/* What has come until now, so that a worker takes many at once when many are asked. */
+static size_t gather(struct job *jobs)
 {
-	struct helper_answer answer;
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	size_t count = 0;
+	int fd;
 
-	if (fd < 0)
+	while (count < BATCH_MAX && (fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		struct helper_answer answer = {.result = receive(fd, &jobs[count])};
+
+		if (answer.result == 0) {
+			jobs[count++].fd = fd;
+			continue;
+		}
+		(void)!send(fd, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
+	}
+	return count;
+}
+
+static void serve(unsigned slot)
+{
+	static struct job jobs[BATCH_MAX];
+	size_t count = gather(jobs);
+	pid_t pid;
+
+	if (count == 0)
 		return;
-	answer.result = handle(fd);
-	(void)!send(fd, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	pid = fork();
+	if (pid == 0) {
+		close(LISTENER);
+		signal(SIGCHLD, SIG_DFL);
+		alarm(WORKER_SECONDS);
+		worker_run(jobs, count, slot);
+		_exit(0);
+	}
+	if (pid > 0)
+		workers[slot] = pid;
+	for (size_t i = 0; i < count; i++) {
+		const struct helper_answer answer = {.result = -EAGAIN};
+
+		if (pid < 0)
+			(void)!send(jobs[i].fd, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(jobs[i].fd);
+	}
 }
 
-int main(int argc, char **argv)
+/* The socket that systemd listens on for us, and only that one. */
+static bool take_listener(void)
 {
-	struct pollfd wait = {.fd = SD_LISTEN_FDS_START, .events = POLLIN};
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	uint32_t number;
+	int kind = 0, listens = 0;
+	socklen_t length = sizeof(int);
+
+	if (!pid || !count || parse_u32(pid, &number) < 0 || (pid_t)number != getpid() || strcmp(count, "1") != 0)
+		return false;
+	return getsockopt(LISTENER, SOL_SOCKET, SO_TYPE, &kind, &length) == 0 && kind == SOCK_SEQPACKET &&
+	       getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens &&
+	       fcntl(LISTENER, F_SETFD, FD_CLOEXEC) == 0 && fcntl(LISTENER, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static void on_child(_unused_ int number)
+{
+	/* poll() returns, and the loop reaps. */
+}
+
+int main(int argc, _unused_ char **argv)
+{
+	struct pollfd wait = {.fd = LISTENER, .events = POLLIN};
+	sigset_t child, before;
 
 	if (argc > 1) {
 		printf("tenantd-helper %s\n\nEnds sessions for tenantd, as root. systemd starts it when " HELPER_SOCKET
@@ -108,18 +176,28 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_init("tenantd-helper", LOG_INFO);
-	if (sd_listen_fds(1) != 1 || sd_is_socket_unix(wait.fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0) {
+	if (!take_listener()) {
 		log_error("one listening socket is expected from systemd (tenantd-helper.socket)");
 		return 1;
 	}
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
+	(void)sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
+	/* Let in by ppoll alone: a worker that ends just before it would be seen late otherwise. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, &before);
 	for (;;) {
-		int ready = poll(&wait, 1, IDLE_MSEC);
+		const struct timespec idle = {.tv_sec = IDLE_MSEC / 1000};
+		int slot, ready;
 
 		reap();
+		slot = free_slot();
+		/* All are busy: those who ask wait in the socket's queue. */
+		ready = ppoll(&wait, slot < 0 ? 0 : 1, &idle, &before);
 		if (ready > 0)
-			serve(wait.fd);
-		else if (ready == 0 && workers == 0)
+			serve((unsigned)slot);
+		else if (ready == 0 && is_idle())
 			return 0;
 		else if (ready < 0 && errno != EINTR)
 			return 1;

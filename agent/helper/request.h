@@ -18,29 +18,34 @@
 #define HELPER_KEEP_MAX 64
 
 enum helper_verb {
-	/* To the terminal of the session: `text`, in a line of its own. Nothing where it has none. */
+	/* To the terminal: `text`, in a line of its own. Nothing where there is none. */
 	HELPER_TELL = 1,
-	/* To all of the session: SIGHUP and SIGCONT. Told first when there is a `text`. */
+	/* To all of the session: SIGHUP and SIGCONT. Told first when there is a `text`. A leader that is not the user's
+	 * (sshd, login) and its unprivileged half are left out as long as there is anything else: they end with what
+	 * they hold, and do so in order. */
 	HELPER_HANG_UP_SESSION,
-	/* SIGKILL until nothing of it is left, or it does not help (-EBUSY). */
+	/* SIGKILL until nothing of it is left, or it does not help (-EBUSY, after HELPER_TRY_MSEC). */
 	HELPER_KILL_SESSION,
 	/* The same for everything that runs as `uid` or as one of its subordinate ids, in sessions, user@<uid>.service
-	 * and outside of both (at, cron, containers), but for the scopes in `keep`. Lingering is switched off (where
-	 * nothing is kept), so that nothing starts at the next boot. */
+	 * and outside of both (at, cron, containers), but for the scopes in `keep`. The person's service manager gets
+	 * SIGTERM in place of SIGHUP, so that it stops its units in order. Lingering is switched off (where nothing is
+	 * kept), so that nothing starts at the next boot. `leader` and `scope` are 0 and "". */
 	HELPER_HANG_UP_USER,
 	HELPER_KILL_USER,
 };
 
-/* A session is named by its leader, by its logind scope ("session-<scope>.scope" of this uid), or by both. With a
- * leader that is gone, the scope alone; without a scope (cron, services, hosts without logind) what descends from the
- * leader and runs as the user, never the leader's own service. */
+#define HELPER_TRY_MSEC 3000
+
+/* A session is named by its leader, by its logind scope ("session-<scope>.scope" of this uid), or by both (in two
+ * different ones they are refused). With a leader that is gone, the scope alone; without a scope (cron, services, hosts
+ * without logind) what descends from the leader and runs as the user, never the leader's own service. */
 struct helper_request {
 	uint32_t magic;
 	uint32_t verb;
-	uint32_t uid;                 /* whose it is: within the managed ids */
+	uint32_t uid;                 /* whose it is: within the tenants' ids */
 	int32_t leader;               /* 0: it is gone, or none is meant */
 	uint64_t leader_start;        /* field 22 of /proc/PID/stat */
-	uint32_t terminal;            /* device number that the session's terminal must have; 0: none */
+	uint32_t terminal;            /* device number of a terminal that the user owns; 0: none */
 	uint32_t keep_count;          /* of a user: scopes that are left alone */
 	char scope[HELPER_SCOPE_MAX]; /* NUL-terminated; "" */
 	char keep[HELPER_KEEP_MAX][HELPER_SCOPE_MAX];
@@ -48,7 +53,8 @@ struct helper_request {
 };
 
 struct helper_answer {
-	/* 0: done; -ESRCH: there was nothing; -EPERM, -EINVAL: refused; -EBUSY: something is left (`left` of them). */
+	/* 0: done; -ESRCH: there was nothing; -EPERM, -EINVAL: refused; -EBUSY: something is left (`left` of them,
+	 * where they can be counted); others: the host is in trouble. */
 	int32_t result;
 	uint32_t left;
 };

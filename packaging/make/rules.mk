@@ -57,8 +57,9 @@ $(O)/libsubid_tenant.so: $(call objects,$(SUBID_SRC)) nss_module/libsubid_tenant
 $(O)/tenantd: $(O)/agent/main.o $(AGENT_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
 
-$(O)/tenantd-helper: $(O)/agent/helper/main.o $(AGENT_A) $(LIB_A)
-	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^ $(AGENT_LIBS)
+# Root's program has its own files and the C library, nothing else.
+$(O)/tenantd-helper: $(call objects,$(call sources,agent/helper) agent/accounts.c agent/session/process.c) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -pie -o $@ $^
 
 # It starts twice for each sign-in by SSH key: no library that it does not need.
 $(O)/tenantd-ssh-keys: $(O)/agent/ssh_keys/main.o $(O)/agent/ctl/local_account.o $(LIB_A)

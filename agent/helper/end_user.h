@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of everything that runs as a user: the user's slice (sessions, service manager) as cgroups, and what is
+ * outside of it (at, cron, containers, other services) with the user's own rights (as_user.h), which reach all that
+ * runs as the uid or as one of its subordinate ids, and nothing of anybody else's.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "helper/processes.h"
+#include "helper/request.h"
+
+/* SIGHUP and SIGCONT, once; the service manager gets SIGTERM. 0, or broken. */
+int user_hang_up(const struct helper_request *request, unsigned slot, const struct pid_list *host);
+/* SIGKILL, once. 0, or broken. */
+int user_kill(const struct helper_request *request, unsigned slot);
+/* Is anything left? `host`: read after user_kill. 0; -EBUSY, and *ret_left of them; others: broken. */
+int user_left(const struct helper_request *request, unsigned slot, const struct pid_list *host, uint32_t *ret_left);
