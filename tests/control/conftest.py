@@ -6,6 +6,8 @@
     operator  session: a client signed in as the first operator, who may do everything
     tenant    a new tenant for each test: .id, .slug, .owner (a client signed in as its owner), .user(login, role)
     plain     session: another one without TLS
+    host, new_host(name, tenant, …), reporter    enrolled in the tenant; and how it tells of sessions
+    people   users in two projects, and their sessions on that host
     new_control(name, **options)   one of the test's own, for tests that stop, break or configure it
 """
 import itertools
@@ -17,7 +19,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from controllib.cluster import Cluster  # noqa: E402
+from controllib.host import Host  # noqa: E402
 from controllib.program import Control  # noqa: E402
+from controllib.sessions import Reporter, session  # noqa: E402
 
 PASSWORD = "seven green kettles sing 42"
 _number = itertools.count(1)
@@ -129,6 +133,47 @@ def tenant(operator):
 def new_tenant(operator):
     """For tests with several: new_tenant("slug")."""
     return lambda slug: Tenant(operator, slug)
+
+
+@pytest.fixture
+def new_host(control, operator, tmp_path):
+    """new_host("name", tenant, …): enrolled, signed in."""
+
+    def make(name, *tenants):
+        host = Host(operator, [tenant.id for tenant in tenants], name, tmp_path)
+        host.sign_in(control.url)
+        return host
+
+    return make
+
+
+@pytest.fixture
+def host(new_host, tenant):
+    return new_host(f"h-{tenant.slug}", tenant)
+
+
+@pytest.fixture
+def reporter(host, tenant):
+    return Reporter(host, tenant.id)
+
+
+@pytest.fixture
+def people(tenant, reporter, operator):
+    """Sessions of two people in two projects, and who may see what of them."""
+
+    class People:
+        alice, bob, carl = tenant.user("alice"), tenant.user("bob"), tenant.user("carl")
+        vision, speech = tenant.project("vision"), tenant.project("speech")
+
+    for user, project, role in ((People.alice, "vision", "owner"), (People.bob, "vision", "editor"), (People.bob, "speech", "editor")):
+        operator.must("PUT", f"{tenant.path}/projects/{project}/members/{user.id}", {"role": role})
+    People.a = session(People.alice, project=People.vision["id"], source="192.0.2.1")
+    People.b = session(People.bob, project=People.vision["id"])
+    People.s = session(People.bob, project=People.speech["id"], state="left-behind")
+    People.n = session(People.bob, service="cron")
+    reporter.must(People.a, People.b, People.s, People.n)
+    People.all = {People.a["id"], People.b["id"], People.s["id"], People.n["id"]}
+    return People
 
 
 @pytest.hookimpl(hookwrapper=True)
