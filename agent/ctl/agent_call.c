@@ -59,6 +59,8 @@ static int tell_error(const struct ctl_call *call)
 	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
 		if (!text_equal(errors[i].error, call->reply.error))
 			continue;
+		if (call->expects_none && text_equal(errors[i].error, "io.tenantd.Agent.NotFound"))
+			return CTL_NO;
 		detail = errors[i].key ? ctl_text(call->reply.parameters, errors[i].key) : "";
 		return ctl_fail(call->ctl, errors[i].exit_code, "%s%s%s", errors[i].text, detail[0] ? ": " : "",
 				detail);

@@ -8,7 +8,6 @@
 #include "varlink/varlink_client.h"
 
 #define CTL_CALL_USEC (5 * 1000 * 1000ULL)
-#define CTL_END_USEC (25 * 1000 * 1000ULL)
 #define CTL_RELOAD_USEC (330 * 1000 * 1000ULL)
 
 struct ctl_call {
@@ -17,6 +16,7 @@ struct ctl_call {
 	struct varlink_writer writer;
 	struct varlink_reply reply;
 	uint64_t timeout_usec;
+	bool expects_none; /* NotFound is CTL_NO, and told by the caller */
 };
 void ctl_call_finish(struct ctl_call *call);
 

@@ -122,6 +122,8 @@ static int print_whoami(const json_t *parameters)
 
 	printf("%s (uid %lld, %s) of %s\n", ctl_text(principal, "user"), (long long)ctl_number(principal, "uid"),
 	       ctl_text(principal, "kind"), ctl_text(principal, "tenant"));
+	if (*ctl_text(principal, "operator"))
+		printf("%s, by the grant %s\n", ctl_text(principal, "operator"), ctl_text(principal, "grant"));
 	ctl_table_begin(&table, ARRAY_LEN(titles), titles);
 	json_array_foreach(json_object_get(parameters, "memberships"), i, member)
 	{
@@ -168,7 +170,7 @@ int ctl_check(struct ctl *ctl, int argc, char **argv)
 		.text = "May the person do ACTION in PROJECT (\"tenant/project\" or an id), by role alone? Without "
 			"USER: you.\n"
 			"Actions: project.view, dataset.write, experiment.run, model.deploy, alert.configure,\n"
-			"member.manage, project.delete, key.manage, host.login, host.sudo.\n"
+			"member.manage, project.delete, key.manage, session.manage, host.login, host.sudo.\n"
 			"Exit code: 0 allowed; 1 denied; 3 nobody could decide.\n"
 			"\n"
 			"  tenantctl check alice acme/vision dataset.write\n",

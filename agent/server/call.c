@@ -121,13 +121,16 @@ void put_decision(struct json_writer *w, const char *key, enum reason reason, co
 void put_principal(struct json_writer *w, const char *key, const struct directory *d, const struct user_record *user,
 		   const struct project_record *project, const char *role)
 {
+	static const char *const kinds[] = {
+		[USER_PERSON] = "person", [USER_SERVICE] = "service", [USER_OPERATOR] = "operator"};
 	const struct tenant_record *tenant = directory_tenant(d, user->tenant_id);
+	const struct grant_record *grant = user->kind == USER_OPERATOR ? directory_grant_of(d, user->id) : NULL;
 
 	json_begin(w, key, '{');
 	json_put_string(w, "user", user->login);
 	json_put_string(w, "user_id", user->id);
 	json_put_u64(w, "uid", user->uid);
-	json_put_string(w, "kind", user->kind == USER_SERVICE ? "service" : "person");
+	json_put_string(w, "kind", kinds[user->kind]);
 	json_put_string(w, "tenant", tenant ? tenant->slug : "");
 	json_put_string(w, "tenant_id", user->tenant_id);
 	if (project) {
@@ -135,5 +138,9 @@ void put_principal(struct json_writer *w, const char *key, const struct director
 		json_put_string(w, "project_id", project->id);
 	}
 	json_put_string_if(w, "role", role);
+	if (grant) {
+		json_put_string(w, "operator", grant->operator_name);
+		json_put_string(w, "grant", grant->id);
+	}
 	json_end(w, '}');
 }

@@ -8,7 +8,7 @@
  *                     -ETIMEDOUT, -EPROTO (nonsense came back), -EIO (it says that it is broken), -EBUSY (too many
  *                     calls of yours), -EOPNOTSUPP (an agent that does not know the call), -ENOMEM,
  *                     -EACCES (you may not ask this), -ENODATA (no such user, session …), -EINVAL (your arguments),
- *                     -EMSGSIZE (they are too long)
+ *                     -EMSGSIZE (they are too long), -EINPROGRESS (tenant_end_session: not gone in time)
  * so a denial and a breakage can never be mixed up. Treat a negative value as "no", and as broken.
  *
  * A handle may be used by several threads; calls on it then wait for one another, at most until their
@@ -59,7 +59,8 @@ struct tenant_answer {
 	const char *tenant, *tenant_id;
 	const char *project, *project_id, *role;
 	const char *key_id;
-	const char *const *actions; /* NULL-terminated: what the credential may do in the project */
+	const char *const *actions;           /* NULL-terminated: what the credential may do in the project */
+	const char *operator_name, *grant_id; /* an operator of the platform, who looks in by a grant: who it is */
 };
 void tenant_answer_free(struct tenant_answer *answer);
 
@@ -85,23 +86,47 @@ struct tenant_identity {
 	int is_service;
 	const struct tenant_membership *memberships;
 	size_t membership_count;
+	const char *operator_name, *grant_id; /* as in struct tenant_answer */
 };
 int tenant_whoami(struct tenant *tenant, struct tenant_identity **ret);
 void tenant_identity_free(struct tenant_identity *identity);
 
+/* Strings but for the first six may be NULL where they do not apply. */
 struct tenant_session {
-	const char *id, *user, *tenant, *project, *role, *service, *source, *terminal, *credential;
+	const char *id;
+	const char *state; /* "open", "left-behind" (its leader is gone, something it started is not), "ending" */
+	const char *user, *user_id, *tenant, *service;
+	const char *cause; /* why it is ending, a word: "key-revoked" */
+	const char *tenant_id, *project, *project_id, *role, *source, *terminal, *credential;
+	const char *provider;                 /* the identity provider behind the credential */
+	const char *operator_name, *grant_id; /* an operator of the platform looks in: who it is, and by which grant */
+	const char *scope;                    /* the number of logind's session */
+	const char *tty;                      /* "pts/3" */
 	uid_t uid;
-	pid_t leader;
+	pid_t leader;   /* 0: gone */
 	int64_t opened; /* seconds since the epoch */
+	int64_t idle;   /* seconds without a key pressed at its terminal; -1: nobody can tell */
 };
 struct tenant_sessions {
 	const struct tenant_session *items;
 	size_t count;
 };
-/* One's own sessions; root and services named in agent.yaml: all (`user` NULL) or one user's. */
+/* Sessions that the caller may see: their own, those of projects (or the tenant) where they hold session.manage; for
+ * root and services that may, all. `user` (a login or an id) NULL: everybody's. */
 int tenant_sessions(struct tenant *tenant, const char *user, struct tenant_sessions **ret);
+/* The same, of one project ("tenant/project" or an id) as well. */
+int tenant_sessions_of(struct tenant *tenant, const char *user, const char *project, struct tenant_sessions **ret);
 void tenant_sessions_free(struct tenant_sessions *sessions);
+/* Ends a session with everything that runs in it; for its owner, holders of session.manage, and root. `reason` (NULL:
+ * none) is shown to the person and written to the audit. `wait_seconds` 0: gives 0 when it has begun; else waits at
+ * most so long (600), whatever the handle's timeout, and gives 0 when nothing of it is left. -EINPROGRESS: it is being
+ * ended and was not gone in time. -ENODATA: there is none of this id that the caller may end. */
+int tenant_end_session(struct tenant *tenant, const char *session, const char *reason, unsigned wait_seconds);
+/* The same for all sessions that the caller may end and that fit; one of `user` and `project` may be NULL.
+ * `ret_count`: how many there were, set whenever the result is 0 or -EINPROGRESS; may be NULL. None is 0 where the
+ * caller has the right to them. */
+int tenant_end_sessions(struct tenant *tenant, const char *user, const char *project, const char *reason,
+			unsigned wait_seconds, size_t *ret_count);
 
 /* A one-time sign-in code. */
 struct tenant_code {

@@ -34,10 +34,11 @@ static int read_principal(json_t *principal, struct tenant_answer *a)
 	    reply_text(principal, "tenant_id", true, &a->tenant_id) < 0 ||
 	    reply_text(principal, "project", false, &a->project) < 0 ||
 	    reply_text(principal, "project_id", false, &a->project_id) < 0 ||
-	    reply_text(principal, "role", false, &a->role) < 0)
+	    reply_text(principal, "role", false, &a->role) < 0 ||
+	    reply_text(principal, "operator", false, &a->operator_name) < 0 ||
+	    reply_text(principal, "grant", false, &a->grant_id) < 0)
 		return -EPROTO;
-	a->is_service = text_equal(kind, "service");
-	return a->is_service || text_equal(kind, "person") ? 0 : -EPROTO;
+	return reply_kind(kind, &a->is_service);
 }
 
 /* Takes the reply over, also on failure. */

@@ -258,6 +258,14 @@ int ask_agent(struct tenant *tenant, const char *method, unsigned flags, compose
 	return call(tenant, &request, client_timeout(tenant), ret);
 }
 
+int ask_agent_for(struct tenant *tenant, const char *method, unsigned flags, unsigned extra_msec, compose_fn compose,
+		  const void *arguments, struct varlink_reply *ret)
+{
+	struct request request = {.method = method, .flags = flags, .compose = compose, .arguments = arguments};
+
+	return call(tenant, &request, client_timeout(tenant) + extra_msec, ret);
+}
+
 int ask_agent_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
 		   const void *arguments, struct varlink_reply *ret)
 {

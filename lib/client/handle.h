@@ -41,6 +41,9 @@ enum {
  * caller owns ret->root; ret->parameters is an object or NULL. Sets the thread's error text. */
 int ask_agent(struct tenant *tenant, const char *method, unsigned flags, compose_fn compose, const void *arguments,
 	      struct varlink_reply *ret);
+/* The same, for an answer that may take so much longer than the handle's timeout. */
+int ask_agent_for(struct tenant *tenant, const char *method, unsigned flags, unsigned extra_msec, compose_fn compose,
+		  const void *arguments, struct varlink_reply *ret);
 /* The same for a list that may come in several replies: the members of `list` of the later ones are
  * appended to the first one's. */
 int ask_agent_list(struct tenant *tenant, const char *method, const char *list, compose_fn compose,
@@ -66,6 +69,8 @@ int reply_flag(json_t *object, const char *key, bool *ret);
 int reply_uid(json_t *object, const char *key, uid_t *ret);
 int reply_object(json_t *object, const char *key, bool required, json_t **ret);
 int reply_array(json_t *object, const char *key, bool required, json_t **ret);
+/* A principal's kind; an operator's is no service's. */
+int reply_kind(const char *kind, int *ret_is_service);
 /* A NULL-terminated vector of the strings of an array (borrowed); NULL when the member is absent. */
 int reply_texts(json_t *object, const char *key, const char *const **ret);
 int reply_decision(json_t *parameters, enum tenant_decision *ret, const char **ret_reason, const char **ret_message);

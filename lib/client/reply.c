@@ -107,6 +107,12 @@ int reply_texts(json_t *object, const char *key, const char *const **ret)
 	return 0;
 }
 
+int reply_kind(const char *kind, int *ret_is_service)
+{
+	*ret_is_service = strcmp(kind, "service") == 0;
+	return *ret_is_service || strcmp(kind, "person") == 0 || strcmp(kind, "operator") == 0 ? 0 : -EPROTO;
+}
+
 int reply_decision(json_t *parameters, enum tenant_decision *ret, const char **ret_reason, const char **ret_message)
 {
 	static const struct {

@@ -246,7 +246,17 @@ def test_one_time_codes(agent, client):
     assert len(agent.asked("Code")) == before + 1
 
 
-SESSION = {"session": "s", "user": "alice", "uid": 1879048200, "tenant": "acme", "service": "sshd", "leader": 4, "opened": 9}
+SESSION = {
+    "session": "s",
+    "state": "open",
+    "user": "alice",
+    "user_id": "usr_alice",
+    "uid": 1879048200,
+    "tenant": "acme",
+    "service": "sshd",
+    "leader": 4,
+    "opened": 9,
+}
 
 
 def test_sessions_in_parts(agent, client):
@@ -265,6 +275,60 @@ def test_sessions_in_parts(agent, client):
     agent.say("Sessions", {"parameters": {"sessions": [{}]}})
     with pytest.raises(tenantd.Broken):
         client.sessions()
+
+
+def test_what_a_session_says(agent, client):
+    more = {"state": "ending", "cause": "grant-ended", "operator": "olga@example.org", "grant": "grt_1", "idle": 90}
+    agent.say("Sessions", {"parameters": {"sessions": [SESSION, SESSION | more]}})
+    plain, looking_in = client.sessions(project="acme/vision")
+    assert agent.asked("Sessions") == [{"project": "acme/vision", "idle": True}]
+    assert plain.state == "open" and plain.cause is None and plain.idle is None
+    assert looking_in.cause == "grant-ended" and looking_in.operator == "olga@example.org" and looking_in.idle == 90
+    for wrong in ({"state": None}, {"idle": "long"}, {"leader": None}):
+        agent.say("Sessions", {"parameters": {"sessions": [SESSION | wrong]}})
+        with pytest.raises(tenantd.Broken):
+            client.sessions()
+
+
+def test_sessions_are_ended(agent, client):
+    agent.say("EndSession", {"parameters": {"asked": 1, "gone": 0}})
+    begun = client.end_session("s", reason="told so")
+    assert not begun.done and agent.asked("EndSession") == [{"session": "s", "reason": "told so"}]
+    agent.say("EndSessions", {"parameters": {"asked": 3, "gone": 3}})
+    assert client.end_sessions(project="acme/vision", wait=5).done
+    assert client.end_sessions(user="", project="acme/vision").asked == 3  # an empty name is said, and names nobody
+    assert agent.asked("EndSessions") == [{"project": "acme/vision", "wait": 5}, {"user": "", "project": "acme/vision"}]
+
+
+def test_sessions_are_not_ended_by_mistake(agent, client):
+    with pytest.raises(ValueError):
+        client.end_sessions()
+    with pytest.raises(ValueError):
+        client.end_session("s", wait=601)
+    assert not agent.asked("EndSession") and not agent.asked("EndSessions")
+    agent.say("EndSession", {"error": "io.tenantd.Agent.NotFound", "parameters": {"what": "session"}})
+    with pytest.raises(tenantd.NotFound):
+        client.end_session("s")
+    agent.say("EndSession", {"error": "io.tenantd.Agent.Broken", "parameters": {"problem": "no helper"}})
+    with pytest.raises(tenantd.Broken):
+        client.end_session("s")
+    for wrong in ({}, {"asked": 1, "gone": 2}, {"asked": True, "gone": 0}):
+        agent.say("EndSession", {"parameters": wrong})
+        with pytest.raises(tenantd.Broken):
+            client.end_session("s")
+    agent.say("EndSession", HANG_UP)
+    before = len(agent.asked("EndSession"))
+    with pytest.raises(tenantd.Broken):
+        client.end_session("s")
+    assert len(agent.asked("EndSession")) == before + 1  # never sent twice
+
+
+def test_waiting_takes_longer_than_other_calls(agent, client):
+    agent.say("EndSession", STALL)
+    started = time.monotonic()
+    with pytest.raises(tenantd.Broken):
+        client.end_session("s", wait=1)
+    assert 1.2 < time.monotonic() - started < 5
 
 
 def event(name):

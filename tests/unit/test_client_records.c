@@ -18,8 +18,9 @@
 	"\"tenant\":\"acme\",\"tenant_id\":\"ten_acme\"}"
 #define YES "{\"decision\":\"allowed\",\"reason\":\"allowed\",\"message\":\"\"}"
 #define NO "{\"decision\":\"denied\",\"reason\":\"not-permitted\",\"message\":\"no\"}"
-#define SESSION(id)                                                                                               \
-	"{\"session\":\"" id "\",\"user\":\"alice\",\"uid\":1879048200,\"tenant\":\"acme\",\"service\":\"sshd\"," \
+#define SESSION(id)                                                                                                   \
+	"{\"session\":\"" id "\",\"state\":\"open\",\"user\":\"alice\",\"user_id\":\"usr_alice\",\"uid\":1879048200," \
+			     "\"tenant\":\"acme\",\"service\":\"sshd\","                                              \
 	"\"leader\":42,\"opened\":7}"
 #define EVENT(name) "{\"continues\":true,\"parameters\":{\"event\":\"" name "\",\"user\":\"alice\",\"generation\":9}}"
 #define PROMPT "{\"parameters\":{\"step\":\"prompt\",\"login\":\"tok1\",\"text\":\"API key: \",\"echo\":false}}"
@@ -178,6 +179,12 @@ static void half_a_list_is_no_list(void **state)
 			"a") "]},\"continues\":true}\n{\"error\":\"io.tenantd.Agent.Broken\"}",
 		"{\"parameters\":{\"sessions\":[" SESSION("a") "]},\"continues\":true}\n{\"parameters\":{}}",
 		"{\"parameters\":{\"sessions\":[{}]}}",
+		"{\"parameters\":{\"sessions\":[{\"session\":\"s\",\"user\":\"a\",\"user_id\":\"u\",\"uid\":1,"
+		"\"tenant\":\"t\","
+		"\"service\":\"x\",\"leader\":1,\"opened\":1}]}}", /* in no state */
+		"{\"parameters\":{\"sessions\":[{\"session\":\"s\",\"state\":\"open\",\"user\":\"a\",\"user_id\":\"u\","
+		"\"uid\":1,"
+		"\"tenant\":\"t\",\"service\":\"x\",\"leader\":1,\"opened\":1,\"idle\":-2}]}}",
 		"{\"parameters\":{}}",
 	};
 
@@ -189,6 +196,90 @@ static void half_a_list_is_no_list(void **state)
 		assert_result(tenant_sessions(tenant, NULL, &sessions), i == 0 ? -ETIMEDOUT : -EPROTO);
 		assert_null(sessions);
 	}
+}
+
+static void a_session_says_what_it_is(void **state)
+{
+	struct tenant_sessions *sessions = NULL;
+
+	(void)state;
+	fake_agent_say(
+		agent, "Sessions", FAKE_REPLY,
+		"{\"parameters\":{\"sessions\":[" SESSION(
+			"a") ",{\"session\":\"b\",\"state\":\"ending\",\"cause\":\"grant-ended\",\"user\":\"op\","
+			     "\"user_id\":\"usr_op\",\"uid\":1879048201,\"tenant\":\"acme\",\"tenant_id\":\"ten_acme\","
+			     "\"service\":\"sshd\",\"leader\":0,\"opened\":7,\"operator\":\"olga@example.org\","
+			     "\"grant\":\"grt_1\",\"scope\":\"17\",\"tty\":\"pts/3\",\"idle\":90}]}}");
+	assert_result(tenant_sessions_of(tenant, NULL, "acme/vision", &sessions), 0);
+	assert_non_null(strstr(fake_agent_call(agent, "Sessions", 0), "\"project\":\"acme/vision\""));
+	assert_int_equal(sessions->count, 2);
+	assert_string_equal(sessions->items[0].state, "open");
+	assert_null(sessions->items[0].cause);
+	assert_int_equal(sessions->items[0].idle, -1);
+	assert_string_equal(sessions->items[1].state, "ending");
+	assert_string_equal(sessions->items[1].cause, "grant-ended");
+	assert_string_equal(sessions->items[1].operator_name, "olga@example.org");
+	assert_string_equal(sessions->items[1].grant_id, "grt_1");
+	assert_string_equal(sessions->items[1].tty, "pts/3");
+	assert_int_equal(sessions->items[1].idle, 90);
+	assert_int_equal(sessions->items[1].leader, 0);
+	tenant_sessions_free(sessions);
+}
+
+#define ENDED(asked, gone) "{\"parameters\":{\"asked\":" asked ",\"gone\":" gone "}}"
+
+static void sessions_are_ended(void **state)
+{
+	size_t count = 99;
+
+	(void)state;
+	fake_agent_say(agent, "EndSession", FAKE_REPLY, ENDED("1", "0"));
+	assert_result(tenant_end_session(tenant, "a", "told so", 0), 0); /* it has begun, and nothing else was asked */
+	assert_non_null(strstr(fake_agent_call(agent, "EndSession", 0), "{\"session\":\"a\",\"reason\":\"told so\"}"));
+	assert_result(tenant_end_session(tenant, "a", NULL, 3), -EINPROGRESS);
+	assert_non_null(strstr(fake_agent_call(agent, "EndSession", 1), "{\"session\":\"a\",\"wait\":3}"));
+	assert_non_null(strstr(tenant_error(tenant), "1 of 1"));
+	fake_agent_say(agent, "EndSessions", FAKE_REPLY, ENDED("4", "4"));
+	assert_result(tenant_end_sessions(tenant, "alice", NULL, NULL, 3, &count), 0);
+	assert_int_equal(count, 4);
+	assert_result(tenant_end_sessions(tenant, NULL, "acme/vision", NULL, 0, NULL), 0);
+	assert_non_null(strstr(fake_agent_call(agent, "EndSessions", 1), "{\"project\":\"acme/vision\"}"));
+	/* An empty name is said: left out, it would mean everybody. */
+	assert_result(tenant_end_sessions(tenant, "", "acme/vision", NULL, 0, NULL), 0);
+	assert_non_null(strstr(fake_agent_call(agent, "EndSessions", 2), "\"user\":\"\""));
+}
+
+static void sessions_are_not_ended_by_mistake(void **state)
+{
+	static const struct {
+		const char *reply;
+		int result;
+	} answers[] = {
+		{"{\"error\":\"io.tenantd.Agent.NotFound\",\"parameters\":{\"what\":\"sessions\"}}", -ENODATA},
+		{"{\"error\":\"io.tenantd.Agent.Broken\",\"parameters\":{\"problem\":\"no helper\"}}", -EIO},
+		{"{\"error\":\"org.varlink.service.PermissionDenied\"}", -EACCES},
+		{"{\"parameters\":{}}", -EPROTO},
+		{ENDED("1", "2"), -EPROTO}, /* more gone than there were */
+		{ENDED("-1", "0"), -EPROTO},
+	};
+	size_t count = 99;
+
+	assert_result(tenant_end_session(tenant, NULL, NULL, 0), -EINVAL);
+	assert_result(tenant_end_session(NULL, "a", NULL, 0), -EINVAL);
+	assert_result(tenant_end_sessions(tenant, NULL, NULL, NULL, 0, &count), -EINVAL);
+	assert_result(tenant_end_session(tenant, "a", NULL, 601), -EINVAL);
+	assert_int_equal(fake_agent_calls(agent, "EndSession") + fake_agent_calls(agent, "EndSessions"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		set_up(state);
+		fake_agent_say(agent, "EndSessions", FAKE_REPLY, answers[i].reply);
+		assert_result(tenant_end_sessions(tenant, "alice", NULL, NULL, 1, &count), answers[i].result);
+		assert_int_equal(count, 99);
+	}
+	/* Sent a second time, it could end what was begun in between. */
+	set_up(state);
+	fake_agent_say(agent, "EndSession", FAKE_HANG_UP, NULL);
+	assert_result(tenant_end_session(tenant, "a", NULL, 0), -ECONNRESET);
+	assert_int_equal(fake_agent_calls(agent, "EndSession"), 1);
 }
 
 static void emits(void **state)
@@ -349,6 +440,9 @@ int main(void)
 		cmocka_unit_test_setup(malformed_people_are_refused, set_up),
 		cmocka_unit_test_setup(sessions_in_one_and_in_several_replies, set_up),
 		cmocka_unit_test_setup(half_a_list_is_no_list, set_up),
+		cmocka_unit_test_setup(a_session_says_what_it_is, set_up),
+		cmocka_unit_test_setup(sessions_are_ended, set_up),
+		cmocka_unit_test_setup(sessions_are_not_ended_by_mistake, set_up),
 		cmocka_unit_test_setup(emits, set_up),
 		cmocka_unit_test_setup(data_must_be_one_object, set_up),
 		cmocka_unit_test_setup(an_event_is_not_sent_twice, set_up),

@@ -18,7 +18,7 @@ Only the standard library is used. See `Client` for threads, forks and deadlines
 from ._client import Client, Subscription
 from ._errors import Broken, Denied, NotFound, NotPermitted, TenantError
 from ._require import bearer_token, require
-from ._types import Answer, Code, Event, Identity, Membership, Principal, Session
+from ._types import Answer, Code, Ended, Event, Identity, Membership, Principal, Session
 from ._wire import SOCKET_PATH
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Client",
     "Code",
     "Denied",
+    "Ended",
     "Event",
     "Identity",
     "Membership",

@@ -10,12 +10,13 @@ import types
 import typing
 
 from ._errors import Broken, Denied
-from ._types import Answer, Code, Event, Identity, Json, Session, field
+from ._types import Answer, Code, Ended, Event, Identity, Json, Session, field
 from ._wire import SOCKET_PATH, Connection, ErrorReply, Gone, Late, now
 
 # An event that has begun to arrive is waited for this long: half of one cannot be given back.
 _ARRIVAL_SECONDS = 2.0
 _SESSIONS_MAX = 1 << 18
+_END_WAIT_MAX = 600
 
 
 def _drop_none(**members: typing.Any) -> Json:
@@ -109,14 +110,44 @@ class Client:
         """Who this process is, by its uid. Raises `NotFound` for somebody who is in no tenant."""
         return Identity.read(self._call("WhoAmI", {}))
 
-    def sessions(self, user: typing.Optional[str] = None) -> typing.List[Session]:
-        """One's own sessions; for root and named services all, or those of one user."""
+    def sessions(
+        self, user: typing.Optional[str] = None, project: typing.Optional[str] = None
+    ) -> typing.List[Session]:
+        """Sessions that this process may see: its own user's, those of projects where that user holds session.manage;
+        for root and services that may, all. With a user or a project ("tenant/project" or an id) only theirs."""
         items: typing.List[Session] = []
-        for parameters in self._call_list("Sessions", _drop_none(user=user)):
+        for parameters in self._call_list("Sessions", _drop_none(user=user, project=project, idle=True)):
             items += (Session.read(item) for item in field(parameters, "sessions", list))
             if len(items) > _SESSIONS_MAX:
                 raise Broken("the agent's list of sessions has no end")
         return items
+
+    def end_session(self, session: str, reason: typing.Optional[str] = None, wait: int = 0) -> Ended:
+        """Ends a session with everything that runs in it: one's own, one of a project where one holds session.manage,
+        or as root any. With ``wait`` (seconds, besides the client's timeout) it returns when nothing is left of it, or
+        the time is over: see ``done``. Raises `NotFound` for one that there is not, or not for this caller."""
+        return self._end("EndSession", wait, session=session, reason=reason)
+
+    def end_sessions(
+        self,
+        user: typing.Optional[str] = None,
+        project: typing.Optional[str] = None,
+        reason: typing.Optional[str] = None,
+        wait: int = 0,
+    ) -> Ended:
+        """The same for all that this process may end and that fit."""
+        # Nothing said is a slip, and not everything.
+        if user is None and project is None:
+            raise ValueError("give a user or a project")
+        return self._end("EndSessions", wait, user=user, project=project, reason=reason)
+
+    def _end(self, method: str, wait: int, **parameters: typing.Optional[str]) -> Ended:
+        if not 0 <= wait <= _END_WAIT_MAX:
+            raise ValueError(f"one can wait {_END_WAIT_MAX} seconds at most")
+        wishes = _drop_none(**parameters)
+        if wait:
+            wishes["wait"] = wait
+        return Ended.read(self._exchange(method, wishes, True, False, wait)[0])
 
     def code(self, user: typing.Optional[str] = None, service: typing.Optional[str] = None) -> Code:
         """A code that signs somebody in once on this host: oneself, or for root and services that may, `user`. With a
@@ -176,10 +207,12 @@ class Client:
     def _call_list(self, method: str, parameters: Json) -> typing.List[Json]:
         return self._exchange(method, parameters, False, True)
 
-    def _exchange(self, method: str, parameters: Json, once: bool, more: bool) -> typing.List[Json]:
+    def _exchange(
+        self, method: str, parameters: Json, once: bool, more: bool, longer: int = 0
+    ) -> typing.List[Json]:
         """A call goes out a second time only when repeating it changes nothing, and only when the first went
         over a connection of before, which an agent that was restarted has left behind."""
-        deadline = now() + self._timeout
+        deadline = now() + self._timeout + longer
         if not self._lock.acquire(timeout=self._timeout):
             raise Late("another call on this client did not end in time")
         try:

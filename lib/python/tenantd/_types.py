@@ -24,7 +24,8 @@ def field(record: Json, name: str, kind: type, required: bool = True) -> typing.
 
 @dataclasses.dataclass(frozen=True)
 class Principal:
-    """Who somebody is here. ``role`` is the role in ``project``."""
+    """Who somebody is here. ``role`` is the role in ``project``. Of kind "operator" it is somebody of the platform
+    (``operator``), who looks in by a ``grant`` as a viewer."""
 
     user: str
     user_id: str
@@ -35,6 +36,12 @@ class Principal:
     project: typing.Optional[str] = None
     project_id: typing.Optional[str] = None
     role: typing.Optional[str] = None
+    operator: typing.Optional[str] = None
+    grant: typing.Optional[str] = None
+
+    @property
+    def is_operator(self) -> bool:
+        return self.kind == "operator"
 
     @property
     def is_service(self) -> bool:
@@ -52,8 +59,10 @@ class Principal:
             project=field(record, "project", str, False),
             project_id=field(record, "project_id", str, False),
             role=field(record, "role", str, False),
+            operator=field(record, "operator", str, False),
+            grant=field(record, "grant", str, False),
         )
-        if principal.kind not in ("person", "service") or not 0 <= principal.uid < 2**32 - 1:
+        if principal.kind not in ("person", "service", "operator") or not 0 <= principal.uid < 2**32 - 1:
             raise Broken("the agent's answer names nobody")
         return principal
 
@@ -176,20 +185,33 @@ class Identity:
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """A session on this host. ``opened`` is in seconds since the epoch."""
+    """A session on this host. ``state`` is "open", "left-behind" (its leader is gone, something that it started is not)
+    or "ending", for the word in ``cause``. ``opened`` is in seconds since the epoch, ``idle`` in seconds without a key
+    pressed at ``tty``; ``leader`` is 0 when it is gone. ``operator`` and ``grant``: somebody of the platform looks in."""
 
     session: str
+    state: str
     user: str
+    user_id: str
     uid: int
     tenant: str
     service: str
     leader: int
     opened: int
+    cause: typing.Optional[str] = None
+    tenant_id: typing.Optional[str] = None
     project: typing.Optional[str] = None
+    project_id: typing.Optional[str] = None
     role: typing.Optional[str] = None
     source: typing.Optional[str] = None
     terminal: typing.Optional[str] = None
     credential: typing.Optional[str] = None
+    provider: typing.Optional[str] = None
+    operator: typing.Optional[str] = None
+    grant: typing.Optional[str] = None
+    scope: typing.Optional[str] = None
+    tty: typing.Optional[str] = None
+    idle: typing.Optional[int] = None
 
     @classmethod
     def read(cls, record: typing.Any) -> "Session":
@@ -197,18 +219,54 @@ class Session:
             raise Broken("the agent's answer has a session that is no record")
         return cls(
             session=field(record, "session", str),
+            state=field(record, "state", str),
             user=field(record, "user", str),
+            user_id=field(record, "user_id", str),
             uid=field(record, "uid", int),
             tenant=field(record, "tenant", str),
             service=field(record, "service", str),
             leader=field(record, "leader", int),
             opened=field(record, "opened", int),
+            cause=field(record, "cause", str, False),
+            tenant_id=field(record, "tenant_id", str, False),
             project=field(record, "project", str, False),
+            project_id=field(record, "project_id", str, False),
             role=field(record, "role", str, False),
             source=field(record, "source", str, False),
             terminal=field(record, "terminal", str, False),
             credential=field(record, "credential", str, False),
+            provider=field(record, "provider", str, False),
+            operator=field(record, "operator", str, False),
+            grant=field(record, "grant", str, False),
+            scope=field(record, "scope", str, False),
+            tty=field(record, "tty", str, False),
+            idle=field(record, "idle", int, False),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """What came of a wish to end sessions: so many were ``asked`` to end, so many of them are ``gone``; ``problem`` is
+    what hinders the rest, while the agent goes on."""
+
+    asked: int
+    gone: int
+    problem: typing.Optional[str] = None
+
+    @property
+    def done(self) -> bool:
+        return self.gone == self.asked
+
+    @classmethod
+    def read(cls, parameters: Json) -> "Ended":
+        ended = cls(
+            asked=field(parameters, "asked", int),
+            gone=field(parameters, "gone", int),
+            problem=field(parameters, "problem", str, False),
+        )
+        if not 0 <= ended.gone <= ended.asked:
+            raise Broken("the agent's answer counts more sessions gone than there were")
+        return ended
 
 
 @dataclasses.dataclass(frozen=True)
