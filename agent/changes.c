@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
+
 struct report {
 	struct audit *audit;
 	struct server *server;
@@ -100,6 +102,7 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 		.directory_generation = directory_generation(report->after),
 	};
 	const struct user_record *user = NULL;
+	const struct grant_record *grant = NULL;
 	const struct member_record *member;
 	const struct key_record *key;
 	const struct project_record *project;
@@ -135,6 +138,7 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 	case RECORD_GRANT:
 		event.record_id = ((const struct grant_record *)record)->id;
 		user = find_user(report, ((const struct grant_record *)record)->user_id);
+		grant = record;
 		break;
 	case RECORD_USER:
 		user = record;
@@ -158,12 +162,11 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 		break;
 	}
 	if (user) {
-		event.user = user->login;
-		event.user_id = user->id;
-		event.uid = user->uid;
-		event.has_uid = true;
+		audit_about_user(&event, report->after, user);
 		event.tenant = slug_of(report, user->tenant_id);
 	}
+	if (grant) /* also one that is gone by now */
+		audit_about_grant(&event, grant);
 	audit_write(report->audit, &event);
 }
 

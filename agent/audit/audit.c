@@ -26,6 +26,9 @@ const struct audit_string audit_strings[] = {
 	{"TENANT_ROLE", AT(role)},
 	{"TENANT_USER", AT(user)},
 	{"TENANT_USER_ID", AT(user_id)},
+	{"TENANT_OPERATOR", AT(operator_name)},
+	{"TENANT_GRANT", AT(grant)},
+	{"TENANT_GRANT_REASON", AT(grant_reason)},
 	{"TENANT_TARGET_USER", AT(target_user)},
 	{"TENANT_SERVICE", AT(service)},
 	{"TENANT_SOURCE", AT(source)},
@@ -179,7 +182,8 @@ static void add_message(struct buffer *buffer, const struct audit_kind_row *row,
 
 	buffer_add_text(buffer, row->title);
 	add_words(buffer, ": ", event->user);
-	add_words(buffer, " of ", event->tenant);
+	add_words(buffer, ", who is the operator ", event->operator_name);
+	add_words(buffer, event->operator_name && *event->operator_name ? ", of " : " of ", event->tenant);
 	add_words(buffer, " becomes ", event->target_user);
 	add_words(buffer, ": ", event->record_kind);
 	add_words(buffer, " ", event->record_id);

@@ -52,8 +52,9 @@ enum audit_kind {
 struct audit_event {
 	enum audit_kind kind;
 	enum reason reason;
-	const char *tenant, *project, *role; /* slugs, role name */
-	const char *user, *user_id;          /* login name; immutable id */
+	const char *tenant, *project, *role;              /* slugs, role name */
+	const char *user, *user_id;                       /* login name; immutable id */
+	const char *operator_name, *grant, *grant_reason; /* of an operator's account: who looks in, by what, and why */
 	uint32_t uid;
 	bool has_uid;
 	const char *target_user; /* sudo and su: who they become */

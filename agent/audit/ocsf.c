@@ -261,6 +261,9 @@ static void put_unmapped(struct json_writer *w, const struct audit_event *event)
 	json_put_string_if(w, "role", event->role);
 	json_put_string_if(w, "action", event->action);
 	json_put_string_if(w, "cause", event->cause);
+	json_put_string_if(w, "operator", event->operator_name);
+	json_put_string_if(w, "grant", event->grant);
+	json_put_string_if(w, "grant_reason", event->grant_reason);
 	json_put_string_if(w, "target_user", event->target_user);
 	json_put_string_if(w, "record_kind", event->record_kind);
 	json_put_string_if(w, "record_id", event->record_id);

@@ -12,6 +12,9 @@ struct audit_event session_event(enum audit_kind kind, const struct session *ses
 		.user_id = session->user_id,
 		.uid = session->uid,
 		.has_uid = true,
+		.operator_name = session->operator,
+		.grant = session->grant_id,
+		.grant_reason = session->grant_reason,
 		.service = session->service,
 		.host_session = session->id,
 	};

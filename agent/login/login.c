@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/macros.h"
@@ -53,22 +54,15 @@ uint64_t login_local_place(const struct login_origin *origin)
 struct audit_event login_event(const struct directory *d, const struct login_origin *origin,
 			       const struct user_record *user)
 {
-	const struct tenant_record *tenant = user ? directory_tenant(d, user->tenant_id) : NULL;
 	struct audit_event event = {
-		.user = user ? user->login : origin->user,
+		.user = origin->user,
 		.service = origin->service,
 		.source = origin->source,
 		.terminal = origin->terminal,
 		.directory_generation = directory_generation(d),
 	};
 
-	if (tenant)
-		event.tenant = tenant->slug;
-	if (user) {
-		event.user_id = user->id;
-		event.uid = user->uid;
-		event.has_uid = true;
-	}
+	audit_about_user(&event, d, user);
 	return event;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/log.h"
 #include "reaper/internal.h"
 
@@ -89,6 +90,7 @@ static bool keep(const struct reaper *reaper, uint32_t uid, struct helper_reques
 static void complain(struct reaper *reaper, struct purge *purge, int result)
 {
 	const struct user_record *user = user_of(reaper, purge->uid);
+	struct audit_event event;
 	char detail[128];
 
 	if (purge->complained)
@@ -97,17 +99,17 @@ static void complain(struct reaper *reaper, struct purge *purge, int result)
 	(void)snprintf(detail, sizeof(detail), "what runs as uid %u cannot be ended at the moment: %s", purge->uid,
 		       strerrordesc_np(-result));
 	log_error("%s", detail);
-	audit_write(reaper->audit, &(struct audit_event){
-					   .kind = AUDIT_SESSION_ENDING,
-					   .reason = REASON_BROKEN,
-					   .user = user ? user->login : NULL,
-					   .user_id = user ? user->id : NULL,
-					   .uid = purge->uid,
-					   .has_uid = true,
-					   .cause = end_cause_word(purge->cause),
-					   .detail = detail,
-					   .failure = true,
-				   });
+	event = (struct audit_event){
+		.kind = AUDIT_SESSION_ENDING,
+		.reason = REASON_BROKEN,
+		.uid = purge->uid,
+		.has_uid = true,
+		.cause = end_cause_word(purge->cause),
+		.detail = detail,
+		.failure = true,
+	};
+	audit_about_user(&event, reaper->directory, user);
+	audit_write(reaper->audit, &event);
 }
 
 static void again(struct reaper *reaper, struct purge *purge, enum purge_step step, int result)
@@ -286,21 +288,17 @@ static struct purge *add(struct reaper *reaper, uint32_t uid)
 /* Something runs as somebody whom no session led to. */
 static void report(struct reaper *reaper, uint32_t uid, enum end_cause cause, const char *detail)
 {
-	const struct user_record *user = user_of(reaper, uid);
-	const struct tenant_record *tenant = user ? directory_tenant(reaper->directory, user->tenant_id) : NULL;
+	struct audit_event event = {
+		.kind = AUDIT_SESSION_ENDING,
+		.uid = uid,
+		.has_uid = true,
+		.cause = end_cause_word(cause),
+		.detail = detail && *detail ? detail : "everything that runs as this user",
+		.directory_generation = reaper->directory ? directory_generation(reaper->directory) : 0,
+	};
 
-	audit_write(reaper->audit,
-		    &(struct audit_event){
-			    .kind = AUDIT_SESSION_ENDING,
-			    .tenant = tenant ? tenant->slug : NULL,
-			    .user = user ? user->login : NULL,
-			    .user_id = user ? user->id : NULL,
-			    .uid = uid,
-			    .has_uid = true,
-			    .cause = end_cause_word(cause),
-			    .detail = detail && *detail ? detail : "everything that runs as this user",
-			    .directory_generation = reaper->directory ? directory_generation(reaper->directory) : 0,
-		    });
+	audit_about_user(&event, reaper->directory, user_of(reaper, uid));
+	audit_write(reaper->audit, &event);
 }
 
 void purge_begin(struct reaper *reaper, uint32_t uid, const struct session *session, enum end_cause cause,

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/text.h"
 #include "records/lists.h"
 #include "records/matrix.h"
@@ -101,30 +102,26 @@ static const struct json_field check_fields[] = {
 static void audit_denied(struct call *call, const struct check_request *p, const struct user_record *user,
 			 const struct policy_decision *decision)
 {
-	const char *service = NULL;
-	uint64_t count;
+	const struct directory *d = call->parts->directory;
+	struct audit_event event = {
+		.kind = AUDIT_ACCESS_CHECKED,
+		.reason = decision->reason,
+		.project = p->project,
+		.role = decision->role,
+		.user = p->user,
+		.action = p->action,
+		.caller_pid = (uint32_t)call->connection->peer.pid,
+		.caller_uid = call_uid(call),
+		.has_caller = true,
+		.directory_generation = directory_generation(d),
+	};
 
-	if (!callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &count))
+	if (!callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &event.count))
 		return;
-	config_may(call->parts->config, call_uid(call), &service);
-	audit_write(call->parts->audit, &(struct audit_event){
-						.kind = AUDIT_ACCESS_CHECKED,
-						.reason = decision->reason,
-						.tenant = decision->tenant ? decision->tenant->slug : NULL,
-						.project = p->project,
-						.role = decision->role,
-						.user = user ? user->login : p->user,
-						.user_id = user ? user->id : NULL,
-						.uid = user ? user->uid : 0,
-						.has_uid = user != NULL,
-						.service = service,
-						.action = p->action,
-						.caller_pid = (uint32_t)call->connection->peer.pid,
-						.caller_uid = call_uid(call),
-						.has_caller = true,
-						.count = count,
-						.directory_generation = directory_generation(call->parts->directory),
-					});
+	config_may(call->parts->config, call_uid(call), &event.service);
+	audit_about_user(&event, d, user);
+	event.tenant = decision->tenant ? decision->tenant->slug : NULL;
+	audit_write(call->parts->audit, &event);
 }
 
 int m_check_access(struct call *call)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "audit/session_event.h"
+#include "audit/user_event.h"
 #include "base/text.h"
 #include "login/services.h"
 #include "login/sudo_proof.h"
@@ -148,22 +149,22 @@ static void audit_too_many(const struct call *call, const struct login_origin *o
 			   const struct login_verdict *verdict)
 {
 	bool privilege = service_rule(origin->service)->privilege;
+	struct audit_event event = {
+		.kind = privilege ? AUDIT_PRIVILEGE_DENIED : AUDIT_LOGIN_DENIED,
+		.reason = verdict->reason,
+		.user = origin->requesting_user,
+		.target_user = privilege ? verdict->user->login : NULL,
+		.service = origin->service,
+		.source = origin->source,
+		.terminal = origin->terminal,
+		.credential = verdict->credential,
+		.detail = verdict->message,
+	};
 
-	audit_write(call->parts->audit, &(struct audit_event){
-						.kind = privilege ? AUDIT_PRIVILEGE_DENIED : AUDIT_LOGIN_DENIED,
-						.reason = verdict->reason,
-						.tenant = verdict->tenant ? verdict->tenant->slug : NULL,
-						.user = privilege ? origin->requesting_user : verdict->user->login,
-						.user_id = privilege ? NULL : verdict->user->id,
-						.uid = verdict->user->uid,
-						.has_uid = !privilege,
-						.target_user = privilege ? verdict->user->login : NULL,
-						.service = origin->service,
-						.source = origin->source,
-						.terminal = origin->terminal,
-						.credential = verdict->credential,
-						.detail = verdict->message,
-					});
+	if (!privilege)
+		audit_about_user(&event, call->parts->directory, verdict->user);
+	event.tenant = verdict->tenant ? verdict->tenant->slug : NULL;
+	audit_write(call->parts->audit, &event);
 }
 
 /* The newest order to end sessions that the picture has: it ends what it found, and this one is not yet there. */
@@ -199,7 +200,11 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 	  service = {origin->service}, source = {origin->source}, terminal = {origin->terminal},
 	  credential = {verdict->credential}, tenant_id = {verdict->user->tenant_id},
 	  project_id = {verdict->project ? verdict->project->id : ""}, provider = {verdict->provider},
-	  grant_id = {grant ? grant->id : ""}, operator= {grant ? grant->operator_name : ""};
+	  grant_id = {grant ? grant->id : ""},
+	  operator= {!grant                  ? ""
+		     : *grant->operator_name ? grant->operator_name
+					     : grant->operator_id},
+	  grant_reason = {grant ? grant->reason : ""};
 
 	data = (struct session){
 		.user_id = user_id.field,
@@ -216,6 +221,7 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 		.provider = provider.field,
 		.grant_id = grant_id.field,
 		.operator= operator.field,
+		.grant_reason = grant_reason.field,
 		.orders_known = newest_order(d, verdict->user->tenant_id),
 		.uid = verdict->user->uid,
 		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,

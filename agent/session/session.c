@@ -200,7 +200,8 @@ static int copy_session(const struct session *from, struct session *to)
 	r = r < 0 ? r : copy_text(from->project_id, &to->project_id);
 	r = r < 0 ? r : copy_text(from->provider, &to->provider);
 	r = r < 0 ? r : copy_text(from->grant_id, &to->grant_id);
-	return r < 0 ? r : copy_text(from->operator, & to->operator);
+	r = r < 0 ? r : copy_text(from->operator, & to->operator);
+	return r < 0 ? r : copy_text(from->grant_reason, &to->grant_reason);
 }
 
 int session_open(struct session_table *table, const struct session *data, const struct session **ret)

@@ -42,9 +42,10 @@ struct session {
 	char *user_id, *login, *tenant, *project, *role, *service, *source, *terminal, *credential;
 	/* Ids that stay when names change, "" where there is none (or an older agent opened it). */
 	char *tenant_id, *project_id;
-	char *provider; /* the identity provider's id behind "sso:…" and its "token:…"; "" */
-	char *grant_id; /* an operator's session: the grant … */
-	char *operator; /* … and who it is, for people */
+	char *provider;     /* the identity provider's id behind "sso:…" and its "token:…"; "" */
+	char *grant_id;     /* an operator's session: the grant … */
+	char *operator;     /* … and who it is, for people */
+	char *grant_reason; /* … and why */
 	uint32_t uid;
 	pid_t leader;
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */

@@ -28,7 +28,8 @@ struct state_record {
 	int64_t opened;
 	json_t *sign_in, *proofs;
 	/* Not in files of an agent that did not know them. */
-	const char *tenant_id, *project_id, *provider, *grant_id, *operator, * scope, *ending_cause, *boot;
+	const char *tenant_id, *project_id, *provider, *grant_id, *operator, * grant_reason, *scope, *ending_cause,
+		*boot;
 	uint64_t scope_inode, ending;
 	int64_t orders_known;
 	uint32_t terminal_device;
@@ -77,6 +78,7 @@ static const struct json_field state_fields[] = {
 	FIELD(provider, JSON_FIELD_STRING, 0),
 	FIELD(grant_id, JSON_FIELD_STRING, 0),
 	FIELD(operator, JSON_FIELD_STRING, 0),
+	FIELD(grant_reason, JSON_FIELD_STRING, 0),
 	FIELD(orders_known, JSON_FIELD_I64, 0),
 	FIELD(scope, JSON_FIELD_STRING, 0),
 	FIELD(scope_inode, JSON_FIELD_U64, 0),
@@ -153,6 +155,7 @@ int session_state_write(int dirfd, const struct session *session)
 	json_put_string(&w, "provider", session->provider);
 	json_put_string(&w, "grant_id", session->grant_id);
 	json_put_string(&w, "operator", session->operator);
+	json_put_string(&w, "grant_reason", session->grant_reason);
 	json_put_i64(&w, "orders_known", session->orders_known);
 	json_put_string(&w, "scope", session->scope);
 	json_put_u64(&w, "scope_inode", session->scope_inode);
@@ -243,6 +246,7 @@ void session_free_strings(struct session *session)
 	free(session->provider);
 	free(session->grant_id);
 	free(session->operator);
+	free(session->grant_reason);
 }
 
 /* What is of this boot only: scope, terminal, how far its end is. */
@@ -315,6 +319,7 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	r = r < 0 ? r : take_text(record.provider, &session.provider);
 	r = r < 0 ? r : take_text(record.grant_id, &session.grant_id);
 	r = r < 0 ? r : take_text(record.operator, & session.operator);
+	r = r < 0 ? r : take_text(record.grant_reason, &session.grant_reason);
 	if (r < 0) {
 		session_free_strings(&session);
 		return problem_set(problem, -r, "the session file %s has text that cannot be", name);
