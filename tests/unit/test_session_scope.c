@@ -482,7 +482,7 @@ static void left_behind_while_no_agent_was_there(void **state)
 	cgroup_fixture_kill(nohup);
 	cgroup_fixture_kill(alive);
 	wait_for(&ended, 2, 2000);
-	assert_int_equal(left, 0); /* one of them too short, the other found at the start only */
+	assert_int_equal(left, 0); /* it did not last */
 }
 
 static void a_scope_of_the_same_name_is_another(void **state)
