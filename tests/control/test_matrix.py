@@ -29,6 +29,7 @@ IN_PROJECT = VIEW | {P_OWNER, P_EDITOR, P_VIEWER}
 MEMBERS = {OWNER, ADMIN, P_OWNER} | WRITERS
 PROJECT_DELETE = {OWNER, P_OWNER} | WRITERS
 KEYS_OF_OTHERS = {OWNER, ADMIN}
+SESSIONS = {OWNER, ADMIN, P_OWNER}
 PLATFORM, PLATFORM_READ = {"op-admin"}, {"op-admin", "op-support"}
 HOSTS, HOSTS_READ = {"op-admin", "op-hosts"}, {"op-admin", "op-hosts", "op-support"}
 
@@ -78,6 +79,11 @@ ROUTES = {
     ("PATCH", T + "/keys/{key}"): (KEYS_OF_OTHERS | WRITERS, {"label": "x"}, 412),
     ("POST", T + "/keys/{key}/rotate"): (KEYS_OF_OTHERS | WRITERS, {"grace": -1}, 400),
     ("POST", T + "/keys/{revoked}/revoke"): (KEYS_OF_OTHERS | WRITERS, {}, 409),
+    ("GET", T + "/sessions"): (SELF, None, 200),
+    ("POST", T + "/sessions/end"): (SELF_WRITE, {}, 400),
+    # Of somebody in the project.
+    ("GET", T + "/sessions/{session}"): (SESSIONS | READERS, None, 200),
+    ("POST", T + "/sessions/{session}/end"): (SESSIONS | WRITERS, {}, 200),
     ("GET", T + "/host-rules"): (VIEW, None, 200),
     ("POST", T + "/host-rules"): (MANAGE, {}, 400),
     ("GET", T + "/host-rules/{rule}"): (VIEW, None, 200),
@@ -159,6 +165,12 @@ def world(control, operator):
     names["rule"] = operator.must("POST", f"{here.path}/host-rules", rule)["id"]
     names["connector"] = operator.must("POST", f"{here.path}/connectors", {"name": "c", "kind": "s3"})["id"]
     names["provider"] = operator.must("POST", f"{here.path}/identity-providers", {"kind": "tenantd"})["id"]
+    names["session"] = "5e55105e55105e55"
+    control.cluster.psql(
+        f"INSERT INTO control.session_reports VALUES ('{here.id}', '{host.id}', 'matrixup', '{names['session']}', 1, true);"
+        "INSERT INTO control.sessions (tenant_id, id, host_id, list, user_id, project_id, opened, state) VALUES "
+        f"('{here.id}', '{names['session']}', '{host.id}', '{names['session']}', '{target.id}', '{project['id']}', 1, 'open')"
+    )
     return clients, names, here, other
 
 
@@ -170,7 +182,7 @@ def expected(method, path, who, passes, status):
         return {403}  # for operators alone, whatever is asked for
     if who in STRANGERS or who == "op-none":
         return {404}
-    if "/keys/" in path and who in USERS:
+    if ("/keys/" in path or "/sessions/" in path) and who in USERS:
         return {404}  # not theirs
     if path.startswith(P) and who == PLAIN:
         return {404}  # a project in which they have nothing
