@@ -220,16 +220,16 @@ int user_left(const struct helper_request *request, unsigned slot, const struct 
 {
 	struct work work = {.request = request, .host = host};
 	_cleanup_(closep) int slice = cgroup_open(request->uid, NULL);
-	int result = as_user(request->uid, slot, WAIT_MSEC, count_pass, &work, ret_left);
+	int result;
 
-	if (result < 0)
-		return result;
-	/* Also what is not the user's own: root's, of sudo in their sessions. */
+	/* First, since it costs less; and also what is not the user's own counts: root's, of sudo in their sessions. */
 	if (slice >= 0 && request->keep_count == 0)
 		work.populated = cgroup_is_populated(slice);
 	else if (slice >= 0)
 		(void)cgroup_each_folder(slice, look_below, &work);
-	if (work.populated && *ret_left == 0)
-		*ret_left = 1;
-	return *ret_left > 0 ? -EBUSY : 0;
+	*ret_left = work.populated;
+	if (work.populated)
+		return -EBUSY;
+	result = as_user(request->uid, slot, WAIT_MSEC, count_pass, &work, ret_left);
+	return result < 0 ? result : *ret_left > 0 ? -EBUSY : 0;
 }

@@ -81,6 +81,8 @@ static int receive(int fd, struct job *job)
 		return result;
 	if (job->peer.uid != agent || agent == 0) {
 		refusal_log(&job->peer, NULL, "not-the-agent");
+		/* Unread, it would take our answer with it. */
+		(void)recv(fd, &job->request, sizeof(job->request), MSG_DONTWAIT);
 		return -EPERM;
 	}
 	got = recv(fd, &job->request, sizeof(job->request), MSG_TRUNC);

@@ -23,8 +23,11 @@
 #include "helper/refusal.h"
 #include "helper/tell.h"
 
-#define FIRST_PAUSE_MSEC 1
+#define FIRST_PAUSE_MSEC 2
 #define LAST_PAUSE_MSEC 100
+/* Each so many rounds a user is killed again: once reaches all that runs, and this is for who comes late, such as
+ * cron's child that had been let in and was not the user yet. */
+#define ROUNDS_BETWEEN 4U
 
 struct task {
 	struct job *job;
@@ -41,6 +44,7 @@ struct batch {
 	unsigned slot;
 	struct pid_list host;
 	bool host_is_read;
+	unsigned round;
 };
 
 static void answer(struct task *task)
@@ -148,7 +152,7 @@ static int begin(struct batch *batch, struct task *task)
 	return -EINVAL;
 }
 
-/* Is it over? And if it is not, once more. */
+/* Is it over? A session that is not is killed again. */
 static int look(struct batch *batch, struct task *task)
 {
 	const struct helper_request *request = &task->job->request;
@@ -162,7 +166,7 @@ static int look(struct batch *batch, struct task *task)
 	}
 	host = host_of(batch);
 	result = host ? user_left(request, batch->slot, host, &task->left) : -ENOMEM;
-	if (result == -EBUSY)
+	if (result == -EBUSY && batch->round % ROUNDS_BETWEEN == 0)
 		(void)user_kill(request, batch->slot);
 	else if (result == 0)
 		switch_linger_off(request); /* somebody may have switched it on again before the end */
@@ -215,6 +219,7 @@ void worker_run(struct job *jobs, size_t count, unsigned slot)
 	while (open > 0) {
 		pause_for(&batch, pause);
 		pause = MIN_OF(pause * 2, LAST_PAUSE_MSEC);
+		batch.round++;
 		open = go_through(&batch, look, clock_boottime_usec() >= end);
 	}
 	pid_list_finish(&batch.host);

@@ -96,6 +96,10 @@ $(filter $(O)/tests/unit/test_server% $(O)/tests/unit/test_userdb,$(UNIT_BIN)): 
 FLOW_TESTS := $(filter $(O)/tests/unit/test_oidc_flow%,$(UNIT_BIN))
 $(FLOW_TESTS): $(O)/tests/unit/flow_rig.o
 $(FLOW_TESTS): UNIT_LDFLAGS += -Wl,--wrap=clock_boottime_usec,--wrap=http_start
+# What the reaper asks of the helper is written down, and its clock stands until it is moved.
+REAPER_TESTS := $(filter $(O)/tests/unit/test_reaper%,$(UNIT_BIN))
+$(REAPER_TESTS): $(O)/tests/unit/reaper_rig.o
+$(REAPER_TESTS): UNIT_LDFLAGS += -Wl,--wrap=helper_client_call,--wrap=idle_ask,--wrap=clock_boottime_usec,--wrap=clock_realtime_sec
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # It has a resolver of its own that takes its time.
@@ -129,6 +133,8 @@ $(O)/tests/unit/test_doctor: $(DOCTOR)
 
 # These run the built tenantctl.
 $(filter $(O)/tests/unit/test_ctl_%,$(UNIT_BIN)): | $(O)/tenantctl
+# This one runs the built root helper.
+$(O)/tests/unit/test_helper_program: | $(O)/tenantd-helper
 # This one runs the built agent.
 $(filter $(O)/tests/unit/test_agent_%,$(UNIT_BIN)): | $(O)/tenantd
 
