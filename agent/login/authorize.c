@@ -98,6 +98,8 @@ static enum reason check_token(struct login_book *book, struct stage *s, uint64_
 	snprintf(verdict->credential, sizeof(verdict->credential), "%s", entry->credential);
 	snprintf(verdict->key_id, sizeof(verdict->key_id), "%s", entry->key_id);
 	s->ended = s->user->sessions_valid_from > entry->valid_from;
+	if (entry->by_code)
+		snprintf(verdict->origin, sizeof(verdict->origin), "%s", entry->proof);
 	if (entry->by_shortcut)
 		return shortcut_stands(book, s, entry);
 	if (entry->by_code && !*entry->key_id) /* a code by somebody whom the operator trusts with others' is its own */

@@ -97,6 +97,7 @@ struct login_verdict {
 	bool stale;          /* decided without fresh word of the tenant's control plane */
 	char credential[96]; /* as in audit_event */
 	char key_id[ID_MAX_BYTES + 1];
+	char origin[96];                 /* of a one-time code: the credential that it was made by; "" */
 	char provider[ID_MAX_BYTES + 1]; /* the identity provider behind an "sso:" or "token:" credential; "" */
 };
 void login_authorize(struct login_book *book, const struct directory *d, const struct login_authorize *request,

@@ -72,6 +72,9 @@ static const struct session_proof *find_proof(const struct login_book *book, con
 		if (session_terminal_same(&session->proofs[i].terminal, &place->terminal) &&
 		    counts(book, d, origin, session, &session->proofs[i], now_usec, realtime))
 			return &session->proofs[i];
+	/* A session that a code opened knows what the code came from, and that was proved elsewhere. */
+	if (!text_equal(sign_in->credential, session->credential))
+		return NULL;
 	if (!place->given || !gives_terminal(session) || !counts(book, d, origin, session, sign_in, now_usec, realtime))
 		return NULL;
 	if (sign_in->terminal.device)
@@ -126,9 +129,11 @@ void sudo_proof_given(const struct directory *d, struct session_table *sessions,
 
 void sudo_proof_sign_in(const struct login_verdict *verdict, uint64_t now_usec, struct session *session)
 {
-	if (!is_proof(verdict->credential) || !verdict->user || verdict->subject != verdict->user)
+	const char *credential = *verdict->origin ? verdict->origin : verdict->credential;
+
+	if (!is_proof(credential) || !verdict->user || verdict->subject != verdict->user)
 		return;
 	session->sign_in.at = now_usec;
 	session->sign_in.valid_from = verdict->user->sessions_valid_from;
-	(void)snprintf(session->sign_in.credential, sizeof(session->sign_in.credential), "%s", verdict->credential);
+	(void)snprintf(session->sign_in.credential, sizeof(session->sign_in.credential), "%s", credential);
 }

@@ -32,5 +32,6 @@ bool sudo_proof_has(const struct login_book *book, const struct directory *d, st
 /* sudo was allowed: was a credential given for it, which counts from now on? */
 void sudo_proof_given(const struct directory *d, struct session_table *sessions, const struct login_origin *origin,
 		      const struct place *place, const struct login_verdict *verdict, uint64_t now_usec);
-/* What the sign-in that opens a session is worth later: fills session->sign_in, or leaves it. */
+/* What the sign-in that opens a session is worth later: fills session->sign_in, or leaves it. Of a one-time code it is
+ * what the code was made by, with which the session ends; no proof comes of that. */
 void sudo_proof_sign_in(const struct login_verdict *verdict, uint64_t now_usec, struct session *session);

@@ -51,7 +51,8 @@ struct session {
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	int64_t opened;
 	/* When and by what the sign-in was that opened it, as a proof: terminal.device 0 until a terminal has had the
-	 * good of it, then that one; at 0: it is none. */
+	 * good of it, then that one; at 0: it is none. Where a one-time code opened it (`credential`), what that was
+	 * made by, which is no proof. */
 	struct session_proof sign_in;
 	struct session_proof proofs[SESSION_PROOFS_MAX]; /* given later; at 0: unused */
 	/* The newest revocation of sessions (its `at`) of the tenant when it was opened: such an order ends what it

@@ -332,7 +332,8 @@ static void from_within_a_session(void **state)
 	assert_int_equal(reply.step, LOGIN_ALLOWED);
 	allowed = authorize(&origin, reply.token, "");
 	assert_int_equal(allowed.reason, REASON_ALLOWED);
-	assert_string_equal(allowed.key_id, alices.id); /* it goes on as that key */
+	assert_string_equal(allowed.key_id, alices.id);       /* it goes on as that key */
+	assert_string_equal(allowed.origin, by_key(&alices)); /* and the session ends with it */
 }
 
 static void who_gets_none(void **state)

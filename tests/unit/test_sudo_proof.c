@@ -99,6 +99,8 @@ static struct login_origin by_sudo(const char *login, uint32_t uid)
 }
 
 /* A session of alice's that began with `credential`, by `service`. */
+static const char *made_by = ""; /* of the code that opens the next sessions */
+
 static const struct session *open_session(const char *service, const char *source, const char *terminal,
 					  const char *credential)
 {
@@ -121,6 +123,7 @@ static const struct session *open_session(const char *service, const char *sourc
 	data.source = text[6];
 	data.terminal = text[7];
 	snprintf(verdict.credential, sizeof(verdict.credential), "%s", credential);
+	snprintf(verdict.origin, sizeof(verdict.origin), "%s", made_by);
 	data.credential = verdict.credential;
 	sudo_proof_sign_in(&verdict, now, &data);
 	assert_result(session_open(sessions, &data, &session), 0);
@@ -293,6 +296,31 @@ static void the_sign_in_is_one_where_it_gave_the_terminal(void **state)
 			assert_int_equal(session->sign_in.terminal.device, 0);
 		assert_int_equal(fresh(&place, NULL), table[i].is);
 	}
+}
+
+/* The session ends with the key behind the code, so that is kept; somebody proved it elsewhere. */
+static void what_a_code_was_made_by_is_kept_and_proves_nothing(void **state)
+{
+	const struct session *session;
+	struct place place;
+	char id[SESSION_ID_CHARS + 1];
+	uint32_t count;
+
+	made_by = key_name;
+	session = open_session("sshd", "192.0.2.1", "ssh", "code:Ab3dE9xZ");
+	made_by = "";
+	place = at(session, &here, true);
+	memcpy(id, session->id, sizeof(id));
+	assert_string_equal(session->sign_in.credential, key_name);
+	assert_false(fresh(&place, NULL));
+	session_table_destroy(sessions);
+	assert_result(session_table_create(event, dir, NULL, &sessions), 0);
+	assert_result(session_table_restore(sessions, NULL, NULL, &count), 0);
+	assert_int_equal(count, 1);
+	place.session = session_find(sessions, id);
+	assert_string_equal(place.session->sign_in.credential, key_name);
+	assert_false(fresh(&place, NULL));
+	assert_int_equal(place.session->sign_in.terminal.device, 0);
 }
 
 static void survives_the_agent(void **state)
@@ -477,6 +505,7 @@ int main(void)
 		SUDO_TEST(a_proof_counts_at_its_terminal),
 		SUDO_TEST(for_so_long),
 		SUDO_TEST(the_sign_in_is_one_where_it_gave_the_terminal),
+		SUDO_TEST(what_a_code_was_made_by_is_kept_and_proves_nothing),
 		SUDO_TEST(survives_the_agent),
 		SUDO_TEST(ends_with_what_gave_it),
 		SUDO_TEST(ends_with_the_persons_sign_ins),
