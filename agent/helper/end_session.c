@@ -162,7 +162,7 @@ static int hang_up_all(struct hang_up *work)
 	result = processes_below(work->aim->number, work->aim->uid, &list);
 	for (size_t i = 0; i < list.count; i++)
 		hang_up_one(work, list.items[i]);
-	return result;
+	return result == 0 && list.count == 0 ? -ESRCH : result;
 }
 
 int session_hang_up(struct session_aim *aim)
@@ -216,5 +216,7 @@ int session_kill(struct session_aim *aim, uint32_t *ret_left)
 	for (size_t i = 0; result == 0 && i < list.count; i++)
 		if (list.items[i] != getpid() && process_signal(list.items[i], SIGKILL, is_the_users, aim) == 0)
 			(*ret_left)++;
-	return result < 0 ? result : *ret_left > 0 ? -EBUSY : 0;
+	if (result < 0)
+		return result;
+	return list.count == 0 ? -ESRCH : -EBUSY;
 }

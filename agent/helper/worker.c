@@ -162,7 +162,8 @@ static int look(struct batch *batch, struct task *task)
 	if (request->verb == HELPER_KILL_SESSION) {
 		if (task->watch >= 0 && !cgroup_watch_is_populated(task->watch))
 			return 0;
-		return session_kill(&task->aim, &task->left);
+		result = session_kill(&task->aim, &task->left);
+		return result == -ESRCH ? 0 : result; /* something was there, or it would not be looked at again */
 	}
 	host = host_of(batch);
 	result = host ? user_left(request, batch->slot, host, &task->left) : -ENOMEM;
