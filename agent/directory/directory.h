@@ -72,10 +72,8 @@ const struct host_record *directory_host(const struct directory *d);
 
 /* The user's memberships: start with *cursor = 0; NULL at the end. */
 const struct member_record *directory_user_members(const struct directory *d, const char *user_id, uint32_t *cursor);
-/* The tenant's revocations: start with *cursor = 0; NULL at the end. In no order that stays. */
-const struct revocation_record *directory_revocations(const struct directory *d, const char *tenant_id,
-						      uint32_t *cursor);
-/* Of those the orders to end sessions alone (REVOCATION_SESSIONS), without a walk through all the others. */
+/* The tenant's orders to end sessions (REVOCATION_SESSIONS): start with *cursor = 0; NULL at the end. In no order that
+ * stays. */
 const struct revocation_record *directory_session_orders(const struct directory *d, const char *tenant_id,
 							 uint32_t *cursor);
 /* Is the tenant, the user, or a membership of theirs left out because several sources claim it, or what it belongs to

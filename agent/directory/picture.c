@@ -299,14 +299,6 @@ const struct revocation_record *directory_session_orders(const struct directory 
 	return part ? part_session_orders(part, tenant_id, cursor) : NULL;
 }
 
-const struct revocation_record *directory_revocations(const struct directory *d, const char *tenant_id,
-						      uint32_t *cursor)
-{
-	const struct part *part = directory_part(d, tenant_id);
-
-	return part ? part_at(part, RECORD_REVOCATION, (*cursor)++) : NULL;
-}
-
 bool directory_from_feed(const struct directory *d, const char *tenant_id)
 {
 	return directory_part(d, tenant_id) != NULL;

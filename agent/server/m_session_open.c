@@ -170,13 +170,12 @@ static void audit_too_many(const struct call *call, const struct login_origin *o
 /* The newest order to end sessions that the picture has: it ends what it found, and this one is not yet there. */
 static int64_t newest_order(const struct directory *d, const char *tenant_id)
 {
-	const struct revocation_record *revocation;
+	const struct revocation_record *order;
 	uint32_t cursor = 0;
 	int64_t newest = 0;
 
-	while ((revocation = directory_revocations(d, tenant_id, &cursor)))
-		if (revocation->of == REVOCATION_SESSIONS)
-			newest = MAX_OF(newest, revocation->at);
+	while ((order = directory_session_orders(d, tenant_id, &cursor)))
+		newest = MAX_OF(newest, order->at);
 	return newest;
 }
 
