@@ -95,7 +95,15 @@ static int receive(int fd, struct job *job)
 		return -EINVAL;
 	}
 	result = request_check(&job->request, &why);
-	if (result < 0)
+	if (result == 0) {
+		/* An account of the host's own is never ended, wherever its uid lies. */
+		result = account_has_uid("/etc/passwd", job->request.uid);
+		if (result > 0) {
+			result = -EPERM;
+			why = "local-account";
+		}
+	}
+	if (why)
 		refusal_log(&job->peer, &job->request, why);
 	return result;
 }

@@ -27,6 +27,7 @@
 #include "session/process.h"
 
 #define AGENT 998U
+#define STRAY 1879048300U
 #define SLICE "user.slice/user-1879048210.slice"
 #define MANY 200U
 #define BUDGET_MSEC 1000U
@@ -90,7 +91,8 @@ static int set_up(void **state)
 	(void)state;
 	if (!world_is_there())
 		return 0;
-	world_write("/run/passwd", "root:x:0:0:root:/root:/bin/bash\ntenantd:x:998:998::/:/usr/sbin/nologin\n");
+	world_write("/run/passwd", "root:x:0:0:root:/root:/bin/bash\ntenantd:x:998:998::/:/usr/sbin/nologin\n"
+				   "stray:x:1879048300:100::/:/bin/sh\n");
 	assert_int_equal(mount("/run/passwd", "/etc/passwd", NULL, MS_BIND, NULL), 0);
 	world_write("/run/systemd/journal/x", "");
 	world.journal = bind_at(SOCK_DGRAM, "/run/systemd/journal/socket");
@@ -206,7 +208,7 @@ static void what_is_refused_is_in_the_journal_with_who_asked(void **state)
 {
 	struct helper_request request = of(HELPER_KILL_USER, "");
 	char packet[sizeof(request) + 1] = {0};
-	pid_t root, local, leader;
+	pid_t root, local, leader, stray;
 
 	(void)state;
 	WORLD_OR_SKIP();
@@ -219,6 +221,13 @@ static void what_is_refused_is_in_the_journal_with_who_asked(void **state)
 	request.uid = WORLD_LOCAL;
 	assert_result(ask(&request), -EPERM);
 	assert_told("uid-out-of-range", AGENT);
+	/* A local account whose uid lies where only tenants' people should be. */
+	stray = world_start(STRAY, NULL, WORLD_WILLING);
+	request.uid = STRAY;
+	assert_result(ask(&request), -EPERM);
+	assert_told("local-account", AGENT);
+	assert_true(world_is_alive(stray));
+	world_end(stray);
 	request = of(HELPER_KILL_SESSION, "../../x");
 	assert_result(ask(&request), -EINVAL);
 	assert_told("bad-scope", AGENT);
@@ -369,11 +378,11 @@ static void many_users_end_in_time(void **state)
 		char path[128];
 
 		requests[i] = of(HELPER_KILL_USER, "");
-		requests[i].uid = WORLD_UID + i;
-		snprintf(path, sizeof(path), "user.slice/user-%u.slice/session-%u.scope", WORLD_UID + i, i);
+		requests[i].uid = WORLD_UID + 1000 + i;
+		snprintf(path, sizeof(path), "user.slice/user-%u.slice/session-%u.scope", WORLD_UID + 1000 + i, i);
 		world_make_cgroup(path);
-		pids[i * 2] = world_start(WORLD_UID + i, path, WORLD_STUBBORN);
-		pids[i * 2 + 1] = world_start(WORLD_UID + i, NULL, WORLD_STUBBORN);
+		pids[i * 2] = world_start(WORLD_UID + 1000 + i, path, WORLD_STUBBORN);
+		pids[i * 2 + 1] = world_start(WORLD_UID + 1000 + i, NULL, WORLD_STUBBORN);
 	}
 	time = ask_all(requests);
 	print_message("200 users: p99 %u ms\n", time);
