@@ -277,6 +277,14 @@ def test_sessions_in_parts(agent, client):
         client.sessions()
 
 
+def test_an_operator_is_no_service(agent, client):
+    looking_in = dict(PRINCIPAL, kind="operator", operator="olga@example.org", grant="grt_1")
+    agent.say("WhoAmI", {"parameters": {"principal": looking_in, "memberships": []}})
+    principal = client.whoami().principal
+    assert principal.is_operator and not principal.is_service
+    assert principal.operator == "olga@example.org" and principal.grant == "grt_1"
+
+
 def test_what_a_session_says(agent, client):
     more = {"state": "ending", "cause": "grant-ended", "operator": "olga@example.org", "grant": "grt_1", "idle": 90}
     agent.say("Sessions", {"parameters": {"sessions": [SESSION, SESSION | more]}})

@@ -20,7 +20,7 @@
 #define NO "{\"decision\":\"denied\",\"reason\":\"not-permitted\",\"message\":\"no\"}"
 #define SESSION(id)                                                                                                   \
 	"{\"session\":\"" id "\",\"state\":\"open\",\"user\":\"alice\",\"user_id\":\"usr_alice\",\"uid\":1879048200," \
-			     "\"tenant\":\"acme\",\"service\":\"sshd\","                                              \
+	"\"tenant\":\"acme\",\"service\":\"sshd\","                                                                   \
 	"\"leader\":42,\"opened\":7}"
 #define EVENT(name) "{\"continues\":true,\"parameters\":{\"event\":\"" name "\",\"user\":\"alice\",\"generation\":9}}"
 #define PROMPT "{\"parameters\":{\"step\":\"prompt\",\"login\":\"tok1\",\"text\":\"API key: \",\"echo\":false}}"
@@ -67,6 +67,24 @@ static void whoami(void **state)
 	assert_string_equal(identity->memberships[0].project_id, "prj_vision");
 	assert_null(identity->memberships[1].project);
 	assert_string_equal(identity->memberships[1].role, "admin");
+	assert_null(identity->operator_name);
+	tenant_identity_free(identity);
+}
+
+static void an_operator_is_no_service(void **state)
+{
+	struct tenant_identity *identity = NULL;
+
+	(void)state;
+	fake_agent_say(agent, "WhoAmI", FAKE_REPLY,
+		       "{\"parameters\":{\"principal\":{\"user\":\"op\",\"user_id\":\"usr_op\",\"uid\":1879048201,"
+		       "\"kind\":\"operator\",\"tenant\":\"acme\",\"tenant_id\":\"ten_acme\",\"operator\":\"olga@"
+		       "example.org\","
+		       "\"grant\":\"grt_1\"},\"memberships\":[]}}");
+	assert_result(tenant_whoami(tenant, &identity), 0);
+	assert_false(identity->is_service);
+	assert_string_equal(identity->operator_name, "olga@example.org");
+	assert_string_equal(identity->grant_id, "grt_1");
 	tenant_identity_free(identity);
 }
 
@@ -436,6 +454,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(whoami, set_up),
+		cmocka_unit_test_setup(an_operator_is_no_service, set_up),
 		cmocka_unit_test_setup(one_time_codes, set_up),
 		cmocka_unit_test_setup(malformed_people_are_refused, set_up),
 		cmocka_unit_test_setup(sessions_in_one_and_in_several_replies, set_up),

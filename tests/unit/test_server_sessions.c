@@ -26,6 +26,7 @@
 #define ADAM 1879048215U   /* acme's admin */
 #define GONE 1879048218U   /* owner of acme/vision, suspended */
 #define BERT 1879113738U   /* owner of beta/radar */
+#define OLGA 1879048220U   /* an operator of the platform */
 #define STRANGER 4242U
 #define DENIED "org.varlink.service.PermissionDenied"
 #define INVALID "org.varlink.service.InvalidParameter"
@@ -460,6 +461,75 @@ static void a_new_session_may_take_the_oldests_place(void **state)
 	fixture = before;
 }
 
+/* olga and oscar look in; oscar's grant is over. */
+static char *with_operators(void)
+{
+	static const char users[] =
+		"  - {id: usr_olga, tenant: ten_acme, login: olga, uid: 1879048220, kind: operator}\n"
+		"  - {id: usr_oscar, tenant: ten_acme, login: oscar, uid: 1879048221, kind: operator}\n";
+	static const char members[] = "  - {user: usr_olga, project: prj_vision, role: viewer}\n"
+				      "  - {user: usr_oscar, project: prj_vision, role: viewer}\n";
+	static const char grants[] =
+		"grants:\n"
+		"  - {id: grt_a, tenant: ten_acme, user: usr_olga, operator_id: opr_7, operator_name: "
+		"olga@platform.example, "
+		"reason: ticket 4711, not_before: 2020-01-01T00:00:00Z, not_after: 2099-01-01T00:00:00Z}\n"
+		"  - {id: grt_b, tenant: ten_acme, user: usr_oscar, operator_id: opr_8, operator_name: "
+		"oscar@platform.example, "
+		"reason: ticket 4712, not_before: 2020-01-01T00:00:00Z, not_after: 2020-01-02T00:00:00Z}\n";
+	const char *at_members = strstr(fixture_yaml, "members:\n"), *at_hosts = strstr(fixture_yaml, "hosts:\n");
+	char *yaml;
+
+	assert_true(asprintf(&yaml, "%.*s%s%.*s%s%s%s", (int)(at_members - fixture_yaml), fixture_yaml, users,
+			     (int)(at_hosts - at_members), at_members, members, at_hosts, grants) > 0);
+	return yaml;
+}
+
+static void an_operator_is_seen_and_sees_nobody(void **state)
+{
+	const struct server_fixture before = fixture;
+	char *yaml = with_operators();
+	json_t *reply, *session, *environment;
+	const char *theirs, *alices;
+
+	(void)state;
+	server_fixture_start(&fixture, yaml, "");
+	free(yaml);
+	reply = call_as(&fixture, OLGA, "WhoAmI", "{}");
+	assert_string_equal(member_text(reply, "principal.kind"), "operator");
+	assert_string_equal(member_text(reply, "principal.operator"), "olga@platform.example");
+	assert_string_equal(member_text(reply, "principal.grant"), "grt_a");
+	json_decref(reply);
+
+	reply = call_as(&fixture, 0, "OpenSession", "{\"user\":\"olga\",\"service\":\"stuck\"}");
+	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+	environment = json_object_get(json_object_get(reply, "parameters"), "environment");
+	assert_string_equal(json_string_value(json_array_get(environment, json_array_size(environment) - 1)),
+			    "TENANT_GRANT=grt_a");
+	json_decref(reply);
+	alices = open_as("alice", "stuck");
+	assert_string_equal(seen(OLGA, "{}"), "olga");
+	assert_string_equal(seen(ALICE, "{}"), "olga alice"); /* the project's owner sees who looks in */
+	reply = call_as(&fixture, ALICE, "Sessions", "{\"user\":\"olga\"}");
+	session = json_array_get(json_object_get(json_object_get(reply, "parameters"), "sessions"), 0);
+	assert_string_equal(json_string_value(json_object_get(session, "operator")), "olga@platform.example");
+	assert_string_equal(json_string_value(json_object_get(session, "grant")), "grt_a");
+	theirs = of(json_string_value(json_object_get(session, "session")), "");
+	expect_error(&fixture, OLGA, "EndSession", of(alices, ""), NOT_FOUND);
+	expect_error(&fixture, OLGA, "EndSessions", "{\"project\":\"acme/vision\",\"user\":\"alice\"}", NOT_FOUND);
+	expect_ended(ALICE, "EndSession", theirs, 1, 0); /* and ends it */
+	json_decref(reply);
+
+	/* Without a grant in force the account is nobody. */
+	reply = call_as(&fixture, 0, "OpenSession", "{\"user\":\"oscar\",\"service\":\"cron\"}");
+	assert_string_equal(member_text(reply, "decision.reason"), "grant-ended");
+	assert_string_equal(member_text(reply, "session"), "");
+	json_decref(reply);
+	close_all();
+	server_fixture_stop(&fixture);
+	fixture = before;
+}
+
 /* Nobody said no to them: what PAM hears is that it could not be decided. */
 static void nobody_falls_into_their_own_purge(void **state)
 {
@@ -489,6 +559,7 @@ int main(void)
 		cmocka_unit_test_teardown(others_are_left_alone, clean),
 		cmocka_unit_test_teardown(hanging_up_changes_nothing, clean),
 		cmocka_unit_test_teardown(a_new_session_may_take_the_oldests_place, clean),
+		cmocka_unit_test_teardown(an_operator_is_seen_and_sees_nobody, clean),
 		cmocka_unit_test_teardown(nobody_falls_into_their_own_purge, clean),
 		cmocka_unit_test(a_long_list_comes_in_pieces),
 	};
