@@ -18,6 +18,8 @@
 #define TENANTS 3
 #define PROJECTS 3 /* of each tenant */
 #define USERS 4    /* of each tenant */
+#define VIEWER 2   /* in project_roles */
+#define TENANT_VIEWER 3
 
 static uint64_t random_state;
 
@@ -49,6 +51,7 @@ static struct world {
 	int project_role[TENANTS][USERS][PROJECTS]; /* -1: none */
 	int tenant_role[TENANTS][USERS];
 	bool suspended[TENANTS][USERS];
+	enum { PERSON, OPERATOR, OPERATOR_WITHOUT_GRANT } kind[TENANTS][USERS];
 	bool served[TENANTS][PROJECTS];
 	bool login[TENANTS][PROJECTS][ARRAY_LEN(project_roles)], sudo[TENANTS][PROJECTS][ARRAY_LEN(project_roles)];
 } world;
@@ -64,6 +67,23 @@ static void add_roles(struct buffer *yaml, const char *name, const bool *roles)
 			comma = ", ";
 		}
 	buffer_add_text(yaml, "]");
+}
+
+/* Of those without one half have one that is over. */
+static void add_grants(struct buffer *yaml)
+{
+	const char *title = "grants:\n";
+
+	for (unsigned t = 0; t < TENANTS; t++)
+		for (unsigned u = 0; u < USERS; u++) {
+			if (!world.kind[t][u] || (world.kind[t][u] == OPERATOR_WITHOUT_GRANT && pick(2)))
+				continue;
+			buffer_printf(yaml,
+				      "%s  - {id: grt_%u_%u, tenant: ten_%u, user: usr_%u_%u, operator_id: opr_1, "
+				      "reason: r, not_after: %s}\n",
+				      title, t, u, t, t, u, world.kind[t][u] == OPERATOR ? "2030-01-01" : "2020-01-01");
+			title = "";
+		}
 }
 
 static struct directory *random_directory(void)
@@ -89,25 +109,33 @@ static struct directory *random_directory(void)
 	for (unsigned t = 0; t < TENANTS; t++)
 		for (unsigned u = 0; u < USERS; u++) {
 			world.suspended[t][u] = pick(6) == 0;
+			world.kind[t][u] = pick(3) ? PERSON : 1 + pick(2);
 			buffer_printf(&yaml,
-				      "  - {id: usr_%u_%u, tenant: ten_%u, login: u%u-%uuser, uid: %u, status: %s}\n",
+				      "  - {id: usr_%u_%u, tenant: ten_%u, login: u%u-%uuser, uid: %u, status: %s, "
+				      "kind: %s}\n",
 				      t, u, t, t, u, 0x70000000 + t * 256 + 100 + u,
-				      world.suspended[t][u] ? "suspended" : "active");
+				      world.suspended[t][u] ? "suspended" : "active",
+				      world.kind[t][u] ? "operator" : "person");
 		}
 	buffer_add_text(&yaml, "members:\n  - {user: usr_0_0, tenant: ten_0, role: viewer}\n");
 	for (unsigned t = 0; t < TENANTS; t++)
 		for (unsigned u = 0; u < USERS; u++) {
 			for (unsigned p = 0; p < PROJECTS; p++) {
 				world.project_role[t][u][p] = (int)pick(7) - 3;
+				if (world.kind[t][u] && world.project_role[t][u][p] >= 0)
+					world.project_role[t][u][p] = VIEWER;
 				if (world.project_role[t][u][p] >= 0)
 					buffer_printf(&yaml, "  - {user: usr_%u_%u, project: prj_%u_%u, role: %s}\n", t,
 						      u, t, p, project_roles[world.project_role[t][u][p]]);
 			}
-			world.tenant_role[t][u] = t == 0 && u == 0 ? 3 : (int)pick(8) - 4;
+			world.tenant_role[t][u] = t == 0 && u == 0 ? TENANT_VIEWER : (int)pick(8) - 4;
+			if (world.kind[t][u] && world.tenant_role[t][u] >= 0)
+				world.tenant_role[t][u] = TENANT_VIEWER;
 			if (world.tenant_role[t][u] >= 0 && (t || u))
 				buffer_printf(&yaml, "  - {user: usr_%u_%u, tenant: ten_%u, role: %s}\n", t, u, t,
 					      tenant_roles[world.tenant_role[t][u]]);
 		}
+	add_grants(&yaml);
 	buffer_add_text(&yaml, "hosts:\n  - name: \"*\"\n    serves:\n");
 	for (unsigned t = 0; t < TENANTS; t++)
 		for (unsigned p = 0; p < PROJECTS; p++) {
@@ -164,7 +192,7 @@ static bool should(unsigned t, unsigned u, int pt, int p, const char *action)
 {
 	bool host = action && text_starts(action, "host.");
 
-	if (world.suspended[t][u])
+	if (world.suspended[t][u] || world.kind[t][u] == OPERATOR_WITHOUT_GRANT)
 		return false;
 	if (host) {
 		for (unsigned i = 0; i < PROJECTS; i++) {
@@ -173,6 +201,8 @@ static bool should(unsigned t, unsigned u, int pt, int p, const char *action)
 			if ((pt >= 0 && ((unsigned)pt != t || (unsigned)p != i)) || !world.served[t][i] || role < 0 ||
 			    !project_role_may(role, action))
 				continue;
+			if (world.kind[t][u])
+				return strcmp(action, "host.login") == 0;
 			if (strcmp(action, "host.sudo") == 0 ? world.sudo[t][i][role] : world.login[t][i][role])
 				return true;
 		}
