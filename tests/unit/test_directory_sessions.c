@@ -182,7 +182,9 @@ static void test_kind_changes(void **state)
 {
 	struct unit *base = load_text("f", TENANTS), *olga = load_text("g", FILE USERS OLGA("person")),
 		    *rest = load_text("h", FILE ROLE("project: prj_a", "editor")), *next;
-	struct directory *d = build_units((struct unit *[]){base, olga, rest}, 3, NULL), *second;
+	struct directory *d = build_units((struct unit *[]){base, olga, rest}, 3, NULL), *second, *third;
+	const uint32_t *touched;
+	uint32_t count;
 
 	next = load_text("g", FILE USERS OLGA("operator"));
 	assert_non_null(strstr(build_problem((struct unit *[]){base, next, rest}, 3, d), "operator's account"));
@@ -194,6 +196,13 @@ static void test_kind_changes(void **state)
 	assert_non_null(strstr(build_problem((struct unit *[]){base, rest}, 2, d), "there is no user \"usr_o\""));
 	second = build_units((struct unit *[]){base, next}, 2, d);
 	assert_null(directory_grant_of(second, "usr_o"));
+	assert_false(directory_touched_users(second, NULL, &touched, &count));
+	/* Who may sudo and who may not is in the map for NSS, so a change of kind is one of it. */
+	third = build_units((struct unit *[]){base, olga}, 2, second);
+	assert_true(directory_touched_users(third, second, &touched, &count));
+	assert_int_equal(count, 1);
+	assert_int_equal(touched[0], 1879048200);
+	directory_unref(third);
 	assert_string_equal(directory_grant_of(d, "usr_o")->id, "grt_a");
 	assert_null(directory_grant_of(d, "usr_"));
 	assert_null(directory_grant_of(d, "grt_a"));
