@@ -112,9 +112,9 @@ static int put_selectors(json_t *object, const struct order *order, const char *
 
 static int publish(struct request *request, const struct order *order, const char *id, const char *reason)
 {
+	json_int_t at = order->at, until = at + ORDER_SEC;
 	_cleanup_(json_decrefp) json_t *body =
-		json_pack("{s:s, s:I, s:I}", "of", *order->session ? "session" : "sessions", "at",
-			  (json_int_t)order->at, "until", (json_int_t)(order->at + ORDER_SEC));
+		json_pack("{s:s, s:I, s:I}", "of", *order->session ? "session" : "sessions", "at", at, "until", until);
 	int r = body ? put_selectors(body, order, reason) : -ENOMEM;
 
 	return r < 0 ? r : revocations_publish(request, id, json_incref(body));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What hosts may say about sessions on them, and what not."""
 import json
+import time
 
 import pytest
 
@@ -227,3 +228,22 @@ def test_what_is_said_of_hosts_that_are_gone(reporter, tenant, operator, control
     assert state() == ("unknown", "open", "host-removed")
 
 
+def test_what_nobody_says_any_more_is_forgotten(reporter, tenant, new_host, control, operator):
+    old, young = session(tenant.user("alice")), session(tenant.user("bob"))
+    reporter.must(old)
+    Reporter(new_host(f"young-{tenant.slug}", tenant), tenant.id).must(young)
+    for host, span in ((reporter.host.id, "8 days"), (listed(operator, tenant)[young["id"]]["host"], "6 days")):
+        control.cluster.psql(f"UPDATE control.session_reports SET at = now() - interval '{span}' WHERE host_id = '{host}'")
+    replica = control.serve(another_port=True)  # each one sweeps soon after its start
+    try:
+        end = time.monotonic() + 15
+        while old["id"] in listed(operator, tenant) and time.monotonic() < end:
+            time.sleep(0.2)
+    finally:
+        replica.stop()
+        control.servers.remove(replica)
+    assert set(listed(operator, tenant)) == {young["id"]}
+    # The host comes back, and begins with a list.
+    refused(reporter.say(), 409)
+    reporter.begin()
+    reporter.must(old)
