@@ -131,7 +131,8 @@ int slot_watch_leader(struct slot *slot)
 
 	if (fd < 0)
 		return fd;
-	r = sd_event_add_io(slot->table->event, &slot->leader, fd, EPOLLIN, leader_ended, slot);
+	/* Once: it will not be undone. Else each turn of the loop would hear again of all that have not had theirs. */
+	r = sd_event_add_io(slot->table->event, &slot->leader, fd, EPOLLIN | EPOLLET, leader_ended, slot);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_io_fd_own(slot->leader, true);

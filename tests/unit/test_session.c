@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -42,7 +43,8 @@ static const struct session_hooks hooks = {.ended = on_end};
 
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/test-session-XXXXXX");
+	/* As /run: thousands of files that are made durable one by one take their time on a disk. */
+	strcpy(dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/test-session-XXXXXX" : "/tmp/test-session-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	strcat(dir, "/s");
 	ended = warned = 0;
@@ -109,8 +111,8 @@ static struct session sample(pid_t leader)
 
 static void run_until(unsigned count)
 {
-	for (int i = 0; i < 100 && ended < count; i++)
-		sd_event_run(event, 50000);
+	while (ended < count && sd_event_run(event, 5000000) > 0)
+		;
 	assert_int_equal(ended, count);
 }
 
@@ -265,6 +267,8 @@ static void write_file(const char *name, const char *text)
 	"\"user_id\":\"usr_alice\",\"login\":\"alice\",\"tenant\":\"acme\",\"project\":\"vision\",\"role\":\"owner\"," \
 	"\"service\":\"sshd\",\"source\":\"\",\"credential\":\"none\",\"uid\":1879048210,\"opened\":1800000000"
 
+#define PROCESS "{" GOOD ",\"terminal\":\"\",\"leader\":4711,\"leader_start\":5"
+
 static void a_pid_that_was_used_again(void **state)
 {
 	pid_t pid = child();
@@ -307,6 +311,15 @@ static void damaged_files_are_dropped(void **state)
 		"{" GOOD ",\"terminal\":\"\",\"terminal\":\"\",\"leader\":4711,\"leader_start\":5}",
 		"{" GOOD ",\"terminal\":\"\",\"leader\":4711,\"leader_start\":5,\"more\":1}",
 		"{" GOOD ",\"terminal\":\"\",\"leader\":4711,\"leader_start\":5} x",
+		PROCESS ",\"tenant_id\":7}",
+		PROCESS ",\"operator\":\"\\u001b[2J\"}",
+		PROCESS ",\"scope\":\"../7\",\"scope_inode\":5}",
+		PROCESS ",\"scope\":\"7\"}",
+		PROCESS ",\"scope\":\"01234567890123456789012345678901\",\"scope_inode\":5}",
+		PROCESS ",\"ending\":-5}",
+		PROCESS ",\"ending_cause\":\"longer-than-any-cause-there-is\"}",
+		PROCESS ",\"ending_cause\":\"\\n\"}",
+		PROCESS ",\"left_behind\":1}",
 	};
 	uint32_t count;
 
@@ -390,6 +403,170 @@ static void names_of_processes_may_be_anything(void **state)
 	close(pipes[1]);
 }
 
+static struct session full_sample(pid_t leader)
+{
+	static char tenant_id[] = "ten_acme", project_id[] = "prj_vision", provider[] = "idp_1",
+		    grant_id[] = "grt_1", operator[] = "Olga Operator";
+	struct session data = sample(leader);
+
+	data.tenant_id = tenant_id;
+	data.project_id = project_id;
+	data.provider = provider;
+	data.grant_id = grant_id;
+	data.operator= operator;
+	data.orders_known = 1800000123;
+	return data;
+}
+
+static void what_is_noted_down_is_found_again(void **state)
+{
+	pid_t pid = child(), plain = child();
+	struct session data = full_sample(pid);
+	const struct session *session;
+	char id[SESSION_ID_CHARS + 1], other[SESSION_ID_CHARS + 1];
+	uint32_t count;
+
+	assert_result(session_open(table, &data, &session), 0);
+	strcpy(id, session->id);
+	assert_string_equal(session->operator, "Olga Operator");
+	assert_int_equal(session->ending, 0);
+	assert_result(session_mark_ending(table, id, 77, "sessions-valid-from-and-longer-than-that"), 0);
+	assert_int_equal(strlen(session->ending_cause), sizeof(session->ending_cause) - 1); /* cut, and whole */
+	assert_result(session_mark_ending(table, id, 4711, "user-suspended"), 0);
+	assert_result(session_mark_hung_up(table, id), 0);
+	session_mark_warned(table, id, true);
+	data = sample(plain);
+	assert_result(session_open(table, &data, &session), 0);
+	strcpy(other, session->id);
+	assert_string_equal(session->tenant_id, "");
+	assert_string_equal(session->grant_id, "");
+	again();
+	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(warned, 0);
+	session = session_find(table, id);
+	assert_non_null(session);
+	assert_string_equal(session->tenant_id, "ten_acme");
+	assert_string_equal(session->project_id, "prj_vision");
+	assert_string_equal(session->provider, "idp_1");
+	assert_string_equal(session->grant_id, "grt_1");
+	assert_string_equal(session->operator, "Olga Operator");
+	assert_int_equal(session->orders_known, 1800000123);
+	assert_int_equal(session->ending, 4711);
+	assert_string_equal(session->ending_cause, "user-suspended");
+	assert_true(session->hung_up && session->warned);
+	session = session_find(table, other);
+	assert_non_null(session);
+	assert_string_equal(session->operator, "");
+	assert_true(!session->hung_up && !session->warned && !session->ending && !session->left_behind);
+	/* The right came back. */
+	assert_result(session_unmark_ending(table, id), 0);
+	session_mark_warned(table, id, false);
+	again();
+	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);
+	session = session_find(table, id);
+	assert_true(!session->ending && !session->hung_up && !session->warned);
+	assert_string_equal(session->ending_cause, "");
+	end_child(pid);
+	end_child(plain);
+	run_until(2);
+	assert_result(session_mark_ending(table, id, 1, "asked"), -ENOENT);
+	assert_result(session_mark_hung_up(table, id), -ENOENT);
+	assert_result(session_unmark_ending(table, id), -ENOENT);
+	session_mark_warned(table, id, true);
+	assert_int_equal(files(), 0);
+}
+
+static void marks_that_cannot_be_written(void **state)
+{
+	pid_t pid = child();
+	struct session data = sample(pid);
+	const struct session *session;
+	char path[128];
+
+	assert_result(session_open(table, &data, &session), 0);
+	snprintf(path, sizeof(path), "%s/%s.json", dir, session->id);
+	assert_result(unlink(path), 0);
+	assert_result(rmdir(dir), 0);
+	/* It is so all the same; only the next agent will not know. */
+	assert_true(session_mark_ending(table, session->id, 5, "asked") < 0);
+	assert_int_equal(session->ending, 5);
+	assert_true(session_mark_hung_up(table, session->id) < 0);
+	assert_true(session->hung_up);
+	assert_result(mkdir(dir, 0700), 0);
+	end_child(pid);
+}
+
+static void sessions_of_one_user_or_leader(void **state)
+{
+	static char edith[] = "usr_edith";
+	pid_t one = child(), two = child();
+	struct session data = sample(one);
+	const struct session *session, *first, *second, *ediths;
+	uint32_t cursor = 0;
+	bool seen_first = false, seen_second = false;
+
+	assert_result(session_open(table, &data, &first), 0);
+	data.leader = two;
+	assert_result(session_open(table, &data, &second), 0);
+	data.user_id = edith;
+	assert_result(session_open(table, &data, &ediths), 0);
+	while ((session = session_next_of(table, "usr_alice", &cursor))) {
+		seen_first |= session == first;
+		seen_second |= session == second;
+		assert_ptr_not_equal(session, ediths);
+	}
+	assert_true(seen_first && seen_second);
+	cursor = 0;
+	assert_ptr_equal(session_next_of(table, "usr_edith", &cursor), ediths);
+	assert_null(session_next_of(table, "usr_edith", &cursor));
+	cursor = 0;
+	assert_null(session_next_of(table, "usr_nobody", &cursor));
+	cursor = 0;
+	assert_ptr_equal(session_next_led(table, one, &cursor), first);
+	assert_null(session_next_led(table, one, &cursor));
+	cursor = 0;
+	assert_non_null(session_next_led(table, two, &cursor));
+	assert_non_null(session_next_led(table, two, &cursor));
+	assert_null(session_next_led(table, two, &cursor));
+	end_child(two);
+	run_until(2);
+	cursor = 0;
+	assert_null(session_next_led(table, two, &cursor));
+	end_child(one);
+}
+
+/* As many as there are places; and no more, whoever asks. */
+static void a_full_table(void **state)
+{
+	struct rlimit limit;
+	pid_t pid = child();
+	struct session data = sample(pid);
+	const struct session *session = NULL;
+	uint32_t count, most = 8192, cursor = 0;
+
+	assert_result(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < most + 64)
+		skip();
+	for (uint32_t i = 0; i < most; i++)
+		assert_result(session_open(table, &data, &session), 0);
+	assert_result(session_open(table, &data, &session), -ENOSPC);
+	assert_int_equal(session_count(table), most);
+	assert_int_equal(session_count_user(table, "usr_alice"), most);
+	again();
+	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);
+	assert_int_equal(count, most);
+	session = session_next(table, &cursor);
+	assert_result(session_close(table, session->id), 0);
+	assert_result(session_open(table, &data, &session), 0);
+	end_child(pid);
+	run_until(most + 1); /* the one that was closed, and all that had this leader */
+	assert_int_equal(session_count(table), 0);
+	assert_int_equal(files(), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 int main(void)
 {
@@ -402,6 +579,10 @@ int main(void)
 		TEST(damaged_files_are_dropped),
 		TEST(a_disk_that_takes_nothing),
 		TEST(names_of_processes_may_be_anything),
+		TEST(what_is_noted_down_is_found_again),
+		TEST(marks_that_cannot_be_written),
+		TEST(sessions_of_one_user_or_leader),
+		TEST(a_full_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
