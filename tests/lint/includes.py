@@ -91,6 +91,11 @@ RULES = {
         ),
         ("systemd",),
     ),
+    # Root's program: nothing that parses, and no library.
+    "agent/helper": (
+        ("agent/session/process.h", "agent/accounts.h", "lib/base", "lib/records/records.h", "lib/records/session_rules.h"),
+        (),
+    ),
     "control_plane": (
         (
             "control_plane",
