@@ -213,7 +213,8 @@ void worker_run(struct job *jobs, size_t count, unsigned slot)
 	int pause = FIRST_PAUSE_MSEC;
 	size_t open;
 
-	batch = (struct batch){.count = MIN_OF(count, (size_t)BATCH_MAX), .slot = slot};
+	batch = (struct batch){.slot = slot};
+	batch.count = MIN_OF(count, (size_t)BATCH_MAX);
 	for (size_t i = 0; i < batch.count; i++)
 		batch.tasks[i] = (struct task){.job = &jobs[i], .aim = SESSION_AIM_NONE, .watch = -1};
 	open = go_through(&batch, begin, false);

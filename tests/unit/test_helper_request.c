@@ -159,14 +159,7 @@ static void a_user_s_end_names_no_session_and_a_session_s_keeps_nothing(void **s
 
 static void text_is_text(void **state)
 {
-	static const char *const others[] = {"a\nb",
-					     "a\x1b[2J",
-					     "\a",
-					     "\x7f",
-					     "\xc2\x9b"
-					     "31m",
-					     "\xff",
-					     "\xe2\x80\xae"};
+	static const char *const others[] = {"a\nb", "a\x1b[2J", "\a", "\x7f", "\xc2\x9b[m", "\xff", "\xe2\x80\xae"};
 	struct helper_request request = request_of(HELPER_TELL);
 	const char *why;
 
