@@ -57,6 +57,14 @@ void feeds_retry(struct feeds *feeds)
 {
 }
 
+void feeds_session(struct feeds *feeds, const struct session *session)
+{
+}
+
+void feeds_session_gone(struct feeds *feeds, const struct session *session)
+{
+}
+
 uint32_t feeds_view(const struct feeds *feeds, struct host_view *ret_host, const struct feed_view **ret)
 {
 	*ret_host = (struct host_view){.state = FEED_LIVE};
