@@ -156,6 +156,7 @@ static int print_one(const json_t *session)
 	snprintf(line, sizeof(line), "%lld", (long long)ctl_number(session, "uid"));
 	show("UID", line);
 	show_two("Operator", ctl_text(session, "operator"), ctl_text(session, "grant"));
+	show("Looks in for", ctl_text(session, "grant_reason"));
 	show_two("Tenant", ctl_text(session, "tenant"), ctl_text(session, "tenant_id"));
 	show_two("Project", project, *project ? ctl_text(session, "project_id") : "");
 	show("Role", ctl_text(session, "role"));

@@ -111,6 +111,7 @@ void put_session(struct json_writer *w, const char *key, const struct session *s
 	json_put_string_if(w, "provider", session->provider);
 	json_put_string_if(w, "operator", session->operator);
 	json_put_string_if(w, "grant", session->grant_id);
+	json_put_string_if(w, "grant_reason", session->grant_reason);
 	json_put_string_if(w, "scope", session->scope);
 	json_put_i64(w, "leader", session->left_behind ? 0 : session->leader);
 	json_put_i64(w, "opened", session->opened);

@@ -98,10 +98,11 @@ struct tenant_session {
 	const char *user, *user_id, *tenant, *service;
 	const char *cause; /* why it is ending, a word: "key-revoked" */
 	const char *tenant_id, *project, *project_id, *role, *source, *terminal, *credential;
-	const char *provider;                 /* the identity provider behind the credential */
-	const char *operator_name, *grant_id; /* an operator of the platform looks in: who it is, and by which grant */
-	const char *scope;                    /* the number of logind's session */
-	const char *tty;                      /* "pts/3" */
+	const char *provider; /* the identity provider behind the credential */
+	/* An operator of the platform looks in: who it is, by which grant, and why. */
+	const char *operator_name, *grant_id, *grant_reason;
+	const char *scope; /* the number of logind's session */
+	const char *tty;   /* "pts/3" */
 	uid_t uid;
 	pid_t leader;   /* 0: gone */
 	int64_t opened; /* seconds since the epoch */

@@ -41,8 +41,8 @@ static int read_session(json_t *object, struct tenant_session *s)
 		{"role", &s->role, false},         {"source", &s->source, false},
 		{"terminal", &s->terminal, false}, {"credential", &s->credential, false},
 		{"provider", &s->provider, false}, {"operator", &s->operator_name, false},
-		{"grant", &s->grant_id, false},    {"scope", &s->scope, false},
-		{"tty", &s->tty, false},
+		{"grant", &s->grant_id, false},    {"grant_reason", &s->grant_reason, false},
+		{"scope", &s->scope, false},       {"tty", &s->tty, false},
 	};
 	int64_t leader;
 

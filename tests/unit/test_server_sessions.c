@@ -514,6 +514,7 @@ static void an_operator_is_seen_and_sees_nobody(void **state)
 	session = json_array_get(json_object_get(json_object_get(reply, "parameters"), "sessions"), 0);
 	assert_string_equal(json_string_value(json_object_get(session, "operator")), "olga@platform.example");
 	assert_string_equal(json_string_value(json_object_get(session, "grant")), "grt_a");
+	assert_string_equal(json_string_value(json_object_get(session, "grant_reason")), "ticket 4711");
 	theirs = of(json_string_value(json_object_get(session, "session")), "");
 	expect_error(&fixture, OLGA, "EndSession", of(alices, ""), NOT_FOUND);
 	expect_error(&fixture, OLGA, "EndSessions", "{\"project\":\"acme/vision\",\"user\":\"alice\"}", NOT_FOUND);

@@ -187,7 +187,8 @@ class Identity:
 class Session:
     """A session on this host. ``state`` is "open", "left-behind" (its leader is gone, something that it started is not)
     or "ending", for the word in ``cause``. ``opened`` is in seconds since the epoch, ``idle`` in seconds without a key
-    pressed at ``tty``; ``leader`` is 0 when it is gone. ``operator`` and ``grant``: somebody of the platform looks in."""
+    pressed at ``tty``; ``leader`` is 0 when it is gone. ``operator``, ``grant`` and ``grant_reason``: somebody of
+    the platform looks in."""
 
     session: str
     state: str
@@ -209,6 +210,7 @@ class Session:
     provider: typing.Optional[str] = None
     operator: typing.Optional[str] = None
     grant: typing.Optional[str] = None
+    grant_reason: typing.Optional[str] = None
     scope: typing.Optional[str] = None
     tty: typing.Optional[str] = None
     idle: typing.Optional[int] = None
@@ -238,6 +240,7 @@ class Session:
             provider=field(record, "provider", str, False),
             operator=field(record, "operator", str, False),
             grant=field(record, "grant", str, False),
+            grant_reason=field(record, "grant_reason", str, False),
             scope=field(record, "scope", str, False),
             tty=field(record, "tty", str, False),
             idle=field(record, "idle", int, False),
