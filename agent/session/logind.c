@@ -138,18 +138,16 @@ static int follow(struct session_table *table);
 static int something_happened(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	struct session_table *table = userdata;
+	bool is_there = !*table->logind_awaited,
+	     has_moved = event->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF) ||
+			 (!is_there && event->len && strcmp(event->name, table->logind_awaited) == 0);
 
-	if (event->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) {
+	if (has_moved)
 		(void)follow(table); /* if it fails: again when a session is opened */
+	if (has_moved || event->mask & IN_Q_OVERFLOW)
 		logind_look_at_all(table);
-	} else if (event->mask & IN_Q_OVERFLOW) {
-		logind_look_at_all(table);
-	} else if (!*table->logind_awaited && event->len) {
+	else if (is_there && event->len)
 		look_at(table, event->name);
-	} else if (event->len && strcmp(event->name, table->logind_awaited) == 0) {
-		(void)follow(table);
-		logind_look_at_all(table);
-	}
 	return 0;
 }
 

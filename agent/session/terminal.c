@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -18,7 +19,7 @@
 #define MAJOR_PTS 136U
 
 struct search {
-	uint32_t *devices;
+	uint32_t devices[SESSION_TERMINALS_MAX];
 	unsigned count, looked_at;
 };
 
@@ -58,13 +59,14 @@ static void look_at(struct search *search, pid_t pid, unsigned steps)
 
 unsigned session_terminals(const struct session *session, uint32_t ret_devices[SESSION_TERMINALS_MAX])
 {
-	struct search search = {.devices = ret_devices};
+	struct search search = {.count = 0};
 	uint64_t start;
 
 	look_at(&search, session->leader, 0);
 	/* Looked at afterwards: what was read is the leader's if it is there still. */
 	if (process_start(session->leader, &start) < 0 || start != session->leader_start)
 		return 0;
+	memcpy(ret_devices, search.devices, search.count * sizeof(search.devices[0]));
 	return search.count;
 }
 
