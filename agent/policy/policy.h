@@ -84,10 +84,10 @@ struct policy_request {
 	bool implied;           /* part of a session that was let in already (systemd-user): no rule
 				 * about services or hours is asked again */
 	int64_t now;
-	const struct freshness *freshness; /* NULL: there are no feeds */
-	uint64_t boot_now;                 /* CLOCK_BOOTTIME, microseconds; for freshness */
+	const struct freshness *freshness;    /* NULL: there are no feeds */
+	uint64_t boot_now;                    /* CLOCK_BOOTTIME, microseconds; for freshness */
 	const struct string_list *host_hours; /* of the host itself, beside the tenant's; NULL: always */
-	bool sign_in_ended;                /* the person's sign-ins were ended after this one's credential was given */
+	bool sign_in_ended; /* the person's sign-ins were ended after this one's credential was given */
 };
 struct policy_decision {
 	enum reason reason;
