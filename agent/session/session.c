@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/macros.h"
 #include "base/text.h"
 #include "crypto/api_key.h"
@@ -54,12 +55,13 @@ int session_table_create(sd_event *event, const char *state_dir, const struct se
 		r = hash_index_init(&table->by_user, 64);
 	if (r == 0)
 		r = hash_index_init(&table->by_leader, 64);
-	if (r == 0)
-		r = logind_follow(table, LOGIND_SESSIONS);
 	if (r < 0) {
 		session_table_destroy(table);
 		return r;
 	}
+	r = logind_follow(table, LOGIND_SESSIONS);
+	if (r < 0) /* tried again with each session; without scopes sessions end by their processes alone */
+		log_warning("cannot follow logind's sessions in %s: %s", LOGIND_SESSIONS, strerror(-r));
 	*ret = table;
 	return 0;
 }
@@ -233,8 +235,8 @@ int session_open(struct session_table *table, const struct session *data, const 
 	entered = TAKE_PTR(slot);
 	r = slot_watch_leader(entered);
 	if (r == 0) {
-		if (!table->logind)
-			(void)logind_follow(table, table->logind_folder);
+		if (!table->logind && logind_follow(table, table->logind_folder) == 0)
+			logind_look_at_all(table);
 		logind_look_at_leader(entered);
 		r = session_state_write(table->dirfd, &entered->session);
 	}

@@ -101,6 +101,7 @@ REAPER_TESTS := $(filter $(O)/tests/unit/test_reaper%,$(UNIT_BIN))
 $(REAPER_TESTS): $(O)/tests/unit/reaper_rig.o
 $(REAPER_TESTS): UNIT_LDFLAGS += -Wl,--wrap=helper_client_call,--wrap=idle_ask,--wrap=clock_boottime_usec,--wrap=clock_realtime_sec
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
+$(O)/tests/unit/test_session_scope: UNIT_LDFLAGS += -Wl,--wrap=sd_event_add_inotify,--wrap=sd_event_source_set_time_relative
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # It has a resolver of its own that takes its time.
 $(O)/tests/unit/test_http_names: UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getaddrinfo

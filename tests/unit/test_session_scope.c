@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,26 @@
 #include "session/place.h"
 #include "session/scope.h"
 #include "session/session.h"
+
+/* The kernel's watches are used up: so many can still be had. */
+static int watches_left = INT_MAX;
+int __real_sd_event_add_inotify(sd_event *e, sd_event_source **ret, const char *path, uint32_t mask,
+				sd_event_inotify_handler_t callback, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *e, sd_event_source **ret, const char *path, uint32_t mask,
+				sd_event_inotify_handler_t callback, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *e, sd_event_source **ret, const char *path, uint32_t mask,
+				sd_event_inotify_handler_t callback, void *userdata)
+{
+	return watches_left-- > 0 ? __real_sd_event_add_inotify(e, ret, path, mask, callback, userdata) : -ENOSPC;
+}
+
+/* Time passes a hundred times as fast for whoever must look again. */
+int __real_sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec);
+int __wrap_sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec);
+int __wrap_sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec)
+{
+	return __real_sd_event_source_set_time_relative(source, usec / 100);
+}
 
 static char dir[64], logind[160];
 static sd_event *event;
@@ -43,12 +64,17 @@ static void on_left(void *context, const struct session *session)
 
 static const struct session_hooks hooks = {.left_behind = on_left, .ended = on_end};
 
-static void start_agent(void)
+static void start_table(void)
 {
 	char state[96];
 
 	(void)snprintf(state, sizeof(state), "%s/state", dir);
 	assert_result(session_table_create(event, state, &hooks, &table), 0);
+}
+
+static void start_agent(void)
+{
+	start_table();
 	assert_result(logind_follow(table, logind), 0);
 }
 
@@ -70,6 +96,7 @@ static void stop_agent(void)
 static int setup(void **state)
 {
 	ended = left = 0;
+	watches_left = INT_MAX;
 	strcpy(dir, "/tmp/test-scope-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(logind, sizeof(logind), "%s/sessions", dir);
@@ -407,6 +434,42 @@ static void the_scope_is_removed_before_anybody_looks(void **state)
 	assert_int_equal(left, 0);
 }
 
+static void there_are_no_watches_left(void **state)
+{
+	pid_t leader, others[2], second;
+	const struct session *session = open_in_scope("7", &leader, others, 2), *later;
+
+	watches_left = 1; /* the folder's, not that of what is in the scope */
+	cgroup_fixture_kill(leader);
+	wait_for(&left, 1, 2000);
+	cgroup_fixture_kill(others[0]);
+	wait_msec(400);
+	assert_int_equal(ended, 0);
+	assert_true(session->left_behind);
+	assert_int_equal(left, 1);
+	cgroup_fixture_kill(others[1]);
+	wait_for(&ended, 1, 3000);
+	/* An agent that starts without can do everything else, and has them as soon as there are some. */
+	stop_agent();
+	watches_left = 0;
+	start_table();
+	second = cgroup_fixture_process(NULL);
+	open_session(second);
+	assert_int_equal(session_count(table), 1);
+	cgroup_fixture_kill(second);
+	wait_for(&ended, 2, 2000);
+	watches_left = INT_MAX;
+	second = cgroup_fixture_process(NULL);
+	later = open_session(second);
+	assert_result(logind_follow(table, logind), 0);
+	cgroup_fixture_make("9");
+	cgroup_fixture_move("9", second);
+	write_logind("9", later->uid, second);
+	look();
+	assert_string_equal(later->scope, "9");
+	cgroup_fixture_kill(second);
+}
+
 /* logind's word and the leader's end are heard in one go. */
 static void a_session_too_short_to_be_seen(void **state)
 {
@@ -591,6 +654,7 @@ int main(void)
 		TEST(what_goes_with_its_leader_is_not_left_behind),
 		TEST(a_leader_that_goes_on_after_pam_closed),
 		TEST(the_scope_is_removed_before_anybody_looks),
+		TEST(there_are_no_watches_left),
 		TEST(a_session_too_short_to_be_seen),
 		TEST(the_next_agent_finds_what_was_left_behind),
 		TEST(left_behind_while_no_agent_was_there),
