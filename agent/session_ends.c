@@ -34,6 +34,8 @@ static void publish(const struct session_ends *ends, const char *event, const st
 						     .user = session->login,
 						     .user_id = session->user_id,
 						     .session = session->id,
+						     .project = session->project_id,
+						     .cause = session->ending ? session->ending_cause : NULL,
 						     .has_uid = true,
 						     .uid = session->uid,
 					     });

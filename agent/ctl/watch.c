@@ -12,7 +12,7 @@
 
 static int print_event(const struct ctl *ctl, const json_t *event)
 {
-	static const char *const keys[] = {"user", "key_id", "project", "session"};
+	static const char *const keys[] = {"user", "key_id", "project", "session", "cause"};
 	char when[TIME_TEXT_SIZE];
 
 	if (ctl->json)

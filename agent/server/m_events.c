@@ -22,6 +22,7 @@ static int put_event(struct connection *c, const struct server_event *event)
 	json_put_string_if(w, "key_id", event->key_id);
 	json_put_string_if(w, "project", event->project);
 	json_put_string_if(w, "session", event->session);
+	json_put_string_if(w, "cause", event->cause);
 	if (event->generation)
 		json_put_u64(w, "generation", event->generation);
 	return varlink_end(&writer, true);

@@ -58,6 +58,7 @@ void server_login_reply(struct server *server, uint64_t owner, const struct logi
 struct server_event {
 	const char *event; /* see Subscribe in the interface text */
 	const char *user, *user_id, *key_id, *project, *session;
+	const char *cause; /* why a session ends */
 	bool has_uid;
 	uint32_t uid; /* whom it concerns */
 	uint64_t generation;

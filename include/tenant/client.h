@@ -150,6 +150,7 @@ struct tenant_event {
 	const char *event; /* "key-revoked", "user-suspended", "role-changed", "directory-changed" … */
 	const char *user, *user_id, *key_id, *project, *session;
 	uint64_t generation;
+	const char *cause; /* why a session ends, a word: "key-revoked" */
 };
 struct tenant_subscription; /* a connection of its own */
 /* 0 when the agent has accepted it: from then on nothing is missed. */

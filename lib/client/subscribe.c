@@ -38,6 +38,7 @@ static int read_event(const struct varlink_reply *reply, struct tenant_event *re
 	    reply_text(reply->parameters, "key_id", false, &event.key_id) < 0 ||
 	    reply_text(reply->parameters, "project", false, &event.project) < 0 ||
 	    reply_text(reply->parameters, "session", false, &event.session) < 0 ||
+	    reply_text(reply->parameters, "cause", false, &event.cause) < 0 ||
 	    reply_integer(reply->parameters, "generation", false, 0, INT64_MAX, &generation) < 0)
 		return -EPROTO;
 	event.generation = (uint64_t)generation;

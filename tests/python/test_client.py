@@ -277,6 +277,14 @@ def test_sessions_in_parts(agent, client):
         client.sessions()
 
 
+def test_why_a_session_ends(agent, client):
+    ending = {"event": "session-ending", "user": "alice", "session": "s", "cause": "key-revoked"}
+    agent.say("Subscribe", [event("ready"), {"parameters": ending, "continues": True}])
+    with client.subscribe() as events:
+        heard = events.next(2)
+    assert heard.event == "session-ending" and heard.session == "s" and heard.cause == "key-revoked"
+
+
 def test_an_operator_is_no_service(agent, client):
     looking_in = dict(PRINCIPAL, kind="operator", operator="olga@example.org", grant="grt_1")
     agent.say("WhoAmI", {"parameters": {"principal": looking_in, "memberships": []}})

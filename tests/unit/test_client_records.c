@@ -22,6 +22,7 @@
 	"{\"session\":\"" id "\",\"state\":\"open\",\"user\":\"alice\",\"user_id\":\"usr_alice\",\"uid\":1879048200," \
 	"\"tenant\":\"acme\",\"service\":\"sshd\","                                                                   \
 	"\"leader\":42,\"opened\":7}"
+#define ENDING "{\"continues\":true,\"parameters\":{\"event\":\"session-ending\",\"session\":\"s\",\"cause\":\"idle\"}}"
 #define EVENT(name) "{\"continues\":true,\"parameters\":{\"event\":\"" name "\",\"user\":\"alice\",\"generation\":9}}"
 #define PROMPT "{\"parameters\":{\"step\":\"prompt\",\"login\":\"tok1\",\"text\":\"API key: \",\"echo\":false}}"
 
@@ -344,7 +345,7 @@ static void subscribes(void **state)
 
 	/* The first two events come in one write with "ready", so no poll would show them. */
 	fake_agent_say(agent, "Subscribe", FAKE_REPLY,
-		       EVENT("ready") "\n" EVENT("key-revoked") "\n" EVENT("role-changed"));
+		       EVENT("ready") "\n" EVENT("key-revoked") "\n" EVENT("role-changed") "\n" ENDING);
 	assert_result(tenant_subscribe(tenant, &s), 0);
 	assert_true(tenant_subscription_fd(s) >= 0);
 	assert_non_null(strstr(fake_agent_call(agent, "Subscribe", 0), "\"more\":true"));
@@ -355,12 +356,16 @@ static void subscribes(void **state)
 	assert_null(event->session);
 	assert_result(tenant_subscription_next(s, 0, &event), 0);
 	assert_string_equal(event->event, "role-changed");
+	assert_null(event->cause);
+	assert_result(tenant_subscription_next(s, 0, &event), 0);
+	assert_string_equal(event->event, "session-ending");
+	assert_string_equal(event->cause, "idle");
 	before = clock_boottime_usec();
 	assert_result(tenant_subscription_next(s, 100, &event), -ETIMEDOUT);
 	assert_true(clock_boottime_usec() - before >= 95 * USEC_PER_MSEC);
 	/* A wait that ended is no end of the subscription. */
 	assert_result(tenant_subscription_next(s, 0, &event), -ETIMEDOUT);
-	assert_string_equal(event->event, "role-changed");
+	assert_string_equal(event->event, "session-ending");
 	fake_agent_cut(agent);
 	assert_result(tenant_subscription_next(s, 1000, &event), -ECONNRESET);
 	tenant_subscription_free(s);

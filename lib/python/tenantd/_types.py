@@ -283,6 +283,7 @@ class Event:
     project: typing.Optional[str] = None
     session: typing.Optional[str] = None
     generation: typing.Optional[int] = None
+    cause: typing.Optional[str] = None
 
     @classmethod
     def read(cls, parameters: Json) -> "Event":
@@ -294,4 +295,5 @@ class Event:
             project=field(parameters, "project", str, False),
             session=field(parameters, "session", str, False),
             generation=field(parameters, "generation", int, False),
+            cause=field(parameters, "cause", str, False),
         )
