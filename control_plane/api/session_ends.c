@@ -57,8 +57,9 @@ static int look(struct request *request, struct db_tx *tx, const void *context, 
 	const struct order *order = &asked->order;
 	int64_t left, away;
 	int r = db_run(tx, &rows,
-		       "SELECT count(*), count(*) FILTER (WHERE " SESSION_UNKNOWN_SQL " IS NOT NULL) " SESSION_FROM_SQL
-		       "WHERE " ORDERED_SQL " AND s.ordered > 0 AND s.ordered >= $6::bigint",
+		       SESSION_HOSTS_SQL
+		       "SELECT count(*), count(*) FILTER (WHERE h.unknown IS NOT NULL) " SESSION_FROM_SQL
+		       "WHERE " ORDERED_SQL " AND s.ordered >= $6::bigint",
 		       request->tenant_id, order->session, order->user, order->project, order->host, asked->at);
 
 	if (r < 0)

@@ -225,27 +225,29 @@ static int take_part(struct request *request, const struct report *report)
 
 /* $1 the tenant, $2 the host, $3 the list, $4 the sessions. Who and where must be of this tenant now; a session that is
  * known already keeps both, whatever became of them meanwhile. */
-#define PUT_SQL                                                                                                      \
-	"INSERT INTO control.sessions AS s (tenant_id, id, host_id, list, user_id, project_id, role, service, "      \
-	"source, terminal, credential, provider, grant_id, operator_name, opened, state, cause) "                    \
+/* clang-format off */
+#define PUT_SQL \
+	"INSERT INTO control.sessions AS s (tenant_id, id, host_id, list, user_id, project_id, role, service, " \
+	"source, terminal, credential, provider, grant_id, operator_name, opened, state, cause) " \
 	"SELECT $1, x.id, $2, $3, x.\"user\", coalesce((SELECT p.id FROM control.projects p WHERE p.tenant_id = $1 " \
-	"AND p.id = x.project), (SELECT o.project_id FROM control.sessions o WHERE o.tenant_id = $1 "                \
-	"AND o.id = x.id AND o.project_id = x.project), ''), "                                                       \
-	"coalesce(x.role, ''), coalesce(x.service, ''), coalesce(x.source, ''), coalesce(x.terminal, ''), "          \
-	"coalesce(x.credential, ''), coalesce(x.provider, ''), coalesce(x.\"grant\", ''), "                          \
-	"coalesce(x.operator, ''), x.opened, x.state, coalesce(x.cause, '') "                                        \
-	"FROM jsonb_to_recordset($4::jsonb) AS x (id text, \"user\" text, project text, role text, service text, "   \
+	"AND p.id = x.project), (SELECT o.project_id FROM control.sessions o WHERE o.tenant_id = $1 " \
+	"AND o.id = x.id AND o.project_id = x.project), ''), " \
+	"coalesce(x.role, ''), coalesce(x.service, ''), coalesce(x.source, ''), coalesce(x.terminal, ''), " \
+	"coalesce(x.credential, ''), coalesce(x.provider, ''), coalesce(x.\"grant\", ''), " \
+	"coalesce(x.operator, ''), x.opened, x.state, coalesce(x.cause, '') " \
+	"FROM jsonb_to_recordset($4::jsonb) AS x (id text, \"user\" text, project text, role text, service text, " \
 	"source text, terminal text, credential text, provider text, \"grant\" text, operator text, opened bigint, " \
-	"state text, cause text) "                                                                                   \
-	"WHERE EXISTS (SELECT FROM control.users u WHERE u.tenant_id = $1 AND u.id = x.\"user\") "                   \
-	"OR EXISTS (SELECT FROM control.sessions o WHERE o.tenant_id = $1 AND o.id = x.id AND o.host_id = $2 "       \
-	"AND o.user_id = x.\"user\") ORDER BY x.id "                                                                 \
-	"ON CONFLICT (tenant_id, id) DO UPDATE SET list = excluded.list, project_id = excluded.project_id, "         \
-	"role = excluded.role, service = excluded.service, source = excluded.source, "                               \
-	"terminal = excluded.terminal, credential = excluded.credential, provider = excluded.provider, "             \
-	"grant_id = excluded.grant_id, operator_name = excluded.operator_name, opened = excluded.opened, "           \
-	"state = excluded.state, cause = excluded.cause "                                                            \
+	"state text, cause text) " \
+	"WHERE coalesce((SELECT true FROM control.users u WHERE u.tenant_id = $1 AND u.id = x.\"user\"), " \
+	"(SELECT o.host_id = $2 AND o.user_id = x.\"user\" FROM control.sessions o WHERE o.tenant_id = $1 " \
+	"AND o.id = x.id), false) ORDER BY x.id " \
+	"ON CONFLICT (tenant_id, id) DO UPDATE SET list = excluded.list, project_id = excluded.project_id, " \
+	"role = excluded.role, service = excluded.service, source = excluded.source, " \
+	"terminal = excluded.terminal, credential = excluded.credential, provider = excluded.provider, " \
+	"grant_id = excluded.grant_id, operator_name = excluded.operator_name, opened = excluded.opened, " \
+	"state = excluded.state, cause = excluded.cause " \
 	"WHERE s.host_id = excluded.host_id AND s.user_id = excluded.user_id"
+/* clang-format on */
 
 static int put_sessions(struct request *request, const struct report *report, int64_t *ret_left_out)
 {

@@ -20,6 +20,7 @@
 static const char *const states[] = {"open", "left-behind", "ending"};
 
 /* Where the host is not there to say it again, its last word is shown as that and no more. */
+#define STATE_SQL "CASE WHEN h.unknown IS NULL THEN s.state ELSE '" UNKNOWN "' END"
 /* clang-format off */
 #define VIEW_SQL \
 	"jsonb_strip_nulls(jsonb_build_object('id', s.id" \
@@ -28,10 +29,10 @@ static const char *const states[] = {"open", "left-behind", "ending"};
 	", 'project', " SQL_TEXT("s.project_id") \
 	", 'project_slug', (SELECT p.slug FROM control.projects p WHERE p.tenant_id = s.tenant_id AND p.id = s.project_id)" \
 	", 'host', s.host_id" \
-	", 'host_name', coalesce(h.name, r.host_name)" \
-	", 'state', CASE WHEN " SESSION_UNKNOWN_SQL " IS NULL THEN s.state ELSE '" UNKNOWN "' END" \
-	", 'last_state', CASE WHEN " SESSION_UNKNOWN_SQL " IS NOT NULL THEN s.state END" \
-	", 'because', " SESSION_UNKNOWN_SQL \
+	", 'host_name', h.name" \
+	", 'state', " STATE_SQL \
+	", 'last_state', CASE WHEN h.unknown IS NOT NULL THEN s.state END" \
+	", 'because', h.unknown" \
 	", 'cause', " SQL_TEXT("s.cause") \
 	", 'role', " SQL_TEXT("s.role") \
 	", 'service', " SQL_TEXT("s.service") \
@@ -43,7 +44,7 @@ static const char *const states[] = {"open", "left-behind", "ending"};
 	", 'operator', " SQL_TEXT("s.operator_name") \
 	", 'opened_at', s.opened" \
 	", 'ordered_at', " SQL_NUMBER("s.ordered") \
-	", 'reported_at', extract(epoch FROM r.at)::bigint))"
+	", 'reported_at', extract(epoch FROM h.at)::bigint))"
 /* clang-format on */
 
 bool sessions_know_state(const char *word)
@@ -96,15 +97,15 @@ static int list(struct request *request)
 	if (r < 0)
 		return r;
 	r = db_run(request->tx, &rows,
+		   SESSION_HOSTS_SQL
 		   "SELECT s.id, " VIEW_SQL " " SESSION_FROM_SQL "WHERE s.tenant_id = $1 AND " SESSION_IN_REACH_SQL
 		   " AND s.id > $5 "
 		   "AND ($7::text IS NULL OR s.user_id = coalesce((SELECT u.id FROM control.users u WHERE "
 		   "u.tenant_id = $1 AND u.login = $7 AND $7 NOT LIKE 'usr\\_%'), $7)) "
 		   "AND ($8::text IS NULL OR s.project_id = coalesce((SELECT p.id FROM control.projects p WHERE "
 		   "p.tenant_id = $1 AND p.slug = $8), $8)) "
-		   "AND ($9::text IS NULL OR s.host_id = $9 OR coalesce(h.name, r.host_name) = $9) "
-		   "AND ($10::text IS NULL OR $10 = CASE WHEN " SESSION_UNKNOWN_SQL
-		   " IS NULL THEN s.state ELSE '" UNKNOWN "' END) ORDER BY s.id LIMIT $6::bigint",
+		   "AND ($9::text IS NULL OR s.host_id = $9 OR h.name = $9) "
+		   "AND ($10::text IS NULL OR $10 = " STATE_SQL ") ORDER BY s.id LIMIT $6::bigint",
 		   request->tenant_id, reach.user, reach.roles, reach.source, page.after, record_limit(request, &page),
 		   request_query(request, "user"), request_query(request, "project"), request_query(request, "host"),
 		   state);
@@ -119,8 +120,8 @@ int sessions_find(struct request *request, json_t **ret)
 
 	if (r == 0)
 		r = db_run(request->tx, &rows,
-			   "SELECT " VIEW_SQL " " SESSION_FROM_SQL "WHERE s.tenant_id = $1 AND " SESSION_IN_REACH_SQL
-			   " AND s.id = $5",
+			   SESSION_HOSTS_SQL "SELECT " VIEW_SQL " " SESSION_FROM_SQL
+					     "WHERE s.tenant_id = $1 AND " SESSION_IN_REACH_SQL " AND s.id = $5",
 			   request->tenant_id, reach.user, reach.roles, reach.source, request->params[1]);
 	if (r < 0)
 		return r;

@@ -28,17 +28,18 @@ int sessions_reach(struct request *request, struct sessions_reach *ret);
 	"AND o.kind = 'project' AND 'session.manage' = ANY (o.actions))) " \
 	"AND (mp.allow_from = '{}' OR EXISTS (SELECT FROM unnest(mp.allow_from) b WHERE $4::inet <<= b::inet))))"
 
-/* With the report that it is in, and the host as long as that serves the tenant. */
-#define SESSION_FROM_SQL \
-	"FROM control.sessions s " \
-	"JOIN control.session_reports r ON r.tenant_id = s.tenant_id AND r.host_id = s.host_id " \
-	"LEFT JOIN control.host_tenants t ON t.tenant_id = s.tenant_id AND t.host_id = s.host_id " \
-	"LEFT JOIN control.hosts h ON h.id = t.host_id " \
-	"LEFT JOIN control.feed_acks a ON a.tenant_id = s.tenant_id AND a.host_id = s.host_id "
-/* Why nobody can say how it is now; NULL: its host is there to say it. */
-#define SESSION_UNKNOWN_SQL \
-	"CASE WHEN h.id IS NULL THEN 'host-removed' WHEN h.disabled_at <> 0 THEN 'host-disabled' " \
-	"WHEN greatest(h.last_seen, a.at, r.at) > now() - interval '10 min' THEN NULL ELSE 'host-away' END"
+/* At the head of a statement: hosts that told the tenant $1 of sessions, as `h`: how long ago, and why nobody can say how
+ * it is there now (`unknown`; NULL: the host is there to say it). Once a host, and not once a session. */
+#define SESSION_HOSTS_SQL \
+	"WITH h AS MATERIALIZED (SELECT r.host_id, coalesce(n.name, r.host_name) AS name, r.at, " \
+	"CASE WHEN n.id IS NULL THEN 'host-removed' WHEN n.disabled_at <> 0 THEN 'host-disabled' " \
+	"WHEN greatest(n.last_seen, a.at, r.at) > now() - interval '10 min' THEN NULL ELSE 'host-away' END AS unknown " \
+	"FROM control.session_reports r " \
+	"LEFT JOIN control.host_tenants t ON t.tenant_id = r.tenant_id AND t.host_id = r.host_id " \
+	"LEFT JOIN control.hosts n ON n.id = t.host_id " \
+	"LEFT JOIN control.feed_acks a ON a.tenant_id = r.tenant_id AND a.host_id = r.host_id " \
+	"WHERE r.tenant_id = $1) "
+#define SESSION_FROM_SQL "FROM control.sessions s JOIN h ON h.host_id = s.host_id "
 /* clang-format on */
 
 /* The one that the path names, within the caller's reach, as a reference of the caller's. 0; 1: a problem was set;

@@ -41,11 +41,10 @@ CREATE TABLE sessions (
 	ordered bigint NOT NULL DEFAULT 0, -- the newest order to end it (its time in the feed); 0: none
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, host_id) REFERENCES session_reports ON DELETE CASCADE
-);
+) WITH (fillfactor = 70); -- what changes in a session's life stands in no index
 CREATE INDEX sessions_of_user ON sessions (tenant_id, user_id, id);
 CREATE INDEX sessions_of_project ON sessions (tenant_id, project_id, id);
 CREATE INDEX sessions_of_host ON sessions (tenant_id, host_id, id);
-CREATE INDEX sessions_ordered ON sessions (tenant_id, ordered) WHERE ordered > 0;
 
 DO $$
 DECLARE
