@@ -176,11 +176,11 @@ static int create(struct request *request)
 	return r < 0 ? r : respond_json(request, 201, view);
 }
 
-static int delete_impersonation(struct request *request, const char *tenant, int64_t version)
+static int delete_impersonation(struct request *request, const char *tenant_id, int64_t version)
 {
 	struct acks_target *target = arena_alloc(&request->arena, sizeof(*target));
-	const char *id = request->params[1];
-	int r = target ? change_new(tenant, &request->change) : -ENOMEM;
+	const char *id = request->params[1], *tenant = request_copy(request, tenant_id); /* ?wait= outlives the rows */
+	int r = target && tenant ? change_new(tenant, &request->change) : -ENOMEM;
 
 	if (r == 0)
 		r = impersonation_withdraw(request, request->change, tenant, id, "withdrawn");

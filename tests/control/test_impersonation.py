@@ -224,6 +224,11 @@ def test_the_answer_counts_hosts(operator, jane, tenant, control, tmp_path):
     gone = operator.must("DELETE", f"{jane.path}/grants/{grant['id']}")
     assert gone["id"] == grant["id"] and gone["acks"]["hosts"] == 1 and gone["acks"]["revision"] == grant["acks"]["revision"] + 1
     refused(operator.post(f"{jane.path}/grants?wait=99", jane.wanted(tenant)), 400, "wait")
+    # The same after a wait, when all that the handler had is gone.
+    waited = operator.must("POST", f"{jane.path}/grants?wait=1", jane.wanted(tenant))
+    assert (waited["acks"]["hosts"], waited["acks"]["acknowledged"]) == (1, 0)
+    gone = operator.must("DELETE", f"{jane.path}/grants/{waited['id']}?wait=1")
+    assert (gone["acks"]["hosts"], gone["acks"]["acknowledged"]) == (1, 0)
 
 
 # ---- how it ends -----------------------------------------------------------------------------------------------------------
