@@ -139,11 +139,6 @@ void limits_admit(const struct host_limits *host, const struct tenant_record *te
 
 /* ---- hours ---------------------------------------------------------------------------------------------------- */
 
-bool limits_host_hours(const struct host_limits *host, int64_t realtime)
-{
-	return !host || hours_allow(&host->hours, realtime);
-}
-
 static int64_t midnight_before(int64_t time)
 {
 	int64_t second = time % SECONDS_PER_DAY;

@@ -36,8 +36,6 @@ struct limits_admission {
  * never another tenant's: else whoever signs in again and again would end everybody's. */
 void limits_admit(const struct host_limits *host, const struct tenant_record *tenant, const struct session_table *table,
 		  const char *user_id, bool (*counts)(const struct session *session), struct limits_admission *ret);
-/* May people come in now, by the host's own hours? */
-bool limits_host_hours(const struct host_limits *host, int64_t realtime);
 
 /* The next end that can be foreseen, and when to say so. */
 struct limits_deadline {

@@ -71,6 +71,9 @@ void reaper_gone(struct reaper *reaper, const struct session *session);
 /* Is all that runs as the uid being hit right now? A session that is opened meanwhile would be hit as well. */
 bool reaper_user_is_ending(const struct reaper *reaper, uint32_t uid);
 
+/* Nobody waits for this tag any more. */
+void reaper_forget_tag(struct reaper *reaper, uint64_t tag);
+
 /* Ends one session. `tag` 0: nobody waits; else `ended` follows, unless the result is negative. 0; -EALREADY: it is
  * being ended (and `ended` follows all the same); -ENOTCONN: there is no
  * helper, and the session goes on. */

@@ -99,7 +99,7 @@ $(FLOW_TESTS): UNIT_LDFLAGS += -Wl,--wrap=clock_boottime_usec,--wrap=http_start
 # What the reaper asks of the helper is written down, and its clock stands until it is moved.
 REAPER_TESTS := $(filter $(O)/tests/unit/test_reaper%,$(UNIT_BIN))
 $(REAPER_TESTS): $(O)/tests/unit/reaper_rig.o
-$(REAPER_TESTS): UNIT_LDFLAGS += -Wl,--wrap=helper_client_call,--wrap=idle_ask,--wrap=clock_boottime_usec,--wrap=clock_realtime_sec
+$(REAPER_TESTS): UNIT_LDFLAGS += -Wl,--wrap=helper_client_call,--wrap=idle_ask,--wrap=session_main_terminal,--wrap=clock_boottime_usec,--wrap=clock_realtime_sec
 $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(O)/tests/unit/test_session_scope: UNIT_LDFLAGS += -Wl,--wrap=sd_event_add_inotify,--wrap=sd_event_source_set_time_relative
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness

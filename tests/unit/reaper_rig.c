@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/macros.h"
@@ -18,14 +19,14 @@ const char rig_yaml[] = "version: 1\n"
 			"tenants:\n"
 			"  - id: ten_acme\n"
 			"    slug: acme\n"
-			"    gid: 1879048192\n"
-			"    ids: {first: 1879048192, count: 65536, next: 1879048300}\n"
+			"    gid: 1999962112\n"
+			"    ids: {first: 1999962112, count: 65536, next: 1999962220}\n"
 			"    policy: {sessions: {grace: 5s}}\n"
 			"projects:\n"
-			"  - {id: prj_vision, tenant: ten_acme, slug: vision, gid: 1879048193}\n"
+			"  - {id: prj_vision, tenant: ten_acme, slug: vision, gid: 1999962113}\n"
 			"users:\n"
-			"  - {id: usr_alice, tenant: ten_acme, login: alice, uid: 1879048210, status: active}\n"
-			"  - {id: usr_edith, tenant: ten_acme, login: edith, uid: 1879048211}\n"
+			"  - {id: usr_alice, tenant: ten_acme, login: alice, uid: 1999962130, status: active}\n"
+			"  - {id: usr_edith, tenant: ten_acme, login: edith, uid: 1999962131}\n"
 			"members:\n"
 			"  - {user: usr_alice, project: prj_vision, role: owner}\n"
 			"  - {user: usr_edith, project: prj_vision, role: editor}\n"
@@ -58,6 +59,7 @@ char last_cause[32], last_detail[256];
 struct told told[64];
 unsigned told_count;
 uint64_t idle_since;
+uint32_t rig_terminal;
 unsigned idle_questions;
 
 static char *folder, *text;
@@ -73,6 +75,7 @@ uint64_t __wrap_clock_boottime_usec(void);
 int64_t __wrap_clock_realtime_sec(void);
 int __wrap_helper_client_call(struct helper_client *client, const struct helper_request *request, uint64_t tag);
 void __wrap_idle_ask(struct idle *idle, const struct session *session, idle_fn answer, void *context);
+uint32_t __wrap_session_main_terminal(const struct session *session);
 
 uint64_t __wrap_clock_boottime_usec(void)
 {
@@ -109,6 +112,11 @@ void __wrap_idle_ask(struct idle *idle, const struct session *session, idle_fn a
 	answer(context, session->id, idle_since);
 }
 
+uint32_t __wrap_session_main_terminal(const struct session *session)
+{
+	return rig_terminal;
+}
+
 static void hear(void *context, const struct audit_event *audit_event, const char *fields, size_t length)
 {
 	if (audit_event->kind != AUDIT_SESSION_ENDING)
@@ -132,7 +140,7 @@ static void on_host(void *context, const char **ret_id, bool *ret_disabled)
 
 static bool is_local(void *context, uint32_t uid)
 {
-	return local_account;
+	return local_account || (uid != ALICE && uid != EDITH && uid != NOBODYS);
 }
 
 static void on_ending(void *context, const struct session *session, enum end_cause cause, const char *detail)
@@ -189,6 +197,7 @@ int rig_setup(void **state)
 	host_disabled = local_account = false;
 	events_ending = audits = failures = told_count = idle_questions = leader_count = 0;
 	idle_since = 0;
+	rig_terminal = 0x8801;
 	last_cause[0] = last_detail[0] = '\0';
 	limits = host_limits_none();
 	/* So far ahead that no timer of the event loop comes by itself. */
@@ -289,6 +298,7 @@ static pid_t make_leader(void)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
 	}

@@ -9,8 +9,10 @@
 #include "reaper/internal.h"
 #include "unit.h"
 
-#define ALICE 1879048210U
-#define EDITH 1879048211U
+/* Not the ids that other tests have processes with on the same machine. */
+#define ALICE 1999962130U
+#define EDITH 1999962131U
+#define NOBODYS 1999962199U /* in the tenant's block */
 #define SECOND USEC_PER_SEC
 #define RIG_NOW 1800000000 /* 2027-01-15T08:00:00Z, a Friday */
 #define RIG_KEY "key_0123456789abcdef"
@@ -34,8 +36,8 @@ extern struct directory *picture;
 extern struct host_limits limits;
 extern sd_event *event;
 
-extern const char *pending_tenant; /* NULL: none; "": all */
-extern bool host_disabled, local_account;
+extern const char *pending_tenant;        /* NULL: none; "": all */
+extern bool host_disabled, local_account; /* all others than those three are local in any case */
 extern unsigned events_ending, audits, failures;
 extern char last_cause[32], last_detail[256];
 struct told {
@@ -46,6 +48,7 @@ extern struct told told[64];
 extern unsigned told_count;
 extern uint64_t idle_since; /* what is answered; 0: nobody can say */
 extern unsigned idle_questions;
+extern uint32_t rig_terminal; /* of every session; 0: none */
 
 int rig_setup(void **state); /* with rig_yaml in force, and started */
 int rig_teardown(void **state);
