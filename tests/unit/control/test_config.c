@@ -31,6 +31,7 @@ static void has_defaults(void **state)
 	assert_string_equal(config->listen_address, "127.0.0.1");
 	assert_int_equal(config->access_token_sec, 900);
 	assert_int_equal(config->stale_sec, 300);
+	assert_int_equal(config->impersonation_sec, 86400);
 	assert_null(config->internal_secret_path);
 	assert_null(config->tls_certificate);
 }
@@ -47,6 +48,7 @@ static void takes_everything(void **state)
 		      "trusted_proxies: [10.0.0.0/8, 2001:db8::/32]\n"
 		      "database: {connection: dbname=x, connections: 9}\n"
 		      "tokens: {access: 15min, host: 2min}\n"
+		      "operators: {impersonation: 2h}\n"
 		      "feed: {head: 5s, stale: 60s, keep_deltas: 2d}\n"
 		      "limits: {workers: 3, streams: 4, per_source: 0, "
 		      "per_principal: 7}\n"
@@ -61,6 +63,7 @@ static void takes_everything(void **state)
 	assert_string_equal(config->database, "dbname=x");
 	assert_int_equal(config->database_connections, 9);
 	assert_int_equal(config->host_token_sec, 120);
+	assert_int_equal(config->impersonation_sec, 7200);
 	assert_int_equal(config->head_sec, 5);
 	assert_int_equal(config->keep_deltas_sec, 172800);
 	assert_int_equal(config->workers, 3);
@@ -96,6 +99,9 @@ static void refuses(void **state)
 		{URL "tokens: {access: 2d}\n", 2, "at most 86400s"},
 		{URL "tokens: {access: 900}\n", 2, "90s, 15min"},
 		{URL "tokens: 900\n", 2, "mapping"},
+		{URL "operators: {impersonation: 31d}\n", 2, "at most 2592000s"},
+		{URL "operators: {impersonation: 0s}\n", 2, "at least 60s"},
+		{URL "operators: {impersonaton: 2h}\n", 2, "did you mean 'impersonation'"},
 		{URL "listen: {port: 0}\n", 2, "1 to 65535"},
 		{URL "listen: {port: 65536}\n", 2, "1 to 65535"},
 		{URL "listen: {port: '443'}\n", 2, "1 to 65535"},
