@@ -216,20 +216,22 @@ static bool look_below(void *context, int slice, const char *name)
 	return !work->populated;
 }
 
+bool user_is_in_cgroups(const struct helper_request *request)
+{
+	struct work work = {.request = request};
+	_cleanup_(closep) int slice = cgroup_open(request->uid, NULL);
+
+	if (slice >= 0 && request->keep_count == 0)
+		return cgroup_is_populated(slice);
+	if (slice >= 0)
+		(void)cgroup_each_folder(slice, look_below, &work);
+	return work.populated;
+}
+
 int user_left(const struct helper_request *request, unsigned slot, const struct pid_list *host, uint32_t *ret_left)
 {
 	struct work work = {.request = request, .host = host};
-	_cleanup_(closep) int slice = cgroup_open(request->uid, NULL);
-	int result;
+	int result = as_user(request->uid, slot, WAIT_MSEC, count_pass, &work, ret_left);
 
-	/* First, since it costs less; and also what is not the user's own counts: root's, of sudo in their sessions. */
-	if (slice >= 0 && request->keep_count == 0)
-		work.populated = cgroup_is_populated(slice);
-	else if (slice >= 0)
-		(void)cgroup_each_folder(slice, look_below, &work);
-	*ret_left = work.populated;
-	if (work.populated)
-		return -EBUSY;
-	result = as_user(request->uid, slot, WAIT_MSEC, count_pass, &work, ret_left);
 	return result < 0 ? result : *ret_left > 0 ? -EBUSY : 0;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "helper/processes.h"
@@ -15,5 +16,7 @@
 int user_hang_up(const struct helper_request *request, unsigned slot, const struct pid_list *host);
 /* SIGKILL, once. 0, or broken. */
 int user_kill(const struct helper_request *request, unsigned slot);
-/* Is anything left? `host`: read after user_kill. 0; -EBUSY, and at least *ret_left of them; others: broken. */
+/* Is anything left of it in the user's slice, also what is not their own (root's, of sudo)? Costs little. */
+bool user_is_in_cgroups(const struct helper_request *request);
+/* And elsewhere? `host`: read after user_kill. 0; -EBUSY, and *ret_left of them; others: broken. */
 int user_left(const struct helper_request *request, unsigned slot, const struct pid_list *host, uint32_t *ret_left);

@@ -152,26 +152,38 @@ static int begin(struct batch *batch, struct task *task)
 	return -EINVAL;
 }
 
-/* Is it over? A session that is not is killed again. */
-static int look(struct batch *batch, struct task *task)
+static int look_at_session(struct task *task)
+{
+	int result;
+
+	if (task->watch >= 0 && !cgroup_watch_is_populated(task->watch))
+		return 0;
+	result = session_kill(&task->aim, &task->left);
+	return result == -ESRCH ? 0 : result; /* something was there, or it would not be looked at again */
+}
+
+static int look_at_user(struct batch *batch, struct task *task)
 {
 	const struct helper_request *request = &task->job->request;
 	const struct pid_list *host;
-	int result;
+	int result = -EBUSY;
 
-	if (request->verb == HELPER_KILL_SESSION) {
-		if (task->watch >= 0 && !cgroup_watch_is_populated(task->watch))
-			return 0;
-		result = session_kill(&task->aim, &task->left);
-		return result == -ESRCH ? 0 : result; /* something was there, or it would not be looked at again */
+	task->left = user_is_in_cgroups(request);
+	if (!task->left) {
+		host = host_of(batch);
+		result = host ? user_left(request, batch->slot, host, &task->left) : -ENOMEM;
 	}
-	host = host_of(batch);
-	result = host ? user_left(request, batch->slot, host, &task->left) : -ENOMEM;
 	if (result == -EBUSY && batch->round % ROUNDS_BETWEEN == 0)
 		(void)user_kill(request, batch->slot);
 	else if (result == 0)
 		switch_linger_off(request); /* somebody may have switched it on again before the end */
 	return result;
+}
+
+/* Is it over? What is not is killed again. */
+static int look(struct batch *batch, struct task *task)
+{
+	return task->job->request.verb == HELPER_KILL_SESSION ? look_at_session(task) : look_at_user(batch, task);
 }
 
 /* Until a scope is empty, or for so long. */

@@ -46,7 +46,7 @@ static int end(struct helper_request request, enum helper_verb verb)
 		if (result < 0)
 			return result;
 		assert_int_equal(pid_list_read(&host), 0);
-		result = user_left(&request, 0, &host, &left);
+		result = user_is_in_cgroups(&request) ? -EBUSY : user_left(&request, 0, &host, &left);
 		if (result == -EBUSY)
 			usleep(1000);
 	}
