@@ -36,17 +36,17 @@ static enum session_over stricter_over(const struct session_rules *a, const stru
 
 struct session_rules session_rules_stricter(const struct session_rules *a, const struct session_rules *b)
 {
-	return (struct session_rules){
-		.max_per_user = lower_limit(a->max_per_user, b->max_per_user),
-		.max_per_tenant = lower_limit(a->max_per_tenant, b->max_per_tenant),
-		.max_age_sec = lower_limit(a->max_age_sec, b->max_age_sec),
-		.idle_sec = lower_limit(a->idle_sec, b->idle_sec),
-		.warn_sec = MAX_OF(a->warn_sec, b->warn_sec),
-		.grace_sec = MIN_OF(a->grace_sec, b->grace_sec),
-		.over = stricter_over(a, b),
-		.end_outside_hours = a->end_outside_hours || b->end_outside_hours,
-		.end_with_key = a->end_with_key || b->end_with_key,
-	};
+	struct session_rules ret = {.over = stricter_over(a, b)};
+
+	ret.max_per_user = lower_limit(a->max_per_user, b->max_per_user);
+	ret.max_per_tenant = lower_limit(a->max_per_tenant, b->max_per_tenant);
+	ret.max_age_sec = lower_limit(a->max_age_sec, b->max_age_sec);
+	ret.idle_sec = lower_limit(a->idle_sec, b->idle_sec);
+	ret.warn_sec = MAX_OF(a->warn_sec, b->warn_sec);
+	ret.grace_sec = MIN_OF(a->grace_sec, b->grace_sec);
+	ret.end_outside_hours = a->end_outside_hours || b->end_outside_hours;
+	ret.end_with_key = a->end_with_key || b->end_with_key;
+	return ret;
 }
 
 static int check_span(const char *field, uint32_t seconds, uint32_t most, const char *remedy, struct problem *problem)
