@@ -364,6 +364,13 @@ static int end_session(void *context, const struct session *session, enum end_ca
 	return session_ends_end(agent->ends, session, cause, detail, tag);
 }
 
+static void forget_end(void *context, uint64_t tag)
+{
+	struct agent *agent = context;
+
+	session_ends_forget_tag(agent->ends, tag);
+}
+
 static void session_opened(void *context, const struct session *session)
 {
 	struct agent *agent = context;
@@ -498,6 +505,7 @@ static int make_parts(struct agent *agent, struct problem *problem)
 		.state = AGENT_BROKEN,
 		.reload = start_reload,
 		.end_session = end_session,
+		.forget_end = forget_end,
 		.session_opened = session_opened,
 		.user_is_ending = user_is_ending,
 		.enroll = enroll,

@@ -209,6 +209,11 @@ int session_ends_end(struct session_ends *ends, const struct session *session, e
 	return reaper_end(ends->reaper, session, cause, detail, tag);
 }
 
+void session_ends_forget_tag(struct session_ends *ends, uint64_t tag)
+{
+	reaper_forget_tag(ends->reaper, tag);
+}
+
 void session_ends_opened(struct session_ends *ends, const struct session *session)
 {
 	reaper_opened(ends->reaper, session);

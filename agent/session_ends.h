@@ -37,5 +37,6 @@ void session_ends_sources_changed(struct session_ends *ends); /* their state did
 /* For `parts`. */
 int session_ends_end(struct session_ends *ends, const struct session *session, enum end_cause cause, const char *detail,
 		     uint64_t tag);
+void session_ends_forget_tag(struct session_ends *ends, uint64_t tag);
 void session_ends_opened(struct session_ends *ends, const struct session *session);
 bool session_ends_is_ending(const struct session_ends *ends, uint32_t uid);

@@ -56,6 +56,16 @@ void job_waiters_told(struct reaper *reaper, const char *id, int result)
 	}
 }
 
+void reaper_forget_tag(struct reaper *reaper, uint64_t tag)
+{
+	for (uint32_t i = 0; i < reaper->waiter_count;) {
+		if (reaper->waiters[i].tag == tag)
+			reaper->waiters[i] = reaper->waiters[--reaper->waiter_count];
+		else
+			i++;
+	}
+}
+
 /* ---- the steps ------------------------------------------------------------------------------------------------ */
 
 static uint32_t grace_of(const struct reaper *reaper, const struct session *session)

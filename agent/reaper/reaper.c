@@ -512,16 +512,6 @@ int reaper_end(struct reaper *reaper, const struct session *session, enum end_ca
 	return r;
 }
 
-void reaper_forget_tag(struct reaper *reaper, uint64_t tag)
-{
-	for (uint32_t i = 0; i < reaper->waiter_count;) {
-		if (reaper->waiters[i].tag == tag)
-			reaper->waiters[i] = reaper->waiters[--reaper->waiter_count];
-		else
-			i++;
-	}
-}
-
 void reaper_answered(struct reaper *reaper, uint64_t tag, int result)
 {
 	uint32_t number = tag & TAG_NUMBER;

@@ -25,6 +25,16 @@ static void end_stream(struct connection *c)
 		stream->destroy(stream);
 }
 
+/* Or whoever asks and hangs up again and again would leave as many behind that wait. */
+static void forget_end(struct connection *c)
+{
+	uint64_t tag = c->ends.tag;
+
+	c->ends.tag = 0;
+	if (tag)
+		c->server->parts->forget_end(c->server->parts->context, tag);
+}
+
 void connection_kill(struct connection *c)
 {
 	struct server *server = c->server;
@@ -33,6 +43,7 @@ void connection_kill(struct connection *c)
 		return;
 	c->dead = true;
 	end_stream(c);
+	forget_end(c);
 	if (c->had_login)
 		login_cancel_owner(server->parts->logins, c->id, clock_boottime_usec());
 	close(TAKE_FD(c->fd)); /* takes it out of the epoll instance, too: no copy of it exists */
@@ -314,6 +325,7 @@ void connection_expired(struct connection *c)
 	}
 	if (c->hold == HOLD_END) { /* as far as it got */
 		c->hold = HOLD_NONE;
+		forget_end(c);
 		if (end_reply_put(c) >= 0) {
 			if (c->in.length)
 				server_queue(c->server, c);

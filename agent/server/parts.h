@@ -54,6 +54,8 @@ struct parts {
 	 * itself is in the table when it returns. */
 	int (*end_session)(void *context, const struct session *session, enum end_cause cause, const char *detail,
 			   uint64_t tag);
+	/* Nobody waits for what has this tag any more. */
+	void (*forget_end)(void *context, uint64_t tag);
 	/* A session is in the table. NULL in tests. */
 	void (*session_opened)(void *context, const struct session *session);
 	/* Is everything that runs as the person being ended right now? Then a new session would end with it. NULL in

@@ -49,6 +49,12 @@ static int no_helper(void *context, const struct session *session, enum end_caus
 	return -ENOENT;
 }
 
+static void forget_end(void *context, uint64_t tag)
+{
+	(void)context;
+	(void)tag;
+}
+
 static void no_journal(void *context, const struct audit_event *event, const char *fields, size_t length)
 {
 	(void)context;
@@ -81,6 +87,7 @@ static void start(void)
 	parts.reload = nothing;
 	parts.after_work = nothing;
 	parts.end_session = no_helper;
+	parts.forget_end = forget_end;
 	FUZZ_CHECK(server_create(event, &parts, &server) == 0);
 	rmdir(sessions);
 }

@@ -46,11 +46,14 @@ static void nothing(void *context)
 
 /* There is no helper; but for the sessions of some services it seems as if there were (server_fixture.h). */
 struct later {
+	struct later *next;
 	struct session_table *table;
 	char session[SESSION_ID_CHARS + 1];
 	uint64_t tag;
 	int result;
 };
+
+static struct later *pending;
 
 static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -62,6 +65,11 @@ static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
 	if (later->tag)
 		server_end_session_done(running, later->tag, later->result);
 	sd_event_source_unref(source);
+	for (struct later **at = &pending; *at; at = &(*at)->next)
+		if (*at == later) {
+			*at = later->next;
+			break;
+		}
 	free(later);
 	return 0;
 }
@@ -71,7 +79,8 @@ static int end_later(struct session_table *table, const struct session *session,
 	struct later *later = calloc(1, sizeof(*later));
 	sd_event_source *source;
 
-	*later = (struct later){.table = table, .tag = tag, .result = result};
+	*later = (struct later){.next = pending, .table = table, .tag = tag, .result = result};
+	pending = later;
 	strcpy(later->session, session->id);
 	return sd_event_add_time_relative(loop, &source, CLOCK_BOOTTIME, 50000, 1, on_later, later);
 }
@@ -99,6 +108,15 @@ static int end_session(void *context, const struct session *session, enum end_ca
 			server_end_session_done(running, tag, 0);
 	}
 	return under_way ? -EALREADY : 0;
+}
+
+static void forget_end(void *context, uint64_t tag)
+{
+	(void)context;
+	dprintf(audit_fd, "FORGOTTEN\n");
+	for (struct later *later = pending; later; later = later->next)
+		if (later->tag == tag)
+			later->tag = 0;
 }
 
 static bool user_is_ending(void *context, const char *user_id, uint32_t uid)
@@ -153,6 +171,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 			      .state = AGENT_BROKEN,
 			      .reload = reload,
 			      .end_session = end_session,
+			      .forget_end = forget_end,
 			      .user_is_ending = user_is_ending,
 			      .after_work = nothing};
 	struct audit *audit;

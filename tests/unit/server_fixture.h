@@ -18,7 +18,8 @@
  * "brief": gone after a moment; "sudden": heard of as gone before the wish to end it
  * returns; "stubborn": heard of after a moment,
  * as busy; any other: there is no helper. The audit file gets a line "ENDING <session> <cause>: <detail>" for each.
- * What runs as the user "moved" is being ended for ever. */
+ * And "FORGOTTEN" where
+ * nobody waits any more. What runs as the user "moved" is being ended for ever. */
 struct server_fixture {
 	char folder[64], agent_path[96], userdb_path[96], audit_path[96];
 	pid_t child;

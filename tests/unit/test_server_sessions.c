@@ -384,6 +384,7 @@ static void hanging_up_changes_nothing(void **state)
 {
 	const char *id = open_as("edith", "brief");
 	int fd = client_connect(fixture.agent_path, EDITH);
+	unsigned forgotten = audit_lines(&fixture, "FORGOTTEN");
 	char call[256];
 
 	(void)state;
@@ -394,6 +395,12 @@ static void hanging_up_changes_nothing(void **state)
 	for (unsigned i = 0; i < 100 && *seen(0, "{}"); i++)
 		usleep(20000);
 	assert_string_equal(seen(0, "{}"), "");
+	assert_int_equal(audit_lines(&fixture, "FORGOTTEN") - forgotten, 1);
+	/* Nor does anybody who gave up waiting leave something behind. */
+	expect_ended(EDITH, "EndSession", of(open_as("edith", "stuck"), ",\"wait\":1"), 1, 0);
+	assert_int_equal(audit_lines(&fixture, "FORGOTTEN") - forgotten, 2);
+	expect_ended(EDITH, "EndSession", of(open_as("edith", "brief"), ",\"wait\":5"), 1, 1);
+	assert_int_equal(audit_lines(&fixture, "FORGOTTEN") - forgotten, 2);
 }
 
 static void a_long_list_comes_in_pieces(void **state)
