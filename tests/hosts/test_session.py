@@ -63,8 +63,10 @@ def test_session_ends_with_its_leader_and_not_by_pams_word(host, world):
     held = client.Held(host, "uma", world.uma.ssh_key)
     [session] = sessions(host, "uma")
     host.run("kill", "-KILL", str(session["leader"]))
-    assert host.wait_until(lambda: not sessions(host, "uma"), 5)
+    # What the leader started is still there, and counts no more.
+    assert host.wait_until(lambda: [(s["state"], s["leader"]) for s in sessions(host, "uma")] == [("left-behind", 0)], 5)
     held.close()
+    assert host.wait_until(lambda: not sessions(host, "uma"), 5)
 
 
 def test_session_of_many_stubborn_processes_ends(host, world):
