@@ -8,6 +8,7 @@
  *     purge.c     the end of everything that runs as a user
  *     begun.c     which of those were begun, on disk
  *     scan.c      who has processes here
+ *     clock_set.c when somebody sets the clock
  *     words.c     what is said on terminals
  */
 #pragma once
@@ -99,7 +100,8 @@ struct reaper {
 	/* The pass that is under way: all below `looked` were. */
 	bool looking;
 	uint32_t looked;
-	uint32_t unknown; /* of whom nobody could know, in the last pass */
+	uint32_t unknown;  /* of whom nobody could know, in the last pass … */
+	bool scan_unknown; /* … and scan */
 
 	struct scan *scan; /* NULL: none is under way */
 	bool scan_wanted;
@@ -157,6 +159,9 @@ void scan_end(struct scan *scan); /* takes NULL */
 /* Calls `found` once for each uid (and again, if it comes again much later). True: there is more to come. */
 typedef void (*scan_fn)(void *context, uint32_t uid);
 bool scan_slice(struct scan *scan, scan_fn found, void *context);
+
+/* ---- clock_set.c */
+int clock_watch(sd_event *event, void (*set)(void *context), void *context, sd_event_source **ret);
 
 /* ---- words.c */
 void words_ending(enum end_cause cause, const char *detail, uint32_t grace_sec, char *out, size_t size);

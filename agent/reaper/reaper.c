@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 
 #include "base/log.h"
 #include "reaper/internal.h"
@@ -247,8 +246,7 @@ static void on_uid(void *context, uint32_t uid)
 	const struct verdict_world world = reaper_world(reaper);
 	const struct verdict verdict = verdict_user(&world, uid);
 
-	if (verdict.unknown)
-		reaper->unknown++;
+	reaper->scan_unknown |= verdict.unknown;
 	if (verdict.cause != END_NONE)
 		purge_begin(reaper, uid, NULL, verdict.cause, verdict.detail);
 }
@@ -259,7 +257,7 @@ static bool scan_turn(struct reaper *reaper)
 
 	if (reaper->scan_wanted && !reaper->looking) {
 		/* After the pass: whoever has sessions is on the way already. */
-		reaper->scan_wanted = false;
+		reaper->scan_wanted = reaper->scan_unknown = false;
 		scan_end(TAKE_PTR(reaper->scan));
 		r = scan_begin(&reaper->scan);
 		if (r < 0)
@@ -342,27 +340,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* Somebody set the clock: all that people meant by the hour of the day is at another distance now. */
-static int arm_clock(int fd)
-{
-	const struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX / 2}};
-
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 ? -errno : 0;
-}
-
-static int on_clock(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct reaper *reaper = userdata;
-	uint64_t count;
-
-	if (read(fd, &count, sizeof(count)) < 0 && errno == EAGAIN)
-		return 0; /* else it says ECANCELED */
-	if (arm_clock(fd) < 0)
-		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	begin_pass(reaper);
-	return 0;
-}
-
 /* ---- what wakes it ------------------------------------------------------------------------------------------------
  */
 
@@ -426,7 +403,7 @@ void reaper_take_picture(struct reaper *reaper, const struct directory *before, 
 	} else {
 		touched.scan = true;
 	}
-	reaper->scan_wanted |= touched.scan;
+	reaper->scan_wanted |= touched.scan || reaper->scan_unknown;
 	begin_pass(reaper);
 }
 
@@ -434,7 +411,7 @@ void reaper_look_again(struct reaper *reaper)
 {
 	const struct verdict_world world = reaper_world(reaper);
 
-	if (reaper->unknown == 0 && world.host_disabled == reaper->host_was_disabled)
+	if (reaper->unknown == 0 && !reaper->scan_unknown && world.host_disabled == reaper->host_was_disabled)
 		return;
 	reaper->host_was_disabled = world.host_disabled;
 	reaper->scan_wanted |= reaper->started;
@@ -445,6 +422,12 @@ void reaper_set_limits(struct reaper *reaper, const struct host_limits *limits)
 {
 	reaper->limits = limits;
 	begin_pass(reaper);
+}
+
+/* All that people meant by the hour of the day is at another distance now. */
+static void on_clock(void *context)
+{
+	begin_pass(context);
 }
 
 static void on_begun(void *context, uint32_t uid, enum end_cause cause)
@@ -534,23 +517,6 @@ void reaper_answered(struct reaper *reaper, uint64_t tag, int result)
 /* ---- making and ending
  * ------------------------------------------------------------------------------------------------ */
 
-static int watch_clock(struct reaper *reaper)
-{
-	_cleanup_(closep) int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = arm_clock(fd);
-	if (r >= 0)
-		r = sd_event_add_io(reaper->event, &reaper->clock_source, fd, EPOLLIN, on_clock, reaper);
-	if (r >= 0)
-		r = sd_event_source_set_io_fd_own(reaper->clock_source, true);
-	if (r >= 0)
-		fd = -1;
-	return r;
-}
-
 int reaper_create(sd_event *event, struct session_table *table, struct helper_client *helper, struct audit *audit,
 		  const struct login_book *book, const char *state_dir, const struct reaper_hooks *hooks,
 		  struct reaper **ret)
@@ -575,7 +541,7 @@ int reaper_create(sd_event *event, struct session_table *table, struct helper_cl
 	if (r >= 0)
 		r = sd_event_source_set_enabled(reaper->timer, SD_EVENT_OFF);
 	if (r >= 0)
-		r = watch_clock(reaper);
+		r = clock_watch(event, on_clock, reaper, &reaper->clock_source);
 	if (r >= 0)
 		r = idle_create(event, &reaper->idle);
 	if (r < 0)

@@ -325,6 +325,8 @@ static void while_anything_cannot_be_read_nobody_is_nobody(void **state)
 	pending_tenant = "ten_elsewhere";
 	rig_restart();
 	assert_int_equal(asked_count, 0);
+	rig_change("role: editor", "role: owner"); /* takes nothing away, and what is not known stays so */
+	assert_int_equal(asked_count, 0);
 	pending_tenant = NULL;
 	reaper_look_again(reaper);
 	rig_turns();
