@@ -245,8 +245,13 @@ struct limits_deadline limits_next(const struct host_limits *host, const struct 
 	const struct grant_record *grant;
 	const struct key_record *key;
 
-	/* They belong to the session around them, and to whom the directory does not show nothing can be done. */
-	if (!tenant || service->privilege || service->implied)
+	if (!tenant) /* whom the directory does not show the verdict is about */
+		return search.best;
+	/* The person's matter, and so everything's: of a service manager that lingers there is nothing else. */
+	grant = user->kind == USER_OPERATOR ? directory_grant_of(d, user->id) : NULL;
+	if (grant)
+		consider(&search, END_GRANT_ENDED, boot_of(now, grant->not_after), 0);
+	if (service->privilege || service->implied) /* they belong to the session around them */
 		return search.best;
 	if (rules.max_age_sec)
 		consider(&search, END_TOO_OLD, boot_of(now, session->opened + (int64_t)rules.max_age_sec),
@@ -262,8 +267,5 @@ struct limits_deadline limits_next(const struct host_limits *host, const struct 
 	key = rules.end_with_key ? key_of(d, session) : NULL;
 	if (key && key->not_after)
 		consider(&search, END_KEY_EXPIRED, boot_of(now, key->not_after), 0);
-	grant = user->kind == USER_OPERATOR ? directory_grant_of(d, user->id) : NULL;
-	if (grant)
-		consider(&search, END_GRANT_ENDED, boot_of(now, grant->not_after), 0);
 	return search.best;
 }

@@ -40,12 +40,24 @@ static const struct user_record *user_of(const struct reaper *reaper, uint32_t u
 	return reaper->directory ? directory_user_by_uid(reaper->directory, uid) : NULL;
 }
 
-static uint32_t grace_of(const struct reaper *reaper, uint32_t uid)
+/* Of one who is in no picture any more, by whose block the uid is in. */
+static const struct tenant_record *tenant_of(const struct reaper *reaper, uint32_t uid)
 {
 	const struct user_record *user = user_of(reaper, uid);
+	const struct tenant_record *tenant = NULL;
+	uint32_t cursor = 0;
 
-	return limits_rules(reaper->limits, user ? directory_tenant(reaper->directory, user->tenant_id) : NULL)
-		.grace_sec;
+	if (user)
+		return directory_tenant(reaper->directory, user->tenant_id);
+	while (reaper->directory && (tenant = directory_next_tenant(reaper->directory, &cursor)))
+		if (uid >= tenant->id_first && uid - tenant->id_first < tenant->id_count)
+			break;
+	return tenant;
+}
+
+static uint32_t grace_of(const struct reaper *reaper, uint32_t uid)
+{
+	return limits_rules(reaper->limits, tenant_of(reaper, uid)).grace_sec;
 }
 
 /* ---- what stands ------------------------------------------------------------------------------------------------- */

@@ -422,7 +422,8 @@ static void the_host_s_hours_count_beside_the_tenant_s(void **state)
 
 static void keys_and_grants(void **state)
 {
-	static char other[] = "api-key:key_00000000000000ff", ssh[] = "ssh-key:SHA256:x", code[] = "code:x";
+	static char other[] = "api-key:key_00000000000000ff", ssh[] = "ssh-key:SHA256:x", code[] = "code:x",
+		    manager[] = "systemd-user";
 	struct session session = session_of(text_a);
 	struct limits_deadline deadline;
 
@@ -445,6 +446,9 @@ static void keys_and_grants(void **state)
 	deadline = next_at(NULL, "sessions: {end_with_key: true, warn: 0s}", &session, 0, NOW);
 	assert_int_equal(deadline.cause, END_GRANT_ENDED);
 	assert_int_equal(deadline.at, BOOT + 30 * MINUTE);
+	/* A service manager that lingers goes with it. */
+	session.service = manager;
+	assert_int_equal(next_at(NULL, "", &session, 0, NOW).cause, END_GRANT_ENDED);
 }
 
 static void what_is_within_another_session_has_no_limits_of_its_own(void **state)

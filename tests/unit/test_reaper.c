@@ -247,6 +247,25 @@ static void a_suspended_user_loses_everything_and_nobody_else_does(void **state)
 	assert_int_equal(audits, 2);
 }
 
+/* Whom the picture does not show any more: by the tenant's rules all the same. */
+static void a_removed_user_has_their_tenant_s_grace_time(void **state)
+{
+	(void)state;
+	rig_change("grace: 5s", "grace: 0s");
+	(void)rig_open("edith", "none");
+	rig_change("  - {user: usr_edith, project: prj_vision, role: editor}\n", "");
+	assert_string_equal(last_cause, "role-lost");
+	rig_answer_all(0);
+	assert_int_equal(rig_count(HELPER_KILL_USER, EDITH), 1);
+	rig_answer_all(0);
+	(void)rig_open_as("edith", "none", "cron");
+	rig_change("  - {id: usr_edith, tenant: ten_acme, login: edith, uid: 1999962131}\n", "");
+	assert_string_equal(last_cause, "user-removed");
+	rig_answer_all(0);
+	assert_int_equal(rig_count(HELPER_HANG_UP_USER, 0), 0);
+	assert_int_equal(rig_count(HELPER_KILL_USER, EDITH), 2);
+}
+
 static void a_helper_that_hangs_keeps_the_user_no_longer_than_a_second(void **state)
 {
 	(void)state;
@@ -607,6 +626,7 @@ int main(void)
 		RIG_TEST(a_wish_that_cannot_be_done_leaves_nothing),
 		RIG_TEST(whoever_asks_hears_what_hinders),
 		RIG_TEST(a_suspended_user_loses_everything_and_nobody_else_does),
+		RIG_TEST(a_removed_user_has_their_tenant_s_grace_time),
 		RIG_TEST(a_helper_that_hangs_keeps_the_user_no_longer_than_a_second),
 		RIG_TEST(a_key_s_sessions_take_the_rest_along_when_nothing_else_stands),
 		RIG_TEST(what_signed_in_later_is_kept),
