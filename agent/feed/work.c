@@ -19,13 +19,13 @@
 #define SELF_SOON_USEC (1 * USEC_PER_SEC)    /* when a feed ended: it may be assigned no more */
 #define PATH_SIZE 512
 
-static void look_soon(struct work *work)
+void work_look_soon(struct work *work)
 {
 	work->dirty = true;
 	(void)sd_event_source_set_enabled(work->settle, SD_EVENT_ONESHOT);
 }
 
-static void set_problem(struct work *work, const struct problem *problem)
+void work_set_problem(struct work *work, const struct problem *problem)
 {
 	char text[FEED_PROBLEM_MAX];
 
@@ -36,7 +36,7 @@ static void set_problem(struct work *work, const struct problem *problem)
 	if (text_equal(text, work->problem))
 		return;
 	snprintf(work->problem, sizeof(work->problem), "%s", text);
-	look_soon(work);
+	work_look_soon(work);
 }
 
 /* ---- feeds ------------------------------------------------------------------------------------------------ */
@@ -58,7 +58,7 @@ static void on_rejected(void *context)
 
 static void on_changed(void *context, struct follow *follow)
 {
-	look_soon(context);
+	work_look_soon(context);
 }
 
 static void on_audit(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail)
@@ -75,7 +75,7 @@ static void on_disabled(void *context, const char *reason)
 
 	snprintf(work->disabled, sizeof(work->disabled), "%s", reason && reason[0] ? reason : "no reason was given");
 	work->disable = true;
-	look_soon(work);
+	work_look_soon(work);
 }
 
 struct entry *work_find(const struct work *work, const char *tenant_id)
@@ -95,7 +95,7 @@ void work_drop_given(struct entry *entry)
 	entry->given_count = 0;
 }
 
-static void remove_entry(struct work *work, struct entry *entry, bool wipe)
+void work_remove_entry(struct work *work, struct entry *entry, bool wipe)
 {
 	struct entry **at = &work->entries;
 
@@ -110,7 +110,7 @@ static void remove_entry(struct work *work, struct entry *entry, bool wipe)
 	work->lost_units |= entry->given_count > 0;
 	work_drop_given(entry);
 	free(entry);
-	look_soon(work);
+	work_look_soon(work);
 }
 
 static int add_entry(struct work *work, const char *tenant_id, bool imported, struct entry **ret)
@@ -153,7 +153,7 @@ static int add_entry(struct work *work, const char *tenant_id, bool imported, st
 	work->entries = entry;
 	if (!imported)
 		session_reports_follow(work->sessions, tenant_id, true);
-	look_soon(work);
+	work_look_soon(work);
 	*ret = entry;
 	return 0;
 }
@@ -190,7 +190,7 @@ static void take_first_trust(struct entry *entry, const struct assignment *assig
 }
 
 /* Makes the feeds those that are assigned. */
-static void assign(struct work *work, const struct assignments *assignments)
+void work_assign(struct work *work, const struct assignments *assignments)
 {
 	bool changed = assignments->count != work->identity.tenant_count;
 
@@ -203,7 +203,7 @@ static void assign(struct work *work, const struct assignments *assignments)
 		log_notice("this host serves tenant %s no more: what it knew of it is wiped", entry->tenant_id);
 		changed = true;
 		follow_retire(entry->follow);
-		remove_entry(work, entry, false);
+		work_remove_entry(work, entry, false);
 	}
 	for (uint32_t i = 0; i < assignments->count; i++) {
 		const struct assignment *assignment = &assignments->tenants[i];
@@ -216,7 +216,7 @@ static void assign(struct work *work, const struct assignments *assignments)
 		}
 		changed = true;
 		if (entry) /* what was imported is kept, and goes on from there */
-			remove_entry(work, entry, false);
+			work_remove_entry(work, entry, false);
 		r = add_entry(work, assignment->tenant_id, false, &entry);
 		if (r < 0) {
 			log_error("cannot follow the feed of tenant %s: %s", assignment->tenant_id, strerror(-r));
@@ -302,9 +302,9 @@ static void on_self(void *context, const struct http_answer *answer)
 	if (r == 0 && assignments.disabled)
 		r = problem_set(&problem, EACCES, "the control plane says that this host is disabled");
 	if (r == 0)
-		assign(work, &assignments);
+		work_assign(work, &assignments);
 	assignments_finish(&assignments);
-	set_problem(work, r < 0 ? &problem : NULL);
+	work_set_problem(work, r < 0 ? &problem : NULL);
 	if (r == 0)
 		work->self_backoff.failures = 0;
 	ask_self_after(work, r == 0 ? SELF_USEC + backoff_jitter(SELF_USEC)
@@ -337,7 +337,7 @@ static void on_token(void *context)
 	struct work *work = context;
 
 	if (!work->disbelieved)
-		set_problem(work, NULL);
+		work_set_problem(work, NULL);
 	for (struct entry *entry = work->entries; entry; entry = entry->next)
 		if (!entry->imported)
 			follow_wake(entry->follow);
@@ -348,12 +348,12 @@ static void on_token(void *context)
 
 static void on_no_token(void *context, const char *fault, const struct problem *problem)
 {
-	set_problem(context, problem);
+	work_set_problem(context, problem);
 }
 
-/* ---- enrolment --------------------------------------------------------------------------------------------------- */
+/* ---- to the control plane --------------------------------------------------------------------------------------- */
 
-static int connect_host(struct work *work)
+int work_connect(struct work *work)
 {
 	const struct token_hooks hooks = {on_token, on_no_token, on_disabled, work, work->options.host_token};
 	int r = token_new(work->event, http_loop_client(work->http), &work->identity, &hooks, &work->token);
@@ -365,138 +365,13 @@ static int connect_host(struct work *work)
 	return r;
 }
 
-static void disconnect_host(struct work *work)
+void work_disconnect(struct work *work)
 {
 	http_cancel(TAKE_PTR(work->self));
 	(void)sd_event_source_set_enabled(work->self_timer, SD_EVENT_OFF);
 	session_reports_disconnect(work->sessions);
 	report_free(TAKE_PTR(work->report));
 	token_free(TAKE_PTR(work->token));
-}
-
-static void drop_assigned(struct work *work, bool imported_too)
-{
-	for (struct entry *entry = work->entries, *next; entry; entry = next) {
-		next = entry->next;
-		if (!entry->imported || imported_too)
-			remove_entry(work, entry, true);
-	}
-}
-
-static void tell_enrolled(struct work *work, uint64_t tag, int result, const struct problem *problem)
-{
-	work->hooks.enrolled(work->hooks.context, tag, result, result == 0 ? work->identity.host_id : "", problem);
-}
-
-static void on_enrolled(void *context, int result, const struct host_identity *identity,
-			const struct assignments *assignments, const struct problem *problem)
-{
-	struct work *work = context;
-	struct problem own = {0};
-
-	work->enrol = NULL;
-	look_soon(work);
-	if (result == 0) {
-		/* From here on the new one is what a restart finds; before it, nothing of the old was touched. */
-		result = host_identity_store(work->options.state_dir, work->options.seal_key, identity);
-		if (result < 0) {
-			problem_set(&own, -result, "cannot keep this host's identity in %s: %s",
-				    work->options.state_dir, strerror(-result));
-			problem = &own;
-		}
-	}
-	if (result == 0) {
-		disconnect_host(work);
-		drop_assigned(work, false);
-		work->identity = *identity;
-		work->identity.tenant_count = 0;
-		work->disbelieved = false;
-		work->enrolled = true;
-		work->disabled[0] = '\0';
-		set_problem(work, NULL);
-		assign(work, assignments);
-		result = connect_host(work);
-		if (result < 0) {
-			problem_set(&own, -result, "enrolled, but cannot connect: %s", strerror(-result));
-			problem = &own;
-		}
-	}
-	tell_enrolled(work, work->enrol_tag, result, problem);
-}
-
-void work_enroll(struct work *work, const char *url, const char *token, uint64_t tag)
-{
-	struct problem problem = {0};
-	char plain_url[sizeof(work->identity.url)];
-	int r = enrol_url(url, work->options.allow_plain_http, plain_url, sizeof(plain_url), &problem);
-
-	if (r == 0 && work->enrolled && text_equal(plain_url, work->identity.url)) {
-		tell_enrolled(work, tag, 0, NULL);
-		return;
-	}
-	if (r == 0)
-		r = enrol_token_check(token, &problem);
-	if (r == 0 && work->enrol)
-		r = problem_set(&problem, EBUSY, "an enrolment is under way");
-	if (r == 0 && !work->options.seal_key) {
-		problem_remedy(&problem, "see tenantd(8), SEALING KEY");
-		r = problem_set(&problem, ENOKEY, "there is no sealing key, so an identity cannot be kept");
-	}
-	if (r == 0) {
-		work->enrol_tag = tag;
-		r = enrol_start(http_loop_client(work->http), plain_url, token, work->options.host_name, on_enrolled,
-				work, &work->enrol);
-		if (r < 0)
-			problem_set(&problem, -r, "cannot begin: %s", strerror(-r));
-	}
-	if (r < 0)
-		tell_enrolled(work, tag, r, &problem);
-	look_soon(work);
-}
-
-void work_forget(struct work *work)
-{
-	enrol_free(TAKE_PTR(work->enrol));
-	disconnect_host(work);
-	drop_assigned(work, false);
-	host_identity_wipe(work->options.state_dir);
-	host_identity_finish(&work->identity);
-	work->enrolled = work->disbelieved = false;
-	work->disabled[0] = '\0';
-	set_problem(work, NULL);
-	look_soon(work);
-}
-
-static void keep_rest(const struct work *work, const struct host_identity *rest)
-{
-	if (!work->options.seal_key || host_identity_store(work->options.state_dir, work->options.seal_key, rest) < 0)
-		host_identity_wipe(work->options.state_dir);
-}
-
-/* A signed feed, or the authority itself, says that this host is out of service. */
-static void disable(struct work *work)
-{
-	struct host_identity rest = {0};
-
-	enrol_free(TAKE_PTR(work->enrol));
-	disconnect_host(work);
-	/* Without the key; only so that a restart still says why, and goes on wiping where this was cut short. */
-	snprintf(rest.url, sizeof(rest.url), "%s", work->identity.url);
-	snprintf(rest.host_id, sizeof(rest.host_id), "%s", work->identity.host_id);
-	snprintf(rest.disabled, sizeof(rest.disabled), "%s", work->disabled);
-	for (const struct entry *entry = work->entries; entry && rest.tenant_count < HOST_TENANTS_MAX;
-	     entry = entry->next)
-		snprintf(rest.tenants[rest.tenant_count++], sizeof(rest.tenants[0]), "%s", entry->tenant_id);
-	keep_rest(work, &rest);
-	drop_assigned(work, true);
-	rest.tenant_count = 0;
-	/* Should it fail, the next start finds nothing to wipe. */
-	if (work->options.seal_key)
-		(void)host_identity_store(work->options.state_dir, work->options.seal_key, &rest);
-	host_identity_finish(&work->identity);
-	work->identity = rest;
-	work->enrolled = false;
-	work->hooks.disabled(work->hooks.context, work->disabled);
 }
 
 /* ---- folders -------------------------------------------------------------------------------------------------------
@@ -543,7 +418,7 @@ static void import_all(struct work *work)
 				 text_equal(work->folders[i].tenant_id, entry->tenant_id);
 		/* What is kept on disk stays, and with it how far that feed was: it must not come back older. */
 		if (entry->imported && !there)
-			remove_entry(work, entry, false);
+			work_remove_entry(work, entry, false);
 	}
 	for (uint32_t i = 0; i < work->folder_count; i++) {
 		if (work->folders[i].tenant_id[0])
@@ -551,7 +426,7 @@ static void import_all(struct work *work)
 		else
 			log_problem(LOG_ERR, "a folder with a feed cannot be used", &work->folders[i].problem);
 	}
-	look_soon(work);
+	work_look_soon(work);
 }
 
 /* ---- for feeds.c
@@ -583,7 +458,7 @@ void work_settle(struct work *work)
 {
 	if (work->disable) {
 		work->disable = false;
-		disable(work);
+		work_disable(work);
 	}
 	if (!work->dirty)
 		return;
@@ -635,7 +510,7 @@ static void load_identity(struct work *work)
 		if (work->enrolled)
 			begin_entry(entry, NULL);
 		else /* it was killed while it wiped */
-			remove_entry(work, entry, true);
+			work_remove_entry(work, entry, true);
 	}
 }
 
@@ -676,7 +551,7 @@ int work_new(sd_event *event, const struct feeds_options *options, const struct 
 	import_all(work);
 	/* What is kept may hold the word that this host is out of service. */
 	if (work->disable)
-		look_soon(work);
+		work_look_soon(work);
 	*ret = work;
 	return 0;
 }
@@ -689,7 +564,7 @@ void work_start(struct work *work)
 	for (struct entry *entry = work->entries; entry; entry = entry->next)
 		if (!entry->imported)
 			follow_start(entry->follow);
-	if (connect_host(work) < 0)
+	if (work_connect(work) < 0)
 		log_error("cannot connect to the control plane");
 }
 
@@ -698,9 +573,9 @@ void work_free(struct work *work)
 	if (!work)
 		return;
 	enrol_free(TAKE_PTR(work->enrol));
-	disconnect_host(work);
+	work_disconnect(work);
 	while (work->entries)
-		remove_entry(work, work->entries, false);
+		work_remove_entry(work, work->entries, false);
 	session_reports_free(work->sessions);
 	http_loop_free(work->http);
 	sd_event_source_disable_unref(work->settle);

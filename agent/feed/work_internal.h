@@ -55,3 +55,12 @@ struct work {
 struct entry *work_find(const struct work *work, const char *tenant_id); /* NULL: none */
 void work_settle(struct work *work);                                     /* gives out what changed, if something did */
 void work_drop_given(struct entry *entry);
+
+void work_look_soon(struct work *work);                                  /* settles at the next turn of the loop */
+void work_set_problem(struct work *work, const struct problem *problem); /* of the host as a whole; NULL: none */
+void work_remove_entry(struct work *work, struct entry *entry, bool wipe);
+/* Makes the feeds those that are assigned. */
+void work_assign(struct work *work, const struct assignments *assignments);
+int work_connect(struct work *work); /* as the identity that it has */
+void work_disconnect(struct work *work);
+void work_disable(struct work *work); /* (work_enrol.c) out of service, for the reason in `disabled` */
