@@ -494,6 +494,11 @@ static void without_a_directory_all_is_broken(void **state)
 	json_decref(reply);
 	expect_error(&empty, ALICE, "WhoAmI", "{}", "io.tenantd.Agent.Broken");
 	expect_error(&empty, 0, "SshKeys", "{\"user\":\"alice\"}", "io.tenantd.Agent.Broken");
+	/* Whose it is nobody can tell; root needs no roles. */
+	expect_error(&empty, ALICE, "EndSession", "{\"session\":\"x\"}", "io.tenantd.Agent.Broken");
+	expect_error(&empty, ALICE, "EndSessions", "{\"project\":\"acme/vision\"}", "io.tenantd.Agent.Broken");
+	expect_error(&empty, 0, "EndSession", "{\"session\":\"x\"}", "io.tenantd.Agent.NotFound");
+	expect_error(&empty, ALICE, "Sessions", "{}", "");
 	expect_error(&empty, ALICE, "SshKeys", "{\"user\":\"alice\"}", DENIED);
 	expect_error(&empty, 0, "io.systemd.UserDatabase.GetUserRecord", "{\"uid\":1,\"service\":\"io.tenantd\"}",
 		     "io.systemd.UserDatabase.ServiceNotAvailable");
