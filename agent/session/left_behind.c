@@ -29,9 +29,7 @@ static bool is_over(struct slot *slot)
 		return true;
 	}
 	/* A leader that lives on after it had PAM close the session may be alone in the scope for ever: it does not
-	 * count. But it is given the time to go first, so that what is in its scope for that long only is not news. */
-	if (slot->leader && !slot->announced)
-		return false;
+	 * count. */
 	if ((slot->leader ? scope_has_others(session->uid, session->scope, session->scope_inode, session->leader)
 			  : scope_is_populated(session->uid, session->scope, session->scope_inode)) != 0)
 		return false;

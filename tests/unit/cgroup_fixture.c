@@ -121,7 +121,12 @@ void cgroup_fixture_move(const char *scope, pid_t pid)
 	_cleanup_(closep) int fd = -1;
 	int length;
 
-	scope_path(cgroup_fixture_uid(), scope, "cgroup.procs", path);
+	if (*scope) {
+		scope_path(cgroup_fixture_uid(), scope, "cgroup.procs", path);
+	} else {
+		scope_slice_path(cgroup_fixture_uid(), path);
+		(void)strncat(path, "/cgroup.procs", sizeof(path) - strlen(path) - 1);
+	}
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	length = snprintf(text, sizeof(text), "%d", (int)pid);

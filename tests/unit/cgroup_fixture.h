@@ -15,6 +15,6 @@ void cgroup_fixture_end(void); /* every process and every scope goes */
 
 void cgroup_fixture_make(const char *scope);
 void cgroup_fixture_remove(const char *scope);
-pid_t cgroup_fixture_process(const char *scope); /* NULL: outside */
-void cgroup_fixture_move(const char *scope, pid_t pid);
-void cgroup_fixture_kill(pid_t pid); /* and waits until it is gone */
+pid_t cgroup_fixture_process(const char *scope);        /* NULL: outside */
+void cgroup_fixture_move(const char *scope, pid_t pid); /* "": out of all scopes */
+void cgroup_fixture_kill(pid_t pid);                    /* and waits until it is gone */

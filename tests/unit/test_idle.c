@@ -115,6 +115,11 @@ static struct leader make_leader(int steps)
 		}
 		if (steps >= 0 && (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 || write(ready[1], "x", 1) != 1))
 			_exit(1);
+		if (fork() == 0) { /* at the same terminal, which is not its own */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
 		for (;;)
 			if (steps < 0 || read(slave, &c, 1) != 1)
 				pause();
@@ -205,6 +210,43 @@ static void a_key_is_not_what_a_program_wrote(void **state)
 	assert_idle_for(1000);
 	close(fd);
 	close(leader.master);
+}
+
+static pid_t child_of(pid_t pid)
+{
+	char path[64];
+	FILE *file;
+	int child = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	for (int tries = 0; tries < 200 && child == 0; tries++) {
+		file = fopen(path, "re");
+		assert_non_null(file);
+		if (fscanf(file, "%d", &child) != 1)
+			usleep(5000);
+		assert_int_equal(fclose(file), 0);
+	}
+	assert_true(child > 0);
+	return child;
+}
+
+/* su: its own is the terminal of the session around it. */
+static void a_terminal_of_the_session_around(void **state)
+{
+	struct leader outer = make_leader(0), su = {.pid = child_of(outer.pid)};
+	struct session session = session_of(&su, "");
+	struct process_stat stat;
+
+	set_last_key(&outer, 1000);
+	assert_result(process_stat(su.pid, &stat), 0);
+	assert_true(stat.terminal != 0);
+	ask(&session);
+	assert_true(answer == 0);
+	assert_int_equal(session_main_terminal(&session), 0);
+	session = session_of(&outer, "");
+	ask(&session);
+	assert_idle_for(1000);
+	close(outer.master);
 }
 
 static void nobody_can_say(void **state)
@@ -494,6 +536,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(by_the_terminal),
 		TEST(a_key_is_not_what_a_program_wrote),
+		TEST(a_terminal_of_the_session_around),
 		TEST(nobody_can_say),
 		TEST(the_terminal_to_speak_at),
 		TEST(by_logind),
