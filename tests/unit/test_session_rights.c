@@ -95,9 +95,9 @@ static void by_role_and_by_ids(void **state)
 		struct session_rights rights = rights_of(&parts, table[i].uid);
 
 		/* Asked twice: what was worked out once is remembered. */
-		if (session_rights_over(&rights, &session) != table[i].may ||
-		    session_rights_over(&rights, &session) != table[i].may)
-			fail_msg("row %zu", i);
+		for (unsigned again = 0; again < 2; again++)
+			if (session_rights_over(&rights, &session) != table[i].may)
+				fail_msg("row %zu", i);
 	}
 }
 
