@@ -437,6 +437,31 @@ static void quiet_stages(void **state)
 	assert_int_equal(heard.count, 2); /* a no is always written */
 }
 
+/* The host's own, beside the tenant's: of those who come in, not of what is within a session, and never of root's. */
+static void the_host_s_hours(void **state)
+{
+	const char *closed[] = {"sat 08:00-18:00"}, *open[] = {"sat 01:00-02:00", "fri 07:00-09:00"};
+	const struct string_list none = {closed, 0}, weekend = {closed, 1}, friday = {open, 2};
+	struct login_origin alice = from_ssh("alice"), manager = from_ssh("alice"), root = from_ssh("alice");
+	char token[LOGIN_TOKEN_CHARS + 1];
+
+	sign_in("alice", alices.text, token);
+	login_book_set_hours(book, &none);
+	assert_int_equal(authorize(&alice, token, "").reason, REASON_ALLOWED);
+	login_book_set_hours(book, &friday);
+	assert_int_equal(authorize(&alice, token, "").reason, REASON_ALLOWED);
+	login_book_set_hours(book, &weekend);
+	assert_int_equal(authorize(&alice, token, "").reason, REASON_OUTSIDE_HOURS);
+	assert_int_equal(heard.kind, AUDIT_LOGIN_DENIED);
+	manager.service = "systemd-user";
+	assert_int_equal(authorize(&manager, "", "").reason, REASON_ALLOWED);
+	root.service = "su";
+	root.requesting_user = "root";
+	assert_int_equal(authorize(&root, "", "").reason, REASON_ALLOWED);
+	login_book_set_hours(book, NULL);
+	assert_int_equal(authorize(&alice, token, "").reason, REASON_ALLOWED);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -453,6 +478,7 @@ int main(void)
 		TEST(whose_session_it_is),
 		TEST(names_carry_no_right_to_another_uid),
 		TEST(quiet_stages),
+		TEST(the_host_s_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
