@@ -86,7 +86,24 @@ static _Noreturn void end_as(int status)
 {
 	if (WIFSIGNALED(status))
 		fprintf(stderr, "ended by signal %d\n", WTERMSIG(status));
-	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+/* The first process of a PID namespace is none like others (it cannot be traced, say): the test is its child, and gets
+ * whoever loses their parent all the same. */
+static void leave_the_first(void)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child > 0) {
+		while (waitpid(-1, &status, 0) != child)
+			;
+		/* Not by exit(): what is written at the end is written once. */
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 /* The process in the middle stays in the old PID namespace, and takes the new one with it when it ends. */
@@ -106,6 +123,8 @@ static void enter_namespaces(void)
 	is_there = child == 0 && mount_all();
 	if (!is_there)
 		fprintf(stderr, "this process may not have a host of its own: %s\n", strerror(errno));
+	else
+		leave_the_first();
 }
 
 void world_enter(void)

