@@ -165,7 +165,7 @@ static int hang_up_all(struct hang_up *work)
 	return result == 0 && list.count == 0 ? -ESRCH : result;
 }
 
-int session_hang_up(struct session_aim *aim)
+int session_hang_up(struct session_aim *aim, bool of_user)
 {
 	struct hang_up work = {.aim = aim, .spare = true};
 	int result;
@@ -173,8 +173,9 @@ int session_hang_up(struct session_aim *aim)
 	if (aim->number && (process_read(aim->number, &work.leader) < 0 || work.leader.uid == aim->uid))
 		work.leader.pid = 0;
 	result = hang_up_all(&work);
-	/* Nobody was there to be told: a connection without a shell, say. */
-	if (result == 0 && work.reached == 0) {
+	/* Nobody was there to be told: a connection without a shell, say. (When all of the user's is hung up, each
+	 * session just was by itself, and those who are left carry the good-bye to its reader.) */
+	if (result == 0 && work.reached == 0 && !of_user) {
 		work.spare = false;
 		result = hang_up_all(&work);
 	}

@@ -28,8 +28,9 @@ void session_aim_finish(struct session_aim *aim);
  * is since the leader's number is another process's by now); -EINVAL: refused, *ret_why says why; others: broken. */
 int session_aim_find(const struct helper_request *request, struct session_aim *ret, const char **ret_why);
 
-/* SIGHUP and SIGCONT, once. 0; -ESRCH: nothing descends from the leader and runs as the user; others: broken. */
-int session_hang_up(struct session_aim *aim);
+/* SIGHUP and SIGCONT, once, by itself or with all of the user's. 0; -ESRCH: nothing descends from the leader and runs
+ * as the user; others: broken. */
+int session_hang_up(struct session_aim *aim, bool of_user);
 /* SIGKILL, once. 0: nothing is left; -EBUSY: something is, *ret_left of them where they were counted: look again soon.
  */
 int session_kill(struct session_aim *aim, uint32_t *ret_left);

@@ -115,7 +115,7 @@ static bool hang_up_session_below(void *context, int slice, const char *name)
 	aim.number = leader_of(aim.name); /* only whom SIGHUP leaves out depends on it */
 	aim.scope = cgroup_open_below(slice, name);
 	if (aim.scope >= 0)
-		(void)session_hang_up(&aim);
+		(void)session_hang_up(&aim, true);
 	session_aim_finish(&aim);
 	return true;
 }

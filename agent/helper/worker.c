@@ -110,7 +110,7 @@ static int hang_up(struct batch *batch, struct task *task)
 		if (result < 0)
 			return result;
 		(void)tell_person(batch, request);
-		return session_hang_up(&task->aim);
+		return session_hang_up(&task->aim, false);
 	}
 	(void)tell_person(batch, request);
 	switch_linger_off(request);

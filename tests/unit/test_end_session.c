@@ -43,7 +43,7 @@ static int end(const struct helper_request *request)
 	int result = session_aim_find(request, &aim, &why);
 
 	if (result == 0 && request->verb == HELPER_HANG_UP_SESSION)
-		result = session_hang_up(&aim);
+		result = session_hang_up(&aim, false);
 	else if (result == 0)
 		for (; tries < 2000 && (result = session_kill(&aim, &left)) == -EBUSY; tries++)
 			usleep(1000);
@@ -412,7 +412,8 @@ static void a_process_whose_first_thread_ended_ends_too(void **state)
 	close(tell[0]);
 	close(tell[1]);
 	assert_result(kill_session(of(leader, "")), 0);
-	/* What is not over cannot be waited for: its parent, which is the test by now, can only when the last thread is. */
+	/* What is not over cannot be waited for: its parent, which is the test by now, can only when the last thread
+	 * is. */
 	world_end(leader);
 	for (unsigned i = 0; i < 5000 && waitpid(hiding, NULL, WNOHANG) == 0; i++)
 		usleep(1000);
