@@ -113,7 +113,8 @@ void reaper_tick(struct reaper *reaper);
 struct verdict_world reaper_world(const struct reaper *reaper);
 struct watched *reaper_find(const struct reaper *reaper, const char *id);
 const char *reaper_tenant_id(const struct reaper *reaper, const struct session *session); /* NULL: not known */
-uint64_t reaper_backoff(unsigned tries); /* how long to wait before the next try */
+/* How long to wait before the next try. What the helper refuses it will refuse again, and write down each time. */
+uint64_t reaper_backoff(unsigned tries, int result);
 /* Everything that a verdict asks for. */
 void reaper_obey(struct reaper *reaper, const struct session *session, const struct verdict *verdict);
 /* Tags of requests to the helper. */

@@ -127,7 +127,7 @@ static void again(struct reaper *reaper, struct watched *watched, const struct s
 		complain(reaper, watched, session, result);
 		job_waiters_told(reaper, watched->id, result);
 	}
-	next(reaper, watched, step, clock_boottime_usec() + reaper_backoff(watched->tries));
+	next(reaper, watched, step, clock_boottime_usec() + reaper_backoff(watched->tries, result));
 }
 
 static int hang_up(struct reaper *reaper, struct watched *watched, const struct session *session, const char *detail)
@@ -198,7 +198,7 @@ int job_begin(struct reaper *reaper, const struct session *session, enum end_cau
 	if (r >= 0)
 		return 0;
 	watched->tries = 1;
-	next(reaper, watched, JOB_HANG_UP, clock_boottime_usec() + reaper_backoff(1));
+	next(reaper, watched, JOB_HANG_UP, clock_boottime_usec() + reaper_backoff(1, r));
 	return 0;
 }
 

@@ -129,7 +129,7 @@ static void again(struct reaper *reaper, struct purge *purge, enum purge_step st
 	purge->tries++;
 	if (purge->tries >= COMPLAIN_TRIES || result == -EPERM || result == -EINVAL)
 		complain(reaper, purge, result);
-	next(reaper, purge, step, clock_boottime_usec() + reaper_backoff(purge->tries));
+	next(reaper, purge, step, clock_boottime_usec() + reaper_backoff(purge->tries, result));
 }
 
 /* What stands and cannot be told apart makes all of it wait: sessions that must end do so each by itself. */

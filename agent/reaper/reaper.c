@@ -19,14 +19,18 @@
 #define ACCURACY_USEC (1 * USEC_PER_MSEC)
 #define BACKOFF_FIRST_USEC (50 * USEC_PER_MSEC)
 #define BACKOFF_MOST_USEC (30 * USEC_PER_SEC)
+#define REFUSED_USEC (300 * USEC_PER_SEC)
 #define CHANGES_FEW 500U /* changed people that are looked at one by one */
 
 #define TAG_JOB (1ULL << 63)
 #define TAG_NUMBER 0x3fffffffULL
 
-uint64_t reaper_backoff(unsigned tries)
+uint64_t reaper_backoff(unsigned tries, int result)
 {
 	uint64_t wait = BACKOFF_FIRST_USEC;
+
+	if (result == -EPERM || result == -EINVAL)
+		return REFUSED_USEC;
 
 	while (tries-- > 1 && wait < BACKOFF_MOST_USEC)
 		wait *= 2;
