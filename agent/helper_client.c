@@ -231,16 +231,3 @@ int helper_client_call(struct helper_client *client, const struct helper_request
 	}
 	return keep(client, &sent, tag);
 }
-
-int helper_client_end_session(struct helper_client *client, pid_t leader, uint64_t leader_start, uint32_t uid,
-			      uint64_t tag)
-{
-	const struct helper_request request = {
-		.verb = HELPER_KILL_SESSION,
-		.leader = leader,
-		.uid = uid,
-		.leader_start = leader_start,
-	};
-
-	return helper_client_call(client, &request, tag);
-}

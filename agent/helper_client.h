@@ -29,6 +29,3 @@ int helper_client_set_socket(struct helper_client *client, const char *path);
  * -ECONNREFUSED: there is no helper; -ENOBUFS: more than HELPER_QUEUE_MAX are waiting. */
 #define HELPER_QUEUE_MAX 16384U
 int helper_client_call(struct helper_client *client, const struct helper_request *request, uint64_t tag);
-
-int helper_client_end_session(struct helper_client *client, pid_t leader, uint64_t leader_start, uint32_t uid,
-			      uint64_t tag);
