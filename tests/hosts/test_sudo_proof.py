@@ -237,10 +237,8 @@ def test_proofs_outlive_the_agent(host, policy, olivia, shells):
     assert host.run("stat", "-c", "%U %a", "/run/tenantd/sessions").out.strip() == "tenantd 700"
 
 
-def test_a_proof_grows_old(host, policy, olivia, shells):
-    policy("sudo: {proof: recent, within: 1min}")
-    shell = shells(host, "olivia", key=olivia.ssh_key)
-    assert not shell.asked("sudo id -u")
+def forget_the_sign_in(host):
+    """Of olivia's one session."""
     # The wall clock has no say in it, and the state of the agent is what it is: made older, as a minute would.
     [session] = [s for s in json.loads(host.run("tenantctl", "sessions", "--json").out)["sessions"]
                  if s["user"] == "olivia" and s["service"] == "sshd"]
@@ -250,22 +248,33 @@ def test_a_proof_grows_old(host, policy, olivia, shells):
     state["sign_in"]["at"] -= 61_000_000
     host.write(path, json.dumps(state), 0o600, "tenantd:tenantd")
     host.run("systemctl", "start", "tenantd.socket", "tenantd.service")
+
+
+def test_a_proof_grows_old(host, policy, olivia, shells):
+    policy("sudo: {proof: recent, within: 1min}")
+    shell = shells(host, "olivia", key=olivia.ssh_key)
+    assert not shell.asked("sudo id -u")
+    forget_the_sign_in(host)
     assert shell.asked("sudo id -u", olivia.secret)
     assert not shell.asked("sudo id -u")
 
 
 def test_a_revoked_key_proves_nothing_more(host, policy, olivia, shells):
-    policy(RECENT)
-    shell = shells(host, "olivia", secret=olivia.secret)
+    """In a session that goes on: what the key itself opened, ends."""
+    minute = "sudo: {proof: recent, within: 1min}"
+    policy(minute)
+    shell = shells(host, "olivia", key=olivia.ssh_key)
+    forget_the_sign_in(host)
+    assert shell.asked("sudo id -u", olivia.secret)
     assert not shell.asked("sudo id -u")
     kept = olivia.key_fields
     olivia.key_fields = {**kept, "revoked": "{at: 2026-01-01T00:00:00Z, reason: lost laptop}"}
     try:
-        policy(RECENT)
+        policy(minute)
         assert shell.asked("sudo id -u")
     finally:
         olivia.key_fields = kept
-    policy(RECENT)
+    policy(minute)
     assert not shell.asked("sudo id -u")
 
 
