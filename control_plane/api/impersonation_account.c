@@ -5,6 +5,7 @@
  */
 #include "control_plane/api/impersonation_account.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void local_part(const char *email, char out[LOCAL_SIZE])
 	size_t length = 0;
 
 	for (const char *p = email; *p && *p != '@' && length + 1 < LOCAL_SIZE; p++) {
-		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+		char c = (char)tolower((unsigned char)*p);
 
 		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '.' && length > 0))
 			out[length++] = c;

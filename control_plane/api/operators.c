@@ -175,19 +175,18 @@ static int patch(struct request *request)
 		r = request_if_match(request, (uint64_t)version);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = db_run(
-		request->tx, &rows,
-		"UPDATE control.operators SET version = version + 1, " SQL_SET("email", "$2") ", " SQL_SET(
-			"name",
-			"$3") ", " SQL_SET("status",
-					   "$4") ", sessions_valid_from = CASE WHEN $4 = 'suspended' "
-						 "THEN " SESSIONS_END_SQL("$5") " ELSE sessions_valid_from "
-										"END, " SQL_SET_LIST(
-											"ssh_keys",
-											"$6") " "
-											      "WHERE id = $1 "
-											      "RETURNING " COLUMNS_SQL,
-		id, fields.email, fields.name, fields.status, record_number(request, request->now), ssh_keys);
+	r = db_run(request->tx, &rows,
+		   "UPDATE control.operators SET version = version + 1, " SQL_SET("email", "$2") ", " SQL_SET(
+			   "name",
+			   "$3") ", " SQL_SET("status",
+					      "$4") ", sessions_valid_from = CASE WHEN $4 = 'suspended' "
+						    "THEN " SESSIONS_END_SQL(
+							    "$5") " ELSE sessions_valid_from "
+								  "END, " SQL_SET_LIST("ssh_keys",
+										       "$6") " "
+											     "WHERE id = $1 "
+											     "RETURNING " COLUMNS_SQL,
+		   id, fields.email, fields.name, fields.status, record_number(request, request->now), ssh_keys);
 	if (r < 0)
 		return fault(request, r);
 	r = impersonation_follow(request, id);
