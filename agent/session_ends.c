@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "helper_client.h"
 #include "reaper/reaper.h"
+#include "reaper/verdict.h"
 
 #define PATH_SIZE 512
 
@@ -47,7 +48,8 @@ static void on_changed(void *context, const struct session *session)
 {
 	const struct session_ends *ends = context;
 
-	if (ends->sources)
+	/* What is within another session is none to whoever looks from elsewhere. */
+	if (ends->sources && verdict_is_own(session))
 		sources_session(ends->sources, session);
 }
 

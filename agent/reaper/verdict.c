@@ -26,11 +26,12 @@ static bool fits(const char *wanted, const char *is)
 	return !*wanted || text_equal(wanted, is);
 }
 
-/* It ends what a host found when it learned of the order, so nothing that was opened with the order in sight. */
+/* It ends what a host found when it learned of the order, so nothing that was opened with the order in sight. What is
+ * within another session (su, a service manager) goes with that one, and is named by nobody but by its own id. */
 static bool is_meant(const struct verdict_world *world, const struct revocation_record *order,
 		     const struct session *session)
 {
-	return order->at > session->orders_known && fits(order->user_id, session->user_id) &&
+	return verdict_is_own(session) && order->at > session->orders_known && fits(order->user_id, session->user_id) &&
 	       fits(order->project_id, session->project_id) &&
 	       fits(order->host_id, world->host_id ? world->host_id : "");
 }

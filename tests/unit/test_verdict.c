@@ -455,6 +455,25 @@ static void orders_end_what_they_name(void **state)
 		END_NONE);
 }
 
+static void an_order_names_no_service_manager_but_by_its_id(void **state)
+{
+	static char manager[] = "systemd-user", su[] = "su";
+	struct directory *d = with_feed("revoke revocation rvk_1 1 {\"of\":\"sessions\",\"at\":1790000001}\n");
+	struct directory *by_id = with_feed("revoke revocation 0123456789abcdef 1 {\"of\":\"session\",\"at\":1}\n");
+	struct verdict_world world = world_of(d);
+	struct session session = feed_session();
+
+	(void)state;
+	session.service = manager;
+	assert_int_equal(verdict_session(&world, &session).cause, END_NONE);
+	session.service = su;
+	assert_int_equal(verdict_session(&world, &session).cause, END_NONE);
+	world.directory = by_id;
+	assert_int_equal(verdict_session(&world, &session).cause, END_ORDERED);
+	directory_unref(d);
+	directory_unref(by_id);
+}
+
 /* Another tenant's feed has no say in these people's sessions. */
 static void an_order_reaches_its_own_tenant_alone(void **state)
 {
@@ -626,6 +645,7 @@ int main(void)
 		cmocka_unit_test(sudo_s_and_a_service_manager_s_are_others),
 		cmocka_unit_test(a_provider_that_is_taken_away_ends_what_it_opened),
 		cmocka_unit_test(orders_end_what_they_name),
+		cmocka_unit_test(an_order_names_no_service_manager_but_by_its_id),
 		cmocka_unit_test(an_order_reaches_its_own_tenant_alone),
 		cmocka_unit_test(a_tenant_that_is_gone_or_only_not_here_yet),
 		cmocka_unit_test(a_disabled_host_ends_what_feeds_brought_and_not_the_files_people),
