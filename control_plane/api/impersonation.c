@@ -98,6 +98,8 @@ static int drop_ended(struct request *request, const struct impersonation *wante
 	return r;
 }
 
+/* Versions are the account's own: one that is over may have ended in this very change, so that hosts still have its
+ * memberships, and would refuse the whole feed over one that begins anew. */
 static int fill_members(struct request *request, const char *user_id, const char *projects)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
@@ -105,8 +107,9 @@ static int fill_members(struct request *request, const char *user_id, const char
 
 	if (r == 0)
 		r = db_run(request->tx, &rows,
-			   "INSERT INTO control.members (tenant_id, user_id, project_id, role) SELECT $1, $2, p.id, "
-			   "'" ROLE "' FROM control.projects p WHERE p.tenant_id = $1 AND ($3 = '[]' OR p.id = ANY (" //
+			   "INSERT INTO control.members (tenant_id, user_id, project_id, role, version) SELECT $1, "
+			   "u.id, p.id, '" ROLE "', u.version FROM control.projects p JOIN control.users u ON "
+			   "u.tenant_id = $1 AND u.id = $2 WHERE p.tenant_id = $1 AND ($3 = '[]' OR p.id = ANY (" //
 			   SQL_NEW_LIST("$3") ")) RETURNING user_id, project_id, version",
 			   request->tenant_id, user_id, projects);
 	if (r == 0)
@@ -185,9 +188,10 @@ int impersonation_of_new_project(struct request *request, const char *project_id
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	int r = db_run(
 		request->tx, &rows,
-		"INSERT INTO control.members (tenant_id, user_id, project_id, role) SELECT $1, a.user_id, $2, "
-		"'" ROLE "' FROM control.operator_grants g JOIN control.operator_accounts a ON a.operator_id = "
-		"g.operator_id AND a.tenant_id = g.tenant_id WHERE g.tenant_id = $1 AND g.role = '" IMPERSONATE
+		"INSERT INTO control.members (tenant_id, user_id, project_id, role, version) SELECT $1, a.user_id, $2, "
+		"'" ROLE "', u.version FROM control.operator_grants g JOIN control.operator_accounts a ON "
+		"a.operator_id = g.operator_id AND a.tenant_id = g.tenant_id JOIN control.users u ON u.tenant_id = "
+		"a.tenant_id AND u.id = a.user_id WHERE g.tenant_id = $1 AND g.role = '" IMPERSONATE
 		"' AND g.projects = '{}' AND g.not_after > $3::bigint AND (SELECT count(*) FROM control.members m "
 		"WHERE m.tenant_id = $1 AND m.user_id = a.user_id) < $4::bigint "
 		"RETURNING user_id, project_id, version",

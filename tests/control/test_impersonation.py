@@ -314,6 +314,24 @@ def test_over_and_not_swept_yet(jane, tenant, control, cluster, records):
     assert len(records(tenant, "member")) == 2
 
 
+def test_versions_only_grow(jane, tenant, control, cluster):
+    """A host refuses a version that does not follow on the one it has, and with it everything that the feed says."""
+    tenant.project("web")
+    for _ in range(3):
+        grant = jane.let_into(tenant, reason="again")
+        tenant.project(f"p{grant['id'][-6:].lower()}")
+        end_now(cluster, control, grant)  # not swept: what ends and what begins is one change
+    jane.let_into(tenant)
+    have = {}
+    rows = cluster.psql(f"SELECT bytes FROM control.feed_deltas WHERE tenant_id = '{tenant.id}' ORDER BY revision", database=control.database)
+    for op in (op for delta in rows.splitlines() for op in json.loads(delta)["ops"]):
+        record = (op["kind"], op["id"])
+        assert op["ver"] > have.get(record, 0), op
+        have[record] = op["ver"]
+        if op["op"] == "del":
+            del have[record]
+
+
 def test_suspended_operators_are_out_everywhere(operator, jane, tenant, new_tenant, records):
     other = new_tenant(f"{tenant.slug}-other")
     for one in (tenant, other):
