@@ -76,17 +76,20 @@ static bool is_group(const uint8_t *at, size_t size)
 {
 	struct nss_map_group_tail tail;
 	struct nss_map_group g;
+	uint64_t skip;
 
 	memcpy(&g, at, sizeof(g));
 	if (sizeof(g) + g.record.name_length + 1U + sizeof(tail) > size)
 		return false;
 	memcpy(&tail, at + size - sizeof(tail), sizeof(tail));
+	skip = be32toh(tail.skip_count);
 	for (const uint8_t *pad = at + sizeof(g) + g.record.name_length; pad < at + size - sizeof(tail); pad++)
 		if (*pad)
 			return false;
-	return is_name(at + sizeof(g), g.record.name_length, NSS_MAP_NAME_MAX) && !tail.zero && !tail.spare &&
-	       g.member_bytes / 2 >= g.member_count && (g.member_count || !g.member_bytes) &&
-	       (uint64_t)g.member_bytes + g.member_count <= (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
+	return is_name(at + sizeof(g), g.record.name_length, NSS_MAP_NAME_MAX) && skip <= NSS_MAP_SKIP_MAX &&
+	       tail.skip_bytes / 2 >= skip && (skip || !tail.skip_bytes) && g.member_bytes / 2 >= g.member_count &&
+	       (g.member_count || !g.member_bytes) &&
+	       skip + tail.skip_bytes + g.member_bytes + g.member_count <= (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
 }
 
 static bool are_records(const uint8_t *block)

@@ -52,7 +52,7 @@ static inline bool split_names(char *at, size_t bytes, const uint8_t *letter, si
 static inline bool find_list(const struct map_view *view, const struct map_record *record,
 			     const struct nss_map_group *g, const uint8_t **ret_names, const uint8_t **ret_letter)
 {
-	uint64_t tail_at = (uint64_t)(g->record.units - 1U) * NSS_MAP_UNIT, offset, capacity;
+	uint64_t tail_at = (uint64_t)(g->record.units - 1U) * NSS_MAP_UNIT, offset, capacity, skip;
 	struct nss_map_group_tail tail;
 
 	if (__builtin_expect(tail_at > record->room - sizeof(tail), 0))
@@ -60,15 +60,17 @@ static inline bool find_list(const struct map_view *view, const struct map_recor
 	memcpy(&tail, record->at + tail_at, sizeof(tail));
 	offset = (uint64_t)tail.list * NSS_MAP_UNIT;
 	capacity = (uint64_t)tail.list_capacity * NSS_MAP_UNIT;
-	if (__builtin_expect((uint64_t)g->member_bytes + g->member_count > capacity || !g->member_bytes ||
-				     !g->member_count || capacity > view->slot->members_size ||
+	skip = be32toh(tail.skip_count);
+	if (__builtin_expect(skip + tail.skip_bytes + g->member_bytes + g->member_count > capacity ||
+				     !g->member_bytes || !g->member_count || capacity > view->slot->members_size ||
 				     offset > view->slot->members_size - capacity,
 			     0))
 		return false;
 	*ret_names = map_long_bytes(view, view->slot->members_offset + offset, capacity);
 	if (!*ret_names)
 		return false;
-	*ret_letter = *ret_names + capacity - 1;
+	*ret_letter = *ret_names + capacity - 1 - skip;
+	*ret_names += tail.skip_bytes;
 	return true;
 }
 

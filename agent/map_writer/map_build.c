@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map_writer/map_build.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -13,10 +14,10 @@
 struct tally {
 	uint32_t gid;
 	uint32_t levels;
-	uint32_t count[GROUP_LEVEL_COUNT]; /* with exactly this level */
-	uint64_t bytes[GROUP_LEVEL_COUNT];
-	uint64_t cursor[GROUP_LEVEL_COUNT]; /* where the next one is written */
-	uint32_t number[GROUP_LEVEL_COUNT]; /* … and which one of the list it is */
+	uint32_t count[STANDING_COUNT]; /* with exactly this standing */
+	uint64_t bytes[STANDING_COUNT];
+	uint64_t cursor[STANDING_COUNT]; /* where the next one is written */
+	uint32_t number[STANDING_COUNT]; /* … and which one of the list it is */
 	uint32_t list;
 	uint64_t capacity;
 };
@@ -27,13 +28,13 @@ struct tallies {
 };
 
 /* What pass 1 found out about the groups of each person, for pass 2: how many, and for each the number of its
- * tally and the level. */
+ * tally and the standing. */
 struct memberships {
 	uint32_t *items;
 	size_t count, capacity;
 };
-#define LEVEL_BITS 2
-static_assert(NSS_MAP_RUN_LAST < 1U << LEVEL_BITS, "levels fit");
+#define STANDING_BITS 3
+static_assert(STANDING_COUNT <= 1U << STANDING_BITS, "standings fit");
 
 static void memberships_finish(struct memberships *memberships)
 {
@@ -96,12 +97,19 @@ static int tallies_init(struct tallies *ret, const struct directory *d)
 	return 0;
 }
 
-/* The family of a run, and a level that it has; NULL: the directory contradicts itself. */
-static struct tally *tally_of(const struct tallies *tallies, nss_map_run run)
+/* The family of a run, and a standing that it has; NULL: the directory contradicts itself. */
+static struct tally *tally_of(const struct tallies *tallies, nss_map_run run, uint32_t *ret_standing)
 {
 	struct tally *tally = find_tally(tallies, map_run_gid(run));
 
-	return tally && map_run_level(run) < tally->levels ? tally : NULL;
+	*ret_standing = map_run_level(run);
+	if (tally)
+		return *ret_standing < tally->levels ? tally : NULL;
+	tally = find_tally(tallies, map_run_gid(run) - GROUP_LEVEL_VIEWER);
+	*ret_standing = STANDING_OPERATOR;
+	return tally && tally->levels == GROUP_LEVEL_COUNT && run == map_standing_run(tally->gid, STANDING_OPERATOR)
+		       ? tally
+		       : NULL;
 }
 
 static uint64_t group_size(const struct map_family *family, uint32_t level)
@@ -135,14 +143,15 @@ static int count_all(const struct directory *d, const struct map_options *option
 		sizes.keys++;
 		r = memberships_add(memberships, person->run_count);
 		for (uint32_t i = 0; r == 0 && i < person->run_count; i++) {
-			uint32_t level = map_run_level(person->runs[i]);
-			struct tally *tally = tally_of(tallies, person->runs[i]);
+			uint32_t standing;
+			struct tally *tally = tally_of(tallies, person->runs[i], &standing);
 
 			if (!tally)
 				return -EINVAL;
-			tally->count[level]++;
-			tally->bytes[level] += person->login_length + 1U;
-			r = memberships_add(memberships, (uint32_t)(tally - tallies->items) << LEVEL_BITS | level);
+			tally->count[standing]++;
+			tally->bytes[standing] += person->login_length + 1U;
+			r = memberships_add(memberships,
+					    (uint32_t)(tally - tallies->items) << STANDING_BITS | standing);
 		}
 		if (r < 0)
 			return r;
@@ -150,9 +159,9 @@ static int count_all(const struct directory *d, const struct map_options *option
 	for (uint32_t i = 0; i < tallies->count; i++) {
 		uint64_t bytes = 0, count = 0;
 
-		for (uint32_t level = 0; level < tallies->items[i].levels; level++) {
-			bytes += tallies->items[i].bytes[level];
-			count += tallies->items[i].count[level];
+		for (uint32_t standing = 0; standing < STANDING_COUNT; standing++) {
+			bytes += tallies->items[i].bytes[standing];
+			count += tallies->items[i].count[standing];
 		}
 		sizes.members += map_list_capacity(bytes, count);
 	}
@@ -167,13 +176,13 @@ static int write_family(struct map_image *image, const struct map_family *family
 	uint32_t members = 0;
 	int r;
 
-	for (uint32_t level = family->levels; level-- > 0;) { /* the highest role comes first */
-		tally->cursor[level] = bytes;
-		tally->number[level] = members;
-		bytes += tally->bytes[level];
-		members += tally->count[level];
+	for (uint32_t standing = STANDING_COUNT; standing-- > 0;) { /* operators, then the highest role */
+		tally->cursor[standing] = bytes;
+		tally->number[standing] = members;
+		bytes += tally->bytes[standing];
+		members += tally->count[standing];
 	}
-	if (bytes > UINT32_MAX)
+	if (bytes > UINT32_MAX || tally->count[STANDING_OPERATOR] > NSS_MAP_SKIP_MAX)
 		return -EFBIG;
 	tally->capacity = map_list_capacity(bytes, members);
 	r = map_image_add_list(image, tally->capacity, &tally->list);
@@ -182,6 +191,7 @@ static int write_family(struct map_image *image, const struct map_family *family
 	bytes = 0;
 	members = 0;
 	for (uint32_t level = family->levels; level-- > 0;) {
+		bool skips = !map_standing_in(STANDING_OPERATOR, level);
 		char name[NSS_MAP_NAME_MAX + 1];
 		struct nss_map_group *group;
 		uint32_t position;
@@ -197,9 +207,11 @@ static int write_family(struct map_image *image, const struct map_family *family
 		group->record.kind = NSS_MAP_GROUP;
 		group->record.name_length = (uint8_t)length;
 		group->record.id = family->gid + level;
-		group->member_count = members;
-		group->member_bytes = (uint32_t)bytes;
+		group->member_count = members + (skips ? 0 : tally->count[STANDING_OPERATOR]);
+		group->member_bytes = (uint32_t)(bytes + (skips ? 0 : tally->bytes[STANDING_OPERATOR]));
 		*map_image_tail(&group->record) = (struct nss_map_group_tail){
+			.skip_count = htobe32(skips ? tally->count[STANDING_OPERATOR] : 0),
+			.skip_bytes = skips ? (uint32_t)tally->bytes[STANDING_OPERATOR] : 0,
 			.list = tally->list,
 			.list_capacity = (uint32_t)(tally->capacity / NSS_MAP_UNIT),
 		};
@@ -220,14 +232,14 @@ static int write_person(struct map_image *image, struct map_person *person, stru
 	int r;
 
 	for (uint32_t i = 0; i < group_count; i++) {
-		struct tally *tally = &tallies->items[groups[i] >> LEVEL_BITS];
-		uint32_t level = groups[i] & NSS_MAP_RUN_LAST;
+		struct tally *tally = &tallies->items[groups[i] >> STANDING_BITS];
+		uint32_t standing = groups[i] & ((1U << STANDING_BITS) - 1);
 
-		person->runs[person->run_count++] = (tally->gid - NSS_MAP_ID_FIRST) << 4 | level;
-		memcpy(map_image_list(image, tally->list) + tally->cursor[level], person->user->login,
+		person->runs[person->run_count++] = map_standing_run(tally->gid, standing);
+		memcpy(map_image_list(image, tally->list) + tally->cursor[standing], person->user->login,
 		       person->login_length + 1U);
-		tally->cursor[level] += person->login_length + 1U;
-		*(map_image_letters(image, tally->list, tally->capacity) - tally->number[level]++) =
+		tally->cursor[standing] += person->login_length + 1U;
+		*(map_image_letters(image, tally->list, tally->capacity) - tally->number[standing]++) =
 			(char)NSS_MAP_LENGTH_LETTER(person->login_length);
 	}
 	r = map_image_add_record(image, map_person_size(person), &position);

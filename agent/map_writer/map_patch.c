@@ -76,7 +76,7 @@ static int take_out(struct map_image *image, struct touched *touched, const stru
 
 		if (same_name && has_run(person->runs, person->run_count, run))
 			continue;
-		r = map_list_remove(image, map_run_gid(run), map_run_level(run), name);
+		r = map_list_remove(image, run, name);
 		if (r < 0)
 			return r;
 	}
@@ -84,7 +84,7 @@ static int take_out(struct map_image *image, struct touched *touched, const stru
 		for (uint32_t i = 0; i < person->run_count; i++) {
 			if (has_run(runs, count, htole32(person->runs[i])))
 				continue;
-			r = map_list_add(image, map_run_gid(person->runs[i]), map_run_level(person->runs[i]), name);
+			r = map_list_add(image, person->runs[i], name);
 			if (r < 0)
 				return r;
 		}
@@ -157,8 +157,7 @@ static int patch(struct map_image *image, const struct directory *d, const struc
 		if (r < 0)
 			return r;
 		for (uint32_t k = 0; !in_groups[i] && k < person->run_count; k++) {
-			r = map_list_add(image, map_run_gid(person->runs[k]), map_run_level(person->runs[k]),
-					 user->login);
+			r = map_list_add(image, person->runs[k], user->login);
 			if (r < 0)
 				return r;
 		}

@@ -24,7 +24,7 @@ static_assert(sizeof(struct nss_map_person) + NSS_MAP_PERSON_NAME_MAX + NSS_MAP_
 /* Adds a run, or raises the one that starts at the same gid. */
 static int add_run(struct map_person *person, uint32_t gid, uint32_t level)
 {
-	nss_map_run run = (gid - NSS_MAP_ID_FIRST) << 4 | level;
+	nss_map_run run = map_run(gid, level);
 
 	if (gid < MANAGED_ID_FIRST || gid > MANAGED_ID_LAST - level)
 		return -EINVAL;
@@ -39,6 +39,19 @@ static int add_run(struct map_person *person, uint32_t gid, uint32_t level)
 	return 0;
 }
 
+static int add_project(struct map_person *person, const struct tenant_record *tenant,
+		       const struct project_record *project, const char *role)
+{
+	nss_map_run run;
+
+	if (person->user->kind != USER_OPERATOR)
+		return add_run(person, project->gid, matrix_group_level(tenant, role));
+	if (project->gid > MANAGED_ID_LAST - GROUP_LEVEL_VIEWER)
+		return -EINVAL;
+	run = map_standing_run(project->gid, STANDING_OPERATOR);
+	return add_run(person, map_run_gid(run), map_run_level(run));
+}
+
 static int add_groups(struct map_person *person, const struct directory *d, const struct map_options *options)
 {
 	const struct user_record *user = person->user;
@@ -47,7 +60,8 @@ static int add_groups(struct map_person *person, const struct directory *d, cons
 	uint32_t cursor = 0;
 	int r;
 
-	if (tenant) {
+	/* What all of a tenant, or of a project, may write is not for those who only look in. */
+	if (tenant && user->kind != USER_OPERATOR) {
 		r = add_run(person, tenant->gid, 0);
 		if (r < 0)
 			return r;
@@ -62,7 +76,7 @@ static int add_groups(struct map_person *person, const struct directory *d, cons
 			continue;
 		if (!tenant || !text_equal(tenant->id, project->tenant_id))
 			return -EINVAL;
-		r = add_run(person, project->gid, matrix_group_level(tenant, member->role));
+		r = add_project(person, tenant, project, member->role);
 		if (r < 0)
 			return r;
 	}

@@ -29,10 +29,29 @@ static inline uint32_t map_run_gid(nss_map_run run)
 	return NSS_MAP_ID_FIRST + (run >> 4);
 }
 
+static inline nss_map_run map_run(uint32_t gid, uint32_t level)
+{
+	return (gid - NSS_MAP_ID_FIRST) << 4 | level;
+}
+
 /* Index of the highest group of the run, counted from its gid. */
 static inline uint32_t map_run_level(nss_map_run run)
 {
 	return run & 15;
+}
+
+/* How somebody is in the groups of a family: a level is that group and those below it; an operator is in the viewers'
+ * group alone, whose run thus begins at the second gid of the family. */
+#define STANDING_OPERATOR GROUP_LEVEL_COUNT
+#define STANDING_COUNT (GROUP_LEVEL_COUNT + 1)
+static inline nss_map_run map_standing_run(uint32_t gid, uint32_t standing)
+{
+	return standing == STANDING_OPERATOR ? map_run(gid + GROUP_LEVEL_VIEWER, 0) : map_run(gid, standing);
+}
+
+static inline bool map_standing_in(uint32_t standing, uint32_t level)
+{
+	return standing == STANDING_OPERATOR ? level == GROUP_LEVEL_VIEWER : level <= standing;
 }
 
 #define HOST_FAMILIES 2U /* the host's own: tenant-sudo and tenant-users */

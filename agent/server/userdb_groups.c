@@ -188,6 +188,15 @@ static int step_groups(struct userdb_walk *walk, const struct directory *d, stru
 	return USERDB_NOTHING;
 }
 
+/* Is somebody with this membership in the group of this level? As the map has it (map_people.h). */
+static bool is_in_group(const struct tenant_record *tenant, const struct user_record *user,
+			const struct member_record *member, enum group_level level)
+{
+	if (user->kind == USER_OPERATOR)
+		return level == GROUP_LEVEL_VIEWER;
+	return level <= matrix_group_level(tenant, member->role);
+}
+
 /* Phases of step_user that others name. */
 enum { WALK_USERS_GROUP = 3, WALK_DONE };
 
@@ -203,7 +212,7 @@ static int step_user(struct userdb_walk *walk, const struct directory *d, struct
 		walk->inner = 0;
 		walk->project = NULL;
 		tenant = directory_tenant(d, walk->user->tenant_id);
-		if (!tenant)
+		if (!tenant || walk->user->kind == USER_OPERATOR)
 			return USERDB_NOTHING;
 		tenant_group(tenant, ret);
 		return USERDB_FOUND;
@@ -219,8 +228,12 @@ static int step_user(struct userdb_walk *walk, const struct directory *d, struct
 		walk->project = member->project_id[0] ? directory_project(d, member->project_id) : NULL;
 		if (walk->project) {
 			tenant = directory_tenant(d, walk->project->tenant_id);
-			walk->level = 0;
-			walk->levels = tenant ? (unsigned)matrix_group_level(tenant, member->role) + 1 : 0;
+			walk->level = walk->levels = 0;
+			if (tenant && walk->user->kind == USER_OPERATOR) {
+				walk->level = GROUP_LEVEL_VIEWER;
+				walk->levels = GROUP_LEVEL_VIEWER + 1;
+			} else if (tenant)
+				walk->levels = (unsigned)matrix_group_level(tenant, member->role) + 1;
 		}
 		return USERDB_NOTHING;
 	case 2:
@@ -256,11 +269,11 @@ static int step_project_members(struct userdb_walk *walk, const struct directory
 	if (strcmp(member->project_id, project->id) != 0)
 		return USERDB_NOTHING;
 	tenant = directory_tenant(d, project->tenant_id);
-	if (!tenant || matrix_group_level(tenant, member->role) < walk->only_group.level)
+	*ret_user = tenant ? directory_user(d, member->user_id) : NULL;
+	if (!*ret_user || !is_in_group(tenant, *ret_user, member, walk->only_group.level))
 		return USERDB_NOTHING;
-	*ret_user = directory_user(d, member->user_id);
 	*ret = walk->only_group;
-	return *ret_user ? USERDB_FOUND : USERDB_NOTHING;
+	return USERDB_FOUND;
 }
 
 static int step_memberships(struct userdb_walk *walk, const struct directory *d, const struct user_record **ret_user,

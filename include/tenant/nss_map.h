@@ -147,13 +147,14 @@ struct nss_map_person {
 static_assert(sizeof(struct nss_map_person) == NSS_MAP_UNIT, "person");
 
 /* A run of supplementary groups with consecutive gids: (gid - NSS_MAP_ID_FIRST) << 4 | count - 1, of 4 at most,
- * lowest byte first on every host. A member of a project holds a role's group and those below it, so one
- * run says all of a project. */
+ * lowest byte first on every host. A member of a project holds a role's group and those below it, an operator the
+ * viewers' alone, so one run says all of a project. */
 typedef uint32_t nss_map_run;
 #define NSS_MAP_RUN_LAST 3U
 
-/* Followed by "name\0"; the last unit of the record is its tail. The members are the first member_count
- * names of a list, "name\0" each, member_bytes in all; the groups of a project share one, highest role first.
+/* Followed by "name\0"; the last unit of the record is its tail. The members are member_count names of a list,
+ * "name\0" each, member_bytes in all, behind the first skip_count names, which take skip_bytes. The groups of a
+ * project share a list: operators, then members, highest role first. All but the viewers' group skip the operators.
  * From the list's end backwards it says how long each name is, as a letter, so that its block holds
  * nothing but letters of names: 'A' … 'Z' for 1 … 26, 'a' … 'f' for 27 … 32. */
 #define NSS_MAP_LENGTH_LETTER(length) ((uint8_t)((length) + ((length) > 26 ? 'a' - 27 : 'A' - 1)))
@@ -166,10 +167,11 @@ struct nss_map_group {
 	uint32_t member_bytes;
 };
 static_assert(sizeof(struct nss_map_group) == NSS_MAP_UNIT, "group");
+#define NSS_MAP_SKIP_MAX 0xffffffU
 struct nss_map_group_tail {
-	uint32_t zero;
+	uint32_t skip_count;    /* highest byte first on every host, at most NSS_MAP_SKIP_MAX: so it begins with 0 */
 	uint32_t list;          /* in units from the start of the members */
 	uint32_t list_capacity; /* in units */
-	uint32_t spare;         /* 0 */
+	uint32_t skip_bytes;
 };
 static_assert(sizeof(struct nss_map_group_tail) == NSS_MAP_UNIT, "group tail");

@@ -31,7 +31,8 @@ static void make_sound_map(void)
 	for (uint32_t i = 0; i < PEOPLE; i++) {
 		snprintf(cast[i].login, sizeof(cast[i].login), "person%u", i);
 		snprintf(cast[i].name, sizeof(cast[i].name), "Person %u", i);
-		cast[i].roles[i % CAST_PROJECTS] = (uint8_t)(i % 4);
+		cast[i].roles[i % CAST_PROJECTS] = (uint8_t)(i % 5);
+		cast[i].operator_kind = i % 7 == 3;
 		cast[i].present = true;
 	}
 	nss_place_make();

@@ -11,7 +11,7 @@ from hostlib.shells import Events, Shell, number, processes, sessions, sleeping
 from hostlib.tenancy import WAIT, Tenancy, taken_in
 
 REASON = "ticket 4711: training does not start"
-VISION = "/srv/vision"
+VISION, SHARED = "/srv/vision", "/srv/shared"
 SECONDS = 15
 _number = itertools.count(1)
 
@@ -45,6 +45,7 @@ def host(fleet, tenancy):
         f"install -d -m 2770 -g acme-vision-editor {VISION}/work && "
         f"echo accuracy=0.9 > {VISION}/results/run-1 && chgrp acme-vision-viewer {VISION}/results/run-1 && chmod 0640 {VISION}/results/run-1 && "
         f"echo weights > {VISION}/work/model && chmod 0660 {VISION}/work/model && "
+        f"install -d -m 2770 -g acme-vision {SHARED}/members && install -d -m 2770 -g acme {SHARED}/tenant && "
         f"echo token > {VISION}/results/secret && chgrp acme-vision-owner {VISION}/results/secret && chmod 0640 {VISION}/results/secret"
     )
     return worker
@@ -114,7 +115,7 @@ def test_who_they_are(host, operator):
     operator.let_in()
     with Shell(host, operator.login, operator.ssh_key) as shell:
         assert shell.run("id -un") == operator.login
-        assert set(shell.run("id -Gn").split()) == {operator.login, "acme", "acme-vision", "acme-vision-viewer", "tenant-users"}
+        assert set(shell.run("id -Gn").split()) == {operator.login, "acme-vision-viewer", "tenant-users"}
         assert shell.run("echo $TENANT/$TENANT_PROJECT as $TENANT_ROLE by $TENANT_GRANT") == f"acme/vision as viewer by {operator.grant}"
         said = shell.run("tenantctl whoami")
         assert operator.email in said and operator.grant in said, said
@@ -133,11 +134,27 @@ def test_they_read_what_viewers_read_and_write_nothing(host, operator):
             f"sed -i s/9/1/ {VISION}/results/run-1", f"cat {VISION}/work/model", f"echo x > {VISION}/work/model", f"ls {VISION}/work",
             f"touch {VISION}/work/new", f"cat {VISION}/results/secret", "cat /etc/shadow", "echo x > /etc/motd", "ls /root",
             f"setsid -w sg acme-vision-editor 'touch {VISION}/work/new' </dev/null 2>&1",
-            f"chgrp acme-vision-editor {VISION}/results/run-1",
+            f"chgrp acme-vision-editor {VISION}/results/run-1", f"ls {SHARED}/members", f"ls {SHARED}/tenant",
+            f"setsid -w sg acme-vision 'touch {SHARED}/members/new' </dev/null 2>&1",
+            f"setsid -w sg acme 'touch {SHARED}/tenant/new' </dev/null 2>&1",
         ):  # fmt: skip
             said = shell.run(f"{attempt} >/dev/null && echo it-worked || echo it-did-not")
             assert said.endswith("it-did-not"), (attempt, said)
         assert host.sh(f"find {VISION} -type f -exec sha256sum {{}} + | sort; ls -lR {VISION}").out == before
+
+
+def test_what_all_members_share_is_not_theirs(host, tenancy, operator):
+    """A member of the tenant's own writes there: it is the groups that refuse the operator."""
+    operator.let_in()
+    for group in ("acme", "acme-vision"):
+        assert operator.login not in host.run("getent", "group", group).out, group
+    assert operator.login in host.run("getent", "group", "acme-vision-viewer").out.strip().split(":")[3].split(",")
+    editor = tenancy.person("elsa")
+    for folder in ("members", "tenant"):
+        assert client.ssh(host, editor.login, f"touch {SHARED}/{folder}/hers", secret=editor.secret).code == 0
+        refused = operator.ssh(host, f"touch {SHARED}/{folder}/theirs")
+        assert refused.code != 0 and "Permission denied" in refused.text, refused
+        assert host.sh(f"ls {SHARED}/{folder}").out.split() == ["hers"]
 
 
 def test_never_sudo(host, operator):
@@ -174,7 +191,7 @@ def test_named_projects(host, fleet, operator, tenancy):
         operator.take_back()
         operator.let_in(projects=["vision"])
         groups = operator.ssh(host, "id -Gn").text.split()
-        assert "acme-vision-viewer" in groups and "acme-other" not in groups, groups
+        assert "acme-vision-viewer" in groups and "acme-other-viewer" not in groups, groups
     finally:
         fleet.operator_call("DELETE", f"/v1/tenants/acme/projects/{other}", headers={"If-Match": "*"})
 

@@ -52,7 +52,8 @@ static void draw_person(struct cast_person *person, uint32_t number)
 	person->name[draw(sizeof(person->name) - 1)] = '\0';
 	person->name[sizeof(person->name) - 1] = '\0';
 	for (unsigned i = 0; i < CAST_PROJECTS; i++)
-		person->roles[i] = (uint8_t)draw(4);
+		person->roles[i] = (uint8_t)draw(5);
+	person->operator_kind = draw(5) == 0;
 	person->present = draw(8) != 0;
 }
 
@@ -68,7 +69,7 @@ static void check_person(uint32_t number)
 	const struct cast_person *person = &cast[number];
 	uint32_t uid = CAST_UID_FIRST + number;
 	gid_t *list = NULL;
-	long start = 0, size = 0, expected = 2; /* the tenant, and everybody */
+	long start = 0, size = 0, expected = person->operator_kind ? 1 : 2; /* the tenant, and everybody */
 	struct passwd pw;
 	int error;
 
@@ -87,13 +88,13 @@ static void check_person(uint32_t number)
 	assert_int_equal(_nss_tenant_initgroups_dyn(person->login, uid, &start, &size, &list, 0, &error),
 			 NSS_STATUS_SUCCESS);
 	for (unsigned i = 0; i < CAST_PROJECTS; i++)
-		for (unsigned level = 0; person->roles[i] && level <= person->roles[i]; level++) {
+		for (unsigned level = 0; level < 4; level++) {
 			bool found = false;
 
 			for (long k = 0; k < start; k++)
 				found = found || list[k] == cast_project_gid(i) + level;
-			assert_true(found);
-			expected++;
+			assert_int_equal(found, cast_is_in(person, i, level));
+			expected += found;
 		}
 	assert_int_equal(start, expected);
 	free(list);
@@ -114,8 +115,8 @@ static void check_group(gid_t gid, unsigned project, unsigned level)
 		seen[number] = true;
 	}
 	for (uint32_t i = 0; i < PEOPLE; i++) {
-		bool belongs = cast[i].present && (project == CAST_PROJECTS ||
-						   (cast[i].roles[project] && cast[i].roles[project] >= level));
+		bool belongs = cast[i].present && (project == CAST_PROJECTS ? !cast[i].operator_kind
+									    : cast_is_in(&cast[i], project, level));
 
 		assert_int_equal(seen[i], belongs);
 	}
@@ -203,6 +204,80 @@ static void names_change_hands(void **state)
 	assert_int_equal(pw.pw_uid, CAST_UID_FIRST);
 	directory_unref(before);
 	directory_unref(d);
+	unit_unref(fixed);
+	map_writer_destroy(writer);
+}
+
+/* What the group's list says, in the order in which it stands. */
+static void assert_list(gid_t gid, const char *expected)
+{
+	char text[256] = "";
+	struct group gr;
+	int error;
+
+	assert_int_equal(_nss_tenant_getgrgid_r(gid, &gr, buffer, sizeof(buffer), &error), NSS_STATUS_SUCCESS);
+	for (char **member = gr.gr_mem; *member; member++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", text[0] ? " " : "", *member);
+	assert_string_equal(text, expected);
+}
+
+/* Somebody of the tenant's own becomes an operator's account and back, another's membership goes: each time patched. */
+static void operators_are_viewers_alone(void **state)
+{
+	static const char *const names[] = {"anna", "bert", "cleo", "dora", "olga"};
+	static const uint8_t roles[] = {3, 2, 1, 4, 1};
+	uint32_t gid = cast_project_gid(0);
+	struct directory *d, *before;
+	struct map_writer *writer;
+	struct unit *fixed = NULL;
+	uint64_t seed;
+
+	memset(cast, 0, sizeof(cast));
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		strcpy(cast[i].login, names[i]);
+		cast[i].roles[0] = roles[i];
+		cast[i].present = true;
+	}
+	cast[4].operator_kind = true;
+	assert_result(map_writer_create(nss_place_map, &writer), 0);
+	before = cast_build(cast, 5, 0, &fixed, NULL);
+	assert_result(map_writer_publish(writer, before, &options), 0);
+	seed = seed_of_map();
+	for (unsigned round = 0; round < 2; round++) {
+		assert_list(CAST_TENANT_GID, "anna bert cleo dora");
+		assert_list(gid, "anna bert cleo dora");
+		assert_list(gid + 1, "olga anna bert cleo");
+		assert_list(gid + 2, "anna bert");
+		assert_list(gid + 3, "anna");
+		cast[1].operator_kind = true; /* whatever they were before */
+		d = cast_build(cast, 5, 0, &fixed, before);
+		assert_result(map_writer_publish(writer, d, &options), 0);
+		directory_unref(before);
+		assert_list(CAST_TENANT_GID, "anna cleo dora");
+		assert_list(gid, "anna cleo dora");
+		assert_list(gid + 1, "olga bert anna cleo");
+		assert_list(gid + 2, "anna");
+		cast[4].roles[0] = 0;
+		before = cast_build(cast, 5, 0, &fixed, d);
+		assert_result(map_writer_publish(writer, before, &options), 0);
+		directory_unref(d);
+		assert_list(gid, "anna cleo dora");
+		assert_list(gid + 1, "bert anna cleo");
+		cast[4].roles[0] = 1;
+		cast[1].operator_kind = false;
+		d = cast_build(cast, 5, 0, &fixed, before);
+		assert_result(map_writer_publish(writer, d, &options), 0);
+		directory_unref(before);
+		before = d;
+		assert_list(CAST_TENANT_GID, "anna cleo dora bert");
+		/* Built anew, they stand in the order of the directory again. */
+		map_writer_destroy(writer);
+		assert_true(seed == seed_of_map());
+		assert_result(map_writer_create(nss_place_map, &writer), 0);
+		assert_result(map_writer_publish(writer, before, &options), 0);
+		seed = seed_of_map();
+	}
+	directory_unref(before);
 	unit_unref(fixed);
 	map_writer_destroy(writer);
 }
@@ -494,10 +569,15 @@ static int remove_all(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_full_disk),          cmocka_unit_test(patches_are_like_new),
-		cmocka_unit_test(names_change_hands),   cmocka_unit_test(old_files_are_marked),
-		cmocka_unit_test(the_end_moves),        cmocka_unit_test(nothing_to_publish),
-		cmocka_unit_test(copies_ahead_of_time), cmocka_unit_test(what_cannot_be_published),
+		cmocka_unit_test(a_full_disk),
+		cmocka_unit_test(patches_are_like_new),
+		cmocka_unit_test(names_change_hands),
+		cmocka_unit_test(old_files_are_marked),
+		cmocka_unit_test(the_end_moves),
+		cmocka_unit_test(nothing_to_publish),
+		cmocka_unit_test(copies_ahead_of_time),
+		cmocka_unit_test(what_cannot_be_published),
+		cmocka_unit_test(operators_are_viewers_alone),
 	};
 
 	return cmocka_run_group_tests(tests, make, remove_all);

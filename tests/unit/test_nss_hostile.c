@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,10 +19,11 @@
 
 #define ANNA CAST_UID_FIRST
 
-static struct cast_person cast[3] = {
+static struct cast_person cast[4] = {
 	{.login = "anna", .name = "Anna A", .roles = {3, 1}, .present = true},
 	{.login = "bert", .name = "Bert B", .roles = {2}, .present = true},
 	{.login = "chris", .name = "Chris C", .present = true},
+	{.login = "olga", .name = "Olga O", .roles = {1}, .operator_kind = true, .present = true},
 };
 static uint8_t *map;
 static size_t map_size;
@@ -102,7 +104,7 @@ static int make(void **state)
 	struct directory *d;
 
 	nss_place_make();
-	d = cast_build(cast, ARRAY_LEN(cast), 3, &fixed, NULL);
+	d = cast_build(cast, ARRAY_LEN(cast), ARRAY_LEN(cast), &fixed, NULL);
 	assert_result(cast_publish(d, true), 0);
 	directory_unref(d);
 	unit_unref(fixed);
@@ -407,9 +409,30 @@ static void references(void **state)
 static void lists(void **state)
 {
 	static const uint32_t values[] = {0x10000, 0x1000000, UINT32_MAX / 16, UINT32_MAX};
+	/* Those who are skipped: fewer bytes than that many names have, bytes without names, and too many of both. */
+	static const uint32_t skips[][2] = {{1, 1},           {2, 3},        {0, 5},         {3, 5},
+					    {1, 0xffffffff},  {0xffffff, 5}, {0x1000000, 5}, {0xff000001, 5},
+					    {1, 0xfffffff0U}, {1, 1 << 20}};
 	uint8_t *copy = copy_map(), *record;
+	struct nss_map_group_tail tail;
 	struct nss_map_record head;
 
+	for (size_t i = 0; i < ARRAY_LEN(skips); i++) {
+		uint8_t *at;
+
+		record = find_record(copy, "acme-p0-editor");
+		memcpy(&head, record, sizeof(head));
+		at = record + (size_t)(head.units - 1) * NSS_MAP_UNIT;
+		memcpy(&tail, at, sizeof(tail));
+		assert_int_equal(be32toh(tail.skip_count), 1);
+		assert_int_equal(tail.skip_bytes, sizeof("olga"));
+		tail.skip_count = htobe32(skips[i][0]);
+		tail.skip_bytes = skips[i][1];
+		memcpy(at, &tail, sizeof(tail));
+		cast_seal_map(copy, map_size);
+		assert_int_equal(outcome_of(copy, map_size), UNAVAILABLE);
+		memcpy(copy, map, map_size);
+	}
 	for (unsigned field = 4; field <= 8; field += 4)
 		for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 			record = find_record(copy, "acme-p0-editor");

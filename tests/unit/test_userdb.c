@@ -16,13 +16,35 @@
 #define USERDB "io.systemd.UserDatabase."
 #define NONE USERDB "NoRecordFound"
 
-static struct server_fixture fixture, listed;
+/* olga looks in: viewer of vision, whose other members are one of each kind; and nothing of speech. */
+static const char operators_yaml[] =
+	"version: 1\n"
+	"tenants:\n"
+	"  - {id: ten_a, slug: acme, gid: 1879048192, ids: {first: 1879048192, count: 256, next: 1879048300}, roles: "
+	"[{name: guest, kind: project, groups: none, actions: [dataset.read]}]}\n"
+	"projects:\n"
+	"  - {id: prj_vision, tenant: ten_a, slug: vision, gid: 1879048193}\n"
+	"  - {id: prj_speech, tenant: ten_a, slug: speech, gid: 1879048197}\n"
+	"users:\n"
+	"  - {id: usr_victor, tenant: ten_a, login: victor, uid: 1879048210}\n"
+	"  - {id: usr_gus, tenant: ten_a, login: gus, uid: 1879048211}\n"
+	"  - {id: usr_olga, tenant: ten_a, login: olga, uid: 1879048212, kind: operator}\n"
+	"members:\n"
+	"  - {user: usr_victor, project: prj_vision, role: viewer}\n"
+	"  - {user: usr_gus, project: prj_vision, role: guest}\n"
+	"  - {user: usr_olga, project: prj_vision, role: viewer}\n"
+	"grants:\n"
+	"  - {id: grt_olga, tenant: ten_a, user: usr_olga, operator_id: opr_1, reason: r, not_after: "
+	"2037-01-15T09:00:00Z}\n";
+
+static struct server_fixture fixture, listed, visited;
 
 static int start(void **state)
 {
 	(void)state;
 	server_fixture_start(&fixture, fixture_yaml, "");
 	server_fixture_start(&listed, fixture_yaml, "enumerate: true\n");
+	server_fixture_start(&visited, operators_yaml, "enumerate: true\n");
 	return 0;
 }
 
@@ -31,6 +53,7 @@ static int stop(void **state)
 	(void)state;
 	server_fixture_stop(&fixture);
 	server_fixture_stop(&listed);
+	server_fixture_stop(&visited);
 	return 0;
 }
 
@@ -184,6 +207,41 @@ static void memberships_follow_the_roles(void **state)
 	expect_error(&fixture, 0, USERDB "GetMemberships", "{\"userName\":\"root\",\"service\":\"io.tenantd\"}", NONE);
 }
 
+/* Neither by the person, nor by the group, nor in the list of all. */
+static void operators_are_in_the_viewers_group_alone(void **state)
+{
+	static const struct {
+		const char *group, *members;
+	} expected[] = {
+		{"acme", "victor:acme gus:acme "},
+		{"acme-vision", "victor:acme-vision gus:acme-vision "},
+		{"acme-vision-viewer", "victor:acme-vision-viewer olga:acme-vision-viewer "},
+		{"acme-vision-editor", NONE},
+		{"acme-vision-owner", NONE},
+		{"acme-speech-viewer", NONE},
+	};
+	char text[4096], parameters[128];
+
+	(void)state;
+	list(&visited, "GetMemberships", "{\"userName\":\"olga\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, "olga:acme-vision-viewer olga:tenant-users ");
+	list(&visited, "GetMemberships", "{\"userName\":\"gus\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, "gus:acme gus:acme-vision gus:tenant-users ");
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		snprintf(parameters, sizeof(parameters), "{\"groupName\":\"%s\",\"service\":\"io.tenantd\"}",
+			 expected[i].group);
+		list(&visited, "GetMemberships", parameters, text, sizeof(text));
+		assert_string_equal(text, expected[i].members);
+	}
+	list(&visited, "GetMemberships",
+	     "{\"userName\":\"olga\",\"groupName\":\"acme-vision\",\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_string_equal(text, NONE);
+	list(&visited, "GetMemberships", "{\"service\":\"io.tenantd\"}", text, sizeof(text));
+	assert_non_null(strstr(text, "olga:acme-vision-viewer "));
+	assert_null(strstr(text, "olga:acme "));
+	assert_null(strstr(text, "olga:acme-vision "));
+}
+
 static void lists_are_given_only_when_configured(void **state)
 {
 	char text[16384];
@@ -214,6 +272,7 @@ int main(void)
 		cmocka_unit_test(records_are_found_by_name_and_number),
 		cmocka_unit_test(groups_are_those_of_the_map),
 		cmocka_unit_test(memberships_follow_the_roles),
+		cmocka_unit_test(operators_are_in_the_viewers_group_alone),
 		cmocka_unit_test(lists_are_given_only_when_configured),
 	};
 

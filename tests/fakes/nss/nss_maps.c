@@ -39,8 +39,18 @@ uint32_t cast_project_gid(unsigned project)
 	return CAST_TENANT_GID + 1 + project * GROUP_LEVEL_COUNT;
 }
 
+bool cast_is_in(const struct cast_person *person, unsigned project, unsigned level)
+{
+	unsigned role = person->roles[project];
+
+	if (person->operator_kind)
+		return role && level == 1;
+	return role && level <= role % 4;
+}
+
 static void add_tenant(struct unit *unit)
 {
+	static struct role_record guest = {.name = "guest", .level = GROUP_LEVEL_ALL};
 	struct tenant_record tenant = {
 		.id = "ten_acme",
 		.slug = "acme",
@@ -50,6 +60,8 @@ static void add_tenant(struct unit *unit)
 		.id_first = CAST_TENANT_GID,
 		.id_count = 1U << 20,
 		.id_next = CAST_TENANT_GID + (1U << 20) - 1,
+		.roles = &guest,
+		.role_count = 1,
 	};
 
 	append(unit, RECORD_TENANT, &tenant);
@@ -67,13 +79,14 @@ static void add_tenant(struct unit *unit)
 
 static void add_person(struct unit *unit, const struct cast_person *person, uint32_t number)
 {
-	static const char *const roles[] = {"", "viewer", "editor", "owner"};
+	static const char *const roles[] = {"", "viewer", "editor", "owner", "guest"};
 	char id[32], home[64];
 	struct user_record user = {
 		.tenant_id = "ten_acme",
 		.email = "",
 		.shell = "/bin/bash",
 		.uid = CAST_UID_FIRST + number,
+		.kind = person->operator_kind ? USER_OPERATOR : USER_PERSON,
 		.status_reason = "",
 	};
 
@@ -86,7 +99,9 @@ static void add_person(struct unit *unit, const struct cast_person *person, uint
 	append(unit, RECORD_USER, &user);
 	for (unsigned i = 0; i < CAST_PROJECTS; i++) {
 		char project[16];
-		struct member_record member = {.user_id = user.id, .tenant_id = "", .role = roles[person->roles[i]]};
+		struct member_record member = {.user_id = user.id,
+					       .tenant_id = "",
+					       .role = roles[person->operator_kind ? 1 : person->roles[i]]};
 
 		if (!person->roles[i])
 			continue;

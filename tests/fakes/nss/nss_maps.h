@@ -18,7 +18,9 @@
 struct cast_person {
 	char login[33];
 	char name[200];
-	uint8_t roles[CAST_PROJECTS]; /* 0: no member, 1 … 3: viewer, editor, owner */
+	uint8_t roles[CAST_PROJECTS]; /* 0: no member, 1 … 3: viewer, editor, owner; 4: one that has no group of its own
+				       */
+	bool operator_kind;           /* looks in: viewer of the same projects */
 	bool present;
 };
 /* A directory of tenant "acme" (group CAST_TENANT_GID) with projects p0 …, and people[i] with uid
@@ -28,6 +30,8 @@ struct unit;
 struct directory *cast_build(const struct cast_person *people, uint32_t count, uint32_t changing, struct unit **fixed,
 			     const struct directory *before);
 uint32_t cast_project_gid(unsigned project);
+/* Are they in the project's group of this level (0: of all members)? */
+bool cast_is_in(const struct cast_person *person, unsigned project, unsigned level);
 
 /* Publishes with a writer of its own. 0 or -errno. */
 int cast_publish(struct directory *d, bool enumerate);
