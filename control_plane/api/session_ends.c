@@ -94,6 +94,27 @@ static int next_time(struct request *request, int64_t *ret)
 	return r;
 }
 
+/* A newer order about the same sessions says all that the older one did, and takes its place: else anybody could fill
+ * the tenant's feed, and every host that follows it, by ending their own again and again. */
+static int find_same(struct request *request, const struct order *order, const char **id)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = revocations_lock(request);
+
+	if (r == 0)
+		r = db_run(request->tx, &rows,
+			   "SELECT id FROM (SELECT id, body::jsonb AS b FROM control.feed_records WHERE tenant_id = $1 "
+			   "AND kind = $2::smallint) o WHERE b ->> 'of' = 'sessions' AND coalesce(b ->> 'user', '') = $3 "
+			   "AND coalesce(b ->> 'project', '') = $4 AND coalesce(b ->> 'host', '') = $5 "
+			   "ORDER BY (b ->> 'at')::bigint DESC LIMIT 1",
+			   request->tenant_id, record_number(request, RECORD_REVOCATION), order->user, order->project,
+			   order->host);
+	if (r < 0 || db_row_count(rows) == 0)
+		return r;
+	*id = request_copy(request, db_text(rows, 0, 0));
+	return *id ? 0 : -ENOMEM;
+}
+
 static int put_if(json_t *object, const char *name, const char *text)
 {
 	return *text && json_object_set_new(object, name, json_string(text)) < 0 ? -ENOMEM : 0;
@@ -287,6 +308,8 @@ static int end_many(struct request *request)
 	if (form.all == (form.user || form.project || form.host))
 		return respond_invalid(request, "all", "say whose sessions (user, project, host), or that it is all");
 	r = find_selectors(request, &form, &order);
+	if (r == 0)
+		r = find_same(request, &order, &id);
 	if (r != 0)
 		return r < 0 ? respond_db(request, r, "session") : 0;
 	view = json_pack("{s:s}", "id", id);

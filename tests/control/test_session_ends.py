@@ -103,6 +103,27 @@ def test_orders_of_one_second_are_told_apart(people, tenant):
     assert orders == sorted(set(orders))
 
 
+def test_the_same_order_again_takes_the_place_of_the_one_before(people, tenant, host, control):
+    """Whoever ends their own sessions all day long does not fill the feed and its hosts."""
+    path, bob = f"{tenant.path}/sessions/end", people.bob.client()
+    forms = [{"user": "bob"}, {"user": "bob", "project": "vision"}, {"user": "bob", "host": host.id}]
+    first = [bob.must("POST", path, {**form, "reason": "one"}) for form in forms]
+    by_owner = tenant.owner.must("POST", path, {"user": "bob", "reason": "two"})
+    again = [bob.must("POST", path, form) for form in 3 * forms]
+    assert {by_owner["id"]} | {done["id"] for done in again} == {done["id"] for done in first} and len({done["id"] for done in first}) == 3
+    assert len({done["ordered_at"] for done in first + [by_owner] + again}) == 13
+    count = "SELECT count(*) FROM control.feed_records WHERE tenant_id = '{}' AND kind = 7"
+    assert control.cluster.psql(count.format(tenant.id)).strip() == "3"
+    newest = feed_record(control, tenant, again[-1]["id"])
+    assert newest["at"] == again[-1]["ordered_at"] and newest["until"] == newest["at"] + 30 * 86400 and "reason" not in newest
+    rows = control.cluster.psql(f"SELECT bytes FROM control.feed_deltas WHERE tenant_id = '{tenant.id}' ORDER BY revision")
+    ops = [op for row in rows.splitlines() for op in json.loads(row)["ops"] if op["id"] == again[-1]["id"]]
+    assert [op["ver"] for op in ops] == list(range(1, 5)) and {op["op"] for op in ops} == {"revoke"}
+    # Those about others stand beside them.
+    assert tenant.owner.must("POST", path, {"all": True})["id"] not in {done["id"] for done in first}
+    assert tenant.owner.must("POST", path, {"user": "alice"})["id"] not in {done["id"] for done in first}
+
+
 def test_a_stranger_as_selector(people, tenant, new_tenant, new_host):
     """Ids of another tenant name nothing here."""
     other = new_tenant(f"{tenant.slug}-y")
