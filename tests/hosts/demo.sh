@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # make demo: a throwaway fleet on this machine: a control plane, two hosts, real sign-ins, one of them approved in a
-# headless browser (pictures in build/demo), a revocation.
+# headless browser (pictures in build/demo), a live session that is ended by API, a revocation.
 # make demo-host: one host with two tenants and no control plane. Nothing of this machine changes but the packages
 # that building needs, and build/. As root.
 #   tests/hosts/demo.sh fleet|host           shows everything and cleans up

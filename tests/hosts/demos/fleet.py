@@ -7,6 +7,7 @@ from hostlib import approval_page, client, fleet, rootfs
 from hostlib.sso import Conversation
 
 from . import stage
+from .live import Terminal
 from .stage import expect, headline, show
 
 WORKERS = ("gpu-1", "gpu-2")
@@ -96,6 +97,51 @@ class Fleet(stage.Demo):
             login = self.login(host, "ines", "id -un", ssh_key=client.keypair(self.folder, "ines")[0])
             expect(f"she is let in on {host.name}", login.code == 0, login)
 
+    def end_session(self):
+        headline("olivia works on gpu-1; her session is ended by API while she looks on")
+        key = client.keypair(self.folder, "olivia")[0]
+        terminal = Terminal(self.gpu1, "olivia", key)
+        terminal.shell.run("nohup sleep 86400 >/dev/null 2>&1 & "
+                           "systemd-run --user --quiet --unit=training sleep 86400")
+        terminal.type("for epoch in $(seq 1000); do echo \"epoch $epoch: loss 0.$((9000 / epoch))\"; sleep 0.5; done")
+        terminal.watch(2)
+        print("   meanwhile, an administrator:", flush=True)
+        found = []
+        self.gpu1.wait_until(lambda: found.extend(
+            one for one in self.fleet.operator_call("GET", "/v1/tenants/acme/sessions?user=olivia&state=open")["items"]
+            if one.get("service") == "sshd") or found)
+        self.api("GET", "/v1/tenants/acme/sessions?user=olivia")
+        started = time.monotonic()
+        answer = self.api("POST", f"/v1/tenants/acme/sessions/{found[0]['id']}/end?wait=20",
+                          {"reason": "gpu-1 is needed for a demonstration"})
+        print(f"   after {(time.monotonic() - started) * 1000:.0f} ms", flush=True)
+        terminal.watch(10, until_over=True)
+        expect("she was told why, and the session is over",
+               terminal.over and "gpu-1 is needed for a demonstration" in terminal.text, terminal.text)
+        expect("the control plane knows that it is gone", answer["sessions"] == {"asked": 1, "gone": 1, "away": 0}, answer)
+
+        def sleeps():
+            return self.gpu1.run("pgrep", "-u", "olivia", "-a", "sleep", check=False).out
+
+        left = sleeps()
+        expect("what nohup would have kept is gone with it; her job in the service manager is not", left.count("86400") == 1, left)
+        terminal.close()
+        login = self.login(self.gpu1, "olivia", "id -un", ssh_key=key)
+        expect("she may sign in again: an end is no lock", login.code == 0, login)
+        headline("olivia is suspended: nothing of hers goes on, in sessions or outside")
+        terminal = Terminal(self.gpu1, "olivia", key)
+        terminal.watch(0.5)
+        self.api("POST", "/v1/tenants/acme/users/olivia/suspend?wait=20", {"reason": "until the audit is over"})
+        terminal.watch(10, until_over=True)
+        expect("her new session is over, too", terminal.over and "until the audit is over" in terminal.text, terminal.text)
+        gone = self.gpu1.wait_until(lambda: self.gpu1.run("pgrep", "-u", "olivia", check=False).code != 0)
+        expect("no process of hers is left on gpu-1", gone, self.gpu1.run("ps", "-fu", "olivia", check=False).out)
+        terminal.close()
+        entries = self.gpu1.journal(SYSLOG_IDENTIFIER="tenantd", TENANTD_EVENT="session-ending")
+        show("\n".join(entry["MESSAGE"] for entry in entries))
+        expect("the journal knows why", {"ordered", "user-suspended"} <= {entry.get("TENANT_CAUSE") for entry in entries}, entries)
+        self.api("POST", "/v1/tenants/acme/users/olivia/resume?wait=20")
+
     def single_sign_on(self):
         headline("alice signs in without a key: an address and a code at the prompt, and her approval in a browser")
         print("   acme's people may approve on the control plane's own page; another provider would be added the same way")
@@ -171,8 +217,8 @@ class Fleet(stage.Demo):
     def run(self):
         self.fleet.boot()
         print(f"   {', '.join(host.name for host in self.hosts)} are up")
-        for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.single_sign_on,
-                     self.revoke, self.away, self.disable):
+        for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.end_session,
+                     self.single_sign_on, self.revoke, self.away, self.disable):
             step()
 
     def say_how_to_try(self):
