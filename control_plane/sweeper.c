@@ -41,7 +41,7 @@ static const struct task {
 	int (*run)(struct app *app);
 } tasks[] = {
 	{"idempotency", 60, 3600, idempotency_sweep},   {"device grants", 90, 3600, grants_sweep},
-	{"sessions", 6, 3600, sessions_sweep},        {"platform", 4, 600, sweep_platform},
+	{"sessions", 6, 3600, sessions_sweep},          {"platform", 4, 600, sweep_platform},
 	{"impersonations", 4, 10, impersonation_sweep}, {"refusals", 30, 30, refusals_write},
 };
 

@@ -109,7 +109,8 @@ int directory_add_member_verb(struct ctl *ctl, int argc, char **argv)
 int directory_remove_member_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const char text[] =
-		"Takes a user's role in a project or tenant away. Nothing happens when there is none.\n"
+		"Takes a user's role in a project or tenant away. Sessions that stood on it end. Nothing happens when\n"
+		"there is none.\n"
 		"\nExamples:\n"
 		"  tenantctl directory remove-member alice acme/vision\n"
 		"  tenantctl directory remove-member alice acme\n";

@@ -77,7 +77,7 @@ static const struct record_action user_actions[] = {
 	{"add", "LOGIN=login", "POST", T "/users", "a person or service account", OPTIONS(user_add)},
 	{"show", "USER", "GET", T "/users/{USER}", "one, by id or login", WITH(TENANT)},
 	{"set", "USER", "PATCH", T "/users/{USER}", "changes them", OPTIONS(user_set)},
-	{"suspend", "USER", "POST", T "/users/{USER}/suspend", "ends their access tokens and lets them in no more",
+	{"suspend", "USER", "POST", T "/users/{USER}/suspend", "lets them in no more, and ends what runs",
 	 WITH(TENANT, REASON, WAIT)},
 	{"resume", "USER", "POST", T "/users/{USER}/resume", "takes that back", WITH(TENANT, WAIT)},
 	{"remove", "USER", "DELETE", T "/users/{USER}", "with their keys and roles, for ever", WITH(TENANT, WAIT)},
