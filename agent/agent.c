@@ -371,6 +371,13 @@ static void forget_end(void *context, uint64_t tag)
 	session_ends_forget_tag(agent->ends, tag);
 }
 
+static void credentials_changed(void *context)
+{
+	struct agent *agent = context;
+
+	session_ends_credentials_changed(agent->ends);
+}
+
 static void session_opened(void *context, const struct session *session)
 {
 	struct agent *agent = context;
@@ -507,6 +514,7 @@ static int make_parts(struct agent *agent, struct problem *problem)
 		.end_session = end_session,
 		.forget_end = forget_end,
 		.session_opened = session_opened,
+		.credentials_changed = credentials_changed,
 		.user_is_ending = user_is_ending,
 		.enroll = enroll,
 		.unenroll = unenroll,

@@ -205,6 +205,11 @@ void session_ends_sources_changed(struct session_ends *ends)
 	reaper_look_again(ends->reaper);
 }
 
+void session_ends_credentials_changed(struct session_ends *ends)
+{
+	reaper_credentials_changed(ends->reaper);
+}
+
 int session_ends_end(struct session_ends *ends, const struct session *session, enum end_cause cause, const char *detail,
 		     uint64_t tag)
 {

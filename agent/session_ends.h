@@ -33,6 +33,7 @@ void session_ends_take_picture(struct session_ends *ends, const struct directory
 void session_ends_set_unread(struct session_ends *ends, bool files);
 void session_ends_set_identity_unread(struct session_ends *ends);
 void session_ends_sources_changed(struct session_ends *ends); /* their state did */
+void session_ends_credentials_changed(struct session_ends *ends);
 
 /* For `parts`. */
 int session_ends_end(struct session_ends *ends, const struct session *session, enum end_cause cause, const char *detail,

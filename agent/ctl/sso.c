@@ -159,7 +159,8 @@ int sso_unbind_verb(struct ctl *ctl, int argc, char **argv)
 			"all.\n"
 			"Their next sign-in may bind again. What the directory lists is `tenantctl directory "
 			"unbind`'s.\n"
-			"Sessions stay open. Root only. Exit code 1 when nothing was bound.\n",
+			"Sessions that such an identity opened end (unless the directory lists it). Root only. Exit "
+			"code 1 when nothing was bound.\n",
 		.uses = CTL_USES_SOCKET,
 		.min = 1,
 		.max = 2,

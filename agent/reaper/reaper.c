@@ -422,6 +422,11 @@ void reaper_look_again(struct reaper *reaper)
 	begin_pass(reaper);
 }
 
+void reaper_credentials_changed(struct reaper *reaper)
+{
+	begin_pass(reaper);
+}
+
 void reaper_set_limits(struct reaper *reaper, const struct host_limits *limits)
 {
 	reaper->limits = limits;

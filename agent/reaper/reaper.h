@@ -61,6 +61,8 @@ void reaper_set_limits(struct reaper *reaper, const struct host_limits *limits);
 void reaper_take_picture(struct reaper *reaper, const struct directory *before, const struct directory *after);
 /* What the hooks say may have changed: looks again where that matters. */
 void reaper_look_again(struct reaper *reaper);
+/* What credentials stand by changed outside of the picture: an identity that a first sign-in bound was taken away. */
+void reaper_credentials_changed(struct reaper *reaper);
 /* After session_table_restore, once: goes on with what was begun, and looks (this one time through all processes of the
  * host) for people who do not stand and have something running. */
 void reaper_start(struct reaper *reaper);

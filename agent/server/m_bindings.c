@@ -122,6 +122,7 @@ int m_unbind(struct call *call)
 	if (removed == 0)
 		return call_error(call, AGENT_ERROR_NOT_FOUND, "what", "identity");
 	audit_unbound(call, user_id, p.issuer);
+	call->parts->credentials_changed(call->parts->context);
 	json_put_u64(call_reply(call), "removed", removed);
 	return call_reply_end(call, false);
 }

@@ -58,6 +58,8 @@ struct parts {
 	void (*forget_end)(void *context, uint64_t tag);
 	/* A session is in the table. NULL in tests. */
 	void (*session_opened)(void *context, const struct session *session);
+	/* Identities that first sign-ins bound were taken away: what was opened by them is to end. */
+	void (*credentials_changed)(void *context);
 	/* Is everything that runs as the person being ended right now? Then a new session would end with it. NULL in
 	 * tests. */
 	bool (*user_is_ending)(void *context, const char *user_id, uint32_t uid);

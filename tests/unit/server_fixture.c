@@ -20,6 +20,7 @@
 #include "fixture.h"
 #include "server/server.h"
 #include "server_fixture.h"
+#include "sso/bindings.h"
 
 static const char services[] = "services:\n"
 			       "  - {name: hub, uid: 990, may: [verify, check, sessions, subscribe, emit, metrics]}\n"
@@ -119,6 +120,12 @@ static void forget_end(void *context, uint64_t tag)
 			later->tag = 0;
 }
 
+static void credentials_changed(void *context)
+{
+	(void)context;
+	dprintf(audit_fd, "CREDENTIALS CHANGED\n");
+}
+
 static bool user_is_ending(void *context, const char *user_id, uint32_t uid)
 {
 	(void)context;
@@ -173,10 +180,12 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 			      .end_session = end_session,
 			      .forget_end = forget_end,
 			      .user_is_ending = user_is_ending,
+			      .credentials_changed = credentials_changed,
 			      .after_work = nothing};
 	struct audit *audit;
 	sd_event *event;
-	char text[2048], sessions[96], passwd[96];
+	const struct seal_key key = {.bytes = {1, 2, 3}};
+	char text[2048], sessions[96], passwd[96], bound[96];
 	FILE *file;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -198,6 +207,13 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 	    login_book_create(audit, &parts.logins) < 0 ||
 	    session_table_create(event, sessions, NULL, &parts.sessions) < 0)
 		_exit(1);
+	snprintf(bound, sizeof(bound), "%s/sso-bindings", fixture->folder);
+	if (bindings_open(bound, &key, &parts.bindings, &problem) < 0 ||
+	    bindings_add(parts.bindings, &(struct binding_entry){"ten_acme", "usr_edith", SERVER_ISSUER, "sub-e", 1}) <
+		    0 ||
+	    bindings_add(parts.bindings, &(struct binding_entry){"ten_acme", "usr_left", SERVER_ISSUER, "sub-l", 2}) <
+		    0)
+		_exit(1);
 	audit_divert(audit, write_audit, &audit_fd, NULL);
 	parts.config = parsed;
 	parts.audit = audit;
@@ -218,6 +234,7 @@ static void serve(const struct server_fixture *fixture, struct directory *direct
 	server_destroy(running);
 	session_table_destroy(parts.sessions);
 	login_book_destroy(parts.logins);
+	bindings_close(parts.bindings);
 	audit_destroy(audit);
 	config_free(parsed);
 	directory_unref(directory);
@@ -256,7 +273,7 @@ void server_fixture_start(struct server_fixture *fixture, const char *yaml, cons
 
 void server_fixture_stop(struct server_fixture *fixture)
 {
-	char sessions[96], passwd[96];
+	char sessions[96], passwd[96], bound[96];
 	int status;
 
 	kill(fixture->child, SIGTERM);
@@ -268,6 +285,8 @@ void server_fixture_stop(struct server_fixture *fixture)
 	unlink(fixture->userdb_path);
 	snprintf(passwd, sizeof(passwd), "%s/passwd", fixture->folder);
 	unlink(passwd);
+	snprintf(bound, sizeof(bound), "%s/sso-bindings", fixture->folder);
+	unlink(bound);
 	snprintf(sessions, sizeof(sessions), "%s/sessions", fixture->folder);
 	rmdir(sessions);
 	rmdir(fixture->folder);

@@ -14,12 +14,15 @@
 #define SERVER_PORTAL_UID 993U  /* service "portal": code alone */
 #define SERVER_KEYS_UID 992U    /* tenantd-keys, by the fixture's own passwd file */
 
+/* Bound at first sign-ins there: an identity of edith's, and one of "usr_left", who is gone. */
+#define SERVER_ISSUER "https://login.example"
+
 /* How the root helper's part goes, by the session's service: "stuck": ending begins, and is never heard of again;
  * "brief": gone after a moment; "sudden": heard of as gone before the wish to end it
  * returns; "stubborn": heard of after a moment,
  * as busy; any other: there is no helper. The audit file gets a line "ENDING <session> <cause>: <detail>" for each.
  * And "FORGOTTEN" where
- * nobody waits any more. What runs as the user "moved" is being ended for ever. */
+ * nobody waits any more, and "CREDENTIALS CHANGED". What runs as the user "moved" is being ended for ever. */
 struct server_fixture {
 	char folder[64], agent_path[96], userdb_path[96], audit_path[96];
 	pid_t child;

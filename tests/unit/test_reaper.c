@@ -10,6 +10,7 @@
 
 #include "base/macros.h"
 #include "directory_fixture.h"
+#include "login/sso.h"
 
 #define BY_KEY "api-key:" RIG_KEY
 #define BY_OTHER_KEY "api-key:" RIG_OTHER_KEY
@@ -292,6 +293,53 @@ static void a_key_s_sessions_take_the_rest_along_when_nothing_else_stands(void *
 	rig_answer_all(0);
 	assert_int_equal(rig_count(HELPER_KILL_USER, ALICE), 1);
 	assert_int_equal(rig_last(HELPER_KILL_USER)->request.keep_count, 0);
+}
+
+static const char *remembered_subject;
+
+static const char *remembered(void *context, const char *user_id, const char *issuer)
+{
+	return strcmp(user_id, "usr_alice") == 0 ? remembered_subject : "e1";
+}
+
+/* No picture changes when root takes away what a first sign-in bound on this host. */
+static void an_identity_that_is_unbound_ends_what_it_opened(void **state)
+{
+	static const struct login_sso hooks = {.remembered = remembered};
+	const struct session *session, *other, *ediths;
+	struct login_book *book = NULL;
+	struct audit *audit = NULL;
+
+	(void)state;
+	assert_result(audit_create("gpu-1", &audit), 0);
+	assert_result(login_book_create(audit, &book), 0);
+	login_book_set_sso(book, &hooks);
+	reaper->book = book;
+	remembered_subject = "a1";
+	rig_change("hosts:\n",
+		   "providers:\n"
+		   "  - {id: idp_staff, tenant: ten_acme, name: Staff, kind: oidc, issuer: https://staff.example, "
+		   "client_id: c}\n"
+		   "hosts:\n");
+	session = rig_open("alice", "sso:idp_staff");
+	other = rig_open("alice", BY_KEY);
+	ediths = rig_open("edith", "sso:idp_staff");
+	reaper_credentials_changed(reaper); /* somebody else's was taken away */
+	rig_turns();
+	assert_int_equal(asked_count, 0);
+	remembered_subject = NULL;
+	rig_turns();
+	assert_int_equal(asked_count, 0); /* nobody said so, and nothing is polled */
+	reaper_credentials_changed(reaper);
+	rig_turns();
+	assert_int_equal(asked_count, 1);
+	assert_int_equal(rig_last(HELPER_HANG_UP_SESSION)->request.leader, session->leader);
+	assert_string_equal(session->ending_cause, "identity-removed");
+	assert_int_equal(other->ending, 0);
+	assert_int_equal(ediths->ending, 0);
+	reaper->book = NULL;
+	login_book_destroy(book);
+	audit_destroy(audit);
 }
 
 static void what_signed_in_later_is_kept(void **state)
@@ -631,6 +679,7 @@ int main(void)
 		RIG_TEST(a_removed_user_has_their_tenant_s_grace_time),
 		RIG_TEST(a_helper_that_hangs_keeps_the_user_no_longer_than_a_second),
 		RIG_TEST(a_key_s_sessions_take_the_rest_along_when_nothing_else_stands),
+		RIG_TEST(an_identity_that_is_unbound_ends_what_it_opened),
 		RIG_TEST(what_signed_in_later_is_kept),
 		RIG_TEST(what_stands_without_a_scope_makes_the_rest_wait),
 		RIG_TEST(a_scope_that_comes_a_moment_later_is_waited_for),
