@@ -266,7 +266,8 @@ int session_ends_create(sd_event *event, const struct config *config, struct par
 	if (result >= 0)
 		result = session_table_create(
 			event, sessions,
-			&(struct session_hooks){.left_behind = on_changed, .ended = on_ended, .context = ends},
+			&(struct session_hooks){
+				.left_behind = on_changed, .goes_on = on_changed, .ended = on_ended, .context = ends},
 			&ends->table);
 	if (result >= 0)
 		result = helper_client_create(event, on_answer, ends, &ends->helper);

@@ -141,8 +141,12 @@ static struct verdict judge_user(const struct verdict_world *world, const struct
  * no clocks of two machines are compared. */
 static bool sign_in_ended(const struct user_record *user, const struct session *session)
 {
-	int64_t valid_from = session->sign_in.at ? session->sign_in.valid_from : session->opened;
+	int64_t valid_from = session->valid_from;
 
+	if (session->sign_in.at)
+		valid_from = session->sign_in.valid_from;
+	else if (valid_from < 0)
+		valid_from = session->opened;
 	return user->sessions_valid_from > valid_from;
 }
 

@@ -221,6 +221,7 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 		.grant_id = grant_id.field,
 		.operator= operator.field,
 		.grant_reason = grant_reason.field,
+		.valid_from = verdict->user->sessions_valid_from,
 		.orders_known = newest_order(d, verdict->user->tenant_id),
 		.uid = verdict->user->uid,
 		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,

@@ -26,13 +26,17 @@ int session_mark_ending(struct session_table *table, const char *id, uint64_t no
 int session_unmark_ending(struct session_table *table, const char *id)
 {
 	struct slot *slot = table_find(table, id);
+	int r;
 
 	if (!slot)
 		return -ENOENT;
 	slot->session.ending = 0;
 	slot->session.ending_cause[0] = '\0';
 	slot->session.hung_up = false;
-	return session_state_write(table->dirfd, &slot->session);
+	r = session_state_write(table->dirfd, &slot->session);
+	if (table->hooks.goes_on)
+		table->hooks.goes_on(table->hooks.context, &slot->session);
+	return r;
 }
 
 int session_mark_hung_up(struct session_table *table, const char *id)

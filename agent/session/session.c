@@ -190,6 +190,7 @@ static int copy_session(const struct session *from, struct session *to)
 	to->leader = from->leader;
 	to->opened = from->opened;
 	to->sign_in = from->sign_in;
+	to->valid_from = from->valid_from;
 	to->orders_known = from->orders_known;
 	r = r < 0 ? r : copy_text(from->login, &to->login);
 	r = r < 0 ? r : copy_text(from->tenant, &to->tenant);

@@ -55,6 +55,9 @@ struct session {
 	 * made by, which is no proof. */
 	struct session_proof sign_in;
 	struct session_proof proofs[SESSION_PROOFS_MAX]; /* given later; at 0: unused */
+	/* The person's sessions_valid_from in the picture that it was opened by, whether or not there was a proof: what
+	 * has moved on since then ends it, and no clock of two machines is compared. -1: an older agent's, unknown. */
+	int64_t valid_from;
 	/* The newest revocation of sessions (its `at`) of the tenant when it was opened: such an order ends what it
 	 * found, and no clock of two machines is compared. */
 	int64_t orders_known;
@@ -77,6 +80,8 @@ struct session_table;
 struct session_hooks {
 	/* It is left behind, for a second already: what goes with the leader or right after it is no news. */
 	void (*left_behind)(void *context, const struct session *session);
+	/* Its end was taken back (session_unmark_ending). */
+	void (*goes_on)(void *context, const struct session *session);
 	/* Nothing of it is left; out of the table already, freed after the call. `why`: "closed" (PAM said so, and
 	 * nothing was in the scope, or is any more), "process-ended". */
 	void (*ended)(void *context, const struct session *session, const char *why);

@@ -31,7 +31,7 @@ struct state_record {
 	const char *tenant_id, *project_id, *provider, *grant_id, *operator, * grant_reason, *scope, *ending_cause,
 		*boot;
 	uint64_t scope_inode, ending;
-	int64_t orders_known;
+	int64_t valid_from, orders_known;
 	uint32_t terminal_device;
 	bool left_behind, hung_up, warned;
 };
@@ -79,6 +79,7 @@ static const struct json_field state_fields[] = {
 	FIELD(grant_id, JSON_FIELD_STRING, 0),
 	FIELD(operator, JSON_FIELD_STRING, 0),
 	FIELD(grant_reason, JSON_FIELD_STRING, 0),
+	FIELD(valid_from, JSON_FIELD_I64, 0),
 	FIELD(orders_known, JSON_FIELD_I64, 0),
 	FIELD(scope, JSON_FIELD_STRING, 0),
 	FIELD(scope_inode, JSON_FIELD_U64, 0),
@@ -156,6 +157,7 @@ int session_state_write(int dirfd, const struct session *session)
 	json_put_string(&w, "grant_id", session->grant_id);
 	json_put_string(&w, "operator", session->operator);
 	json_put_string(&w, "grant_reason", session->grant_reason);
+	json_put_i64(&w, "valid_from", session->valid_from);
 	json_put_i64(&w, "orders_known", session->orders_known);
 	json_put_string(&w, "scope", session->scope);
 	json_put_u64(&w, "scope_inode", session->scope_inode);
@@ -274,7 +276,7 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 {
 	_cleanup_(buffer_finish) struct buffer text = BUFFER_INIT;
 	_cleanup_(json_decrefp) json_t *object = NULL;
-	struct state_record record = {0};
+	struct state_record record = {.valid_from = -1};
 	struct session session = {0};
 	char name[SESSION_ID_CHARS + 8];
 	const char *field;
@@ -297,6 +299,7 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	session.leader = (pid_t)record.leader;
 	session.leader_start = record.leader_start;
 	session.opened = record.opened;
+	session.valid_from = record.valid_from;
 	session.orders_known = record.orders_known;
 	/* Pids and start times count from the boot: those of another one say nothing, however well they fit. */
 	if (record.boot && *record.boot && *this_boot() && strcmp(record.boot, this_boot()) != 0)

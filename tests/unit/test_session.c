@@ -22,7 +22,7 @@
 static char dir[64];
 static sd_event *event;
 static struct session_table *table;
-static unsigned ended, warned;
+static unsigned ended, warned, going_on;
 static char ended_id[SESSION_ID_CHARS + 1], ended_why[32];
 
 static void on_end(void *context, const struct session *session, const char *why)
@@ -39,7 +39,14 @@ static void on_warn(void *context, const struct problem *problem)
 	assert_true(problem->text[0] != '\0');
 }
 
-static const struct session_hooks hooks = {.ended = on_end};
+static void on_goes_on(void *context, const struct session *session)
+{
+	assert_ptr_equal(session, session_find(table, session->id));
+	assert_true(!session->ending && !session->ending_cause[0]); /* as it is from now on */
+	going_on++;
+}
+
+static const struct session_hooks hooks = {.goes_on = on_goes_on, .ended = on_end};
 
 static int setup(void **state)
 {
@@ -47,7 +54,7 @@ static int setup(void **state)
 	strcpy(dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/test-session-XXXXXX" : "/tmp/test-session-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	strcat(dir, "/s");
-	ended = warned = 0;
+	ended = warned = going_on = 0;
 	assert_result(sd_event_new(&event), 0);
 	return session_table_create(event, dir, &hooks, &table);
 }
@@ -290,6 +297,8 @@ static void a_pid_that_was_used_again(void **state)
 	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(warned, 0);
+	/* An agent that did not know the number wrote it. */
+	assert_int_equal(session_find(table, "aaaaaaaaaaaaaaaa")->valid_from, -1);
 	end_child(pid);
 }
 
@@ -415,6 +424,7 @@ static struct session full_sample(pid_t leader)
 	data.grant_id = grant_id;
 	data.operator= operator;
 	data.orders_known = 1800000123;
+	data.valid_from = 1700000456;
 	return data;
 }
 
@@ -452,6 +462,7 @@ static void what_is_noted_down_is_found_again(void **state)
 	assert_string_equal(session->grant_id, "grt_1");
 	assert_string_equal(session->operator, "Olga Operator");
 	assert_int_equal(session->orders_known, 1800000123);
+	assert_int_equal(session->valid_from, 1700000456);
 	assert_int_equal(session->ending, 4711);
 	assert_string_equal(session->ending_cause, "user-suspended");
 	assert_true(session->hung_up && session->warned);
@@ -460,7 +471,9 @@ static void what_is_noted_down_is_found_again(void **state)
 	assert_string_equal(session->operator, "");
 	assert_true(!session->hung_up && !session->warned && !session->ending && !session->left_behind);
 	/* The right came back. */
+	assert_int_equal(going_on, 0);
 	assert_result(session_unmark_ending(table, id), 0);
+	assert_int_equal(going_on, 1); /* and whoever lists sessions hears of it */
 	session_mark_warned(table, id, false);
 	again();
 	assert_result(session_table_restore(table, on_warn, NULL, &count), 0);

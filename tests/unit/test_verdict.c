@@ -227,8 +227,16 @@ static void sign_ins_end_by_the_picture_s_number_and_not_by_a_clock(void **state
 	session.sign_in.valid_from = NOW - 1;
 	session.opened = NOW + 100; /* or ahead */
 	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_SIGN_INS_ENDED);
-	/* Where nobody wrote the number down, the clock has to do. */
+	/* Nor where it began without a proof (cron, a service): it may be of the very second in which they were ended. */
 	session.sign_in.at = 0;
+	session.valid_from = NOW;
+	session.opened = NOW - 1;
+	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_NONE);
+	session.valid_from = NOW - 1;
+	session.opened = NOW + 100;
+	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_SIGN_INS_ENDED);
+	/* Where nobody wrote the number down, the clock has to do. */
+	session.valid_from = -1;
 	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_NONE);
 	session.opened = NOW - 1;
 	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_SIGN_INS_ENDED);
