@@ -236,7 +236,7 @@ def all_at_once(what, change, scopes=False):
     late = quantile(times, 0.99)
     row(f"{what}, {len(times)} live sessions at once: request → each one's last process gone",
         f"median {statistics.median(times):.0f} ms, p99 {late:.0f} ms, last {max(times):.0f} ms (answered after {answered:.0f} ms)",
-        f"p99 < {END_BUDGET_MS:.0f} ms", late < END_BUDGET_MS, late, "ms")
+        *((f"p99 < {END_BUDGET_MS:.0f} ms", late < END_BUDGET_MS) if len(times) <= LIVE + ROUNDS else (None, None)), late, "ms")
 
 
 def measure(folder):
