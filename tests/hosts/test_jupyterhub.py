@@ -217,6 +217,30 @@ def test_server_of_somebody_who_lost_the_right_is_stopped(hub, host, world, brow
         world.write(host)
 
 
+def test_server_ends_with_its_person_though_the_hub_does_nothing(hub, host, world, browser, events):
+    """Nobody opened a session for it and the hub's own watcher is away: the agent ends what runs as the person."""
+    hub.example("c.JupyterHub.services = []", "c.JupyterHub.load_roles = []")
+    try:
+        assert hub.sign_in(browser, "olivia", world.olivia.secret) is True
+        hub.server(browser, "olivia")
+        hub.in_terminal(browser, "olivia", "(trap '' HUP TERM; setsid -f sleep 7654321 >/dev/null 2>&1 </dev/null)")
+        assert hub.sign_in(browser, "alice", world.alice.secret) is True
+        hub.server(browser, "alice")
+        text = world.directory().replace("name: Olivia Example\n    status: active",
+                                         "name: Olivia Example\n    status: suspended\n    status_reason: on leave")
+        assert "on leave" in text
+        host.write("/etc/tenantd/directory.yaml", text, 0o640, "root:tenantd")
+        host.run("tenantctl", "reload")
+        gone = host.wait_until(lambda: host.sh(f"pgrep -u {world.olivia.uid}", check=False).code != 0, 20)
+        assert gone, host.sh(f"ps -fu {world.olivia.uid}", check=False).out + hub.log()
+        assert [e["TENANT_CAUSE"] for e in events("session-ending")] == ["user-suspended"]
+        # The hub itself, and other people's servers, go on.
+        assert hub.answers() and host.sh(f"pgrep -u {world.alice.uid} -f singleuser", check=False).code == 0
+    finally:
+        world.write(host)
+        hub.example()
+
+
 def test_hub_registers_no_sessions_of_its_own_process(hub, host, world, browser):
     """With sessions opened by the hub, which is not how the example has it: leader=none keeps the hub out of them."""
     hub.example("c.PAMAuthenticator.open_sessions = True")
