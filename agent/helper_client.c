@@ -62,9 +62,11 @@ int helper_client_create(sd_event *event, helper_done_fn done, void *context, st
 
 int helper_client_set_socket(struct helper_client *client, const char *path)
 {
-	if (strlen(path) >= sizeof(client->address.sun_path))
+	size_t length = strlen(path);
+
+	if (length >= sizeof(client->address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(client->address.sun_path, path);
+	memcpy(client->address.sun_path, path, length + 1);
 	return 0;
 }
 
