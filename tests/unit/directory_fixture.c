@@ -174,6 +174,20 @@ const char *build_problem(struct unit *const *units, uint32_t count, const struc
 	return problem_render(&problem, line, sizeof(line));
 }
 
+const char *problem_of(const char *first, const char *second)
+{
+	struct unit *units[2] = {load_text("f", first), NULL};
+	const char *text;
+	uint32_t count = 1;
+
+	if (second)
+		units[count++] = load_text("g", second);
+	text = build_problem(units, count, NULL);
+	for (uint32_t i = 0; i < count; i++)
+		unit_unref(units[i]);
+	return text;
+}
+
 char *replaced(const char *text, const char *from, const char *to)
 {
 	const char *at = strstr(text, from);

@@ -29,21 +29,6 @@
 #define ONE "{issuer: https://i.example, subject: one}"
 #define ANN "  - {id: usr_ann, tenant: ten_a, login: ann, uid: 1879048200, identities: [" ONE "]}\n"
 
-/* One text a file; the last may be NULL. */
-static const char *problem_of(const char *first, const char *second)
-{
-	struct unit *units[2] = {load_text("f", first), NULL};
-	const char *text;
-	uint32_t count = 1;
-
-	if (second)
-		units[count++] = load_text("g", second);
-	text = build_problem(units, count, NULL);
-	for (uint32_t i = 0; i < count; i++)
-		unit_unref(units[i]);
-	return text;
-}
-
 #define IDP_LINE(id, tenant, more) \
 	"  - {id: " id ", tenant: " tenant ", kind: oidc, issuer: https://i.example, client_id: c" more "}\n"
 

@@ -129,20 +129,6 @@ static void test_files(void **state)
 	"01-01}\n"
 #define FILE "version: 1\n"
 
-static const char *problem_of(const char *first, const char *second)
-{
-	struct unit *units[2] = {load_text("f", first), NULL};
-	const char *text;
-	uint32_t count = 1;
-
-	if (second)
-		units[count++] = load_text("g", second);
-	text = build_problem(units, count, NULL);
-	for (uint32_t i = 0; i < count; i++)
-		unit_unref(units[i]);
-	return text;
-}
-
 static void test_pictures_refused(void **state)
 {
 	static const char fine[] = TENANTS USERS OLGA("operator") ANN BEN;
