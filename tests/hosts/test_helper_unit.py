@@ -8,8 +8,8 @@ import textwrap
 import pytest
 
 from hostlib import machine
-from hostlib.session_world import SessionWorld
-from hostlib.shells import Bystanders, Shell, all_gone, number, of_person, sessions, sleeping
+from hostlib.session_world import watched
+from hostlib.shells import Shell, all_gone, number, of_person, sessions, sleeping
 
 TELL, HANG_UP_SESSION, KILL_SESSION, HANG_UP_USER, KILL_USER = range(1, 6)
 
@@ -41,17 +41,8 @@ def ask(host, *packets):
 
 @pytest.fixture(scope="module")
 def world(keys_folder):
-    host = machine.Machine("worker-1").boot()
-    bystanders = None
-    try:
-        world = SessionWorld(keys_folder)
-        world.host = world.set_up(host)
-        world.bystanders = bystanders = Bystanders(host, world, [world.person("quin", vision="owner")])
+    with watched(keys_folder, machine.Machine("worker-1"), ("quin", "acme", "vision", "owner")) as world:
         yield world
-    finally:
-        if bystanders:
-            bystanders.close()
-        host.close()
 
 
 @pytest.fixture

@@ -6,25 +6,16 @@ import re
 import pytest
 
 from hostlib import machine
-from hostlib.session_world import PATH, SessionWorld, moment
-from hostlib.shells import Bystanders, Events, Shell, all_gone, number, processes, sessions, sleeping
+from hostlib.session_world import PATH, moment, watched
+from hostlib.shells import Events, Shell, all_gone, number, processes, sessions, sleeping
 from hostlib.world import LOCAL_PASSWORD
 
 
 @pytest.fixture(scope="module")
 def world(keys_folder):
-    host = machine.Machine("worker-1").boot()
-    bystanders = None
-    try:
-        world = SessionWorld(keys_folder)
-        world.host = world.set_up(host)
-        world.bystanders = bystanders = Bystanders(host, world, [world.person("quin", vision="owner"),
-                                                                 world.person("gus", "globex")])
+    with watched(keys_folder, machine.Machine("worker-1"), ("quin", "acme", "vision", "owner"),
+                 ("gus", "globex", "delta", "editor")) as world:
         yield world
-    finally:
-        if bystanders:
-            bystanders.close()
-        host.close()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from hostlib import client, machine
-from hostlib.session_world import SessionWorld
-from hostlib.shells import Bystanders, Events, Shell, all_gone, number, of_person, processes, sessions, sleeping
+from hostlib.session_world import SessionWorld, watched
+from hostlib.shells import Events, Shell, all_gone, number, of_person, processes, sessions, sleeping
 
 SOCKET = "/run/tenantd-helper.sock"
 MAGIC = 0x746E6468
@@ -18,18 +18,9 @@ KEEP_MAX, SCOPE_MAX, TEXT_MAX = 64, 32, 512
 
 @pytest.fixture(scope="module")
 def world(keys_folder):
-    host = machine.Machine("worker-1").boot()
-    bystanders = None
-    try:
-        world = SessionWorld(keys_folder)
-        world.host = world.set_up(host)
-        world.bystanders = bystanders = Bystanders(host, world, [world.person("quin", vision="owner"),
-                                                                 world.person("gus", "globex")])
+    with watched(keys_folder, machine.Machine("worker-1"), ("quin", "acme", "vision", "owner"),
+                 ("gus", "globex", "delta", "editor")) as world:
         yield world
-    finally:
-        if bystanders:
-            bystanders.close()
-        host.close()
 
 
 @pytest.fixture

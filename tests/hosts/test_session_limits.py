@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from hostlib import client, routes
-from hostlib.session_world import SessionWorld, moment
-from hostlib.shells import Bystanders, Events, Shell, number, of_person, processes, sessions, sleeping
+from hostlib.session_world import moment, watched
+from hostlib.shells import Events, Shell, number, of_person, processes, sessions, sleeping
 
 LIMITS = "/etc/tenantd/agent.yaml.d/70-sessions.yaml"
 _slugs = (f"firm{n}" for n in itertools.count(1))
@@ -16,18 +16,9 @@ _slugs = (f"firm{n}" for n in itertools.count(1))
 
 @pytest.fixture(scope="module")
 def world(keys_folder):
-    host = routes.machine_with("worker-1").boot()
-    bystanders = None
-    try:
-        world = SessionWorld(keys_folder)
-        world.host = world.set_up(host)
-        bystanders = Bystanders(host, world, [])  # the host's limits are for everybody else
+    with watched(keys_folder, routes.machine_with("worker-1")) as world:  # the host's limits are for everybody else
         yield world
-        bystanders.unharmed()
-    finally:
-        if bystanders:
-            bystanders.close()
-        host.close()
+        world.bystanders.unharmed()
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ it likes, and puts nothing back.
     acme    vision, lab    both served: owners and editors sign in, owners may sudo
     globex  delta          as acme
 """
+import contextlib
 import datetime
 import itertools
 import json
 
 from . import client
+from .shells import Bystanders
 from .world import FIRST, LOCAL_PASSWORD, ROOT_PASSWORD, ApiKey
 
 BLOCK = 65536
@@ -144,6 +146,24 @@ class SessionWorld:
         self.hosts.append(host)
         self.write()
         return host
+
+
+@contextlib.contextmanager
+def watched(folder, host, *quiet):
+    """A world on one host, that is booted for it, with bystanders: root's, local1's, and those of `quiet`, each
+    (name, tenant, project, role)."""
+    bystanders = None
+    host.boot()
+    try:
+        world = SessionWorld(folder)
+        world.host = world.set_up(host)
+        people = [world.person(name, tenant, **{project: role}) for name, tenant, project, role in quiet]
+        world.bystanders = bystanders = Bystanders(host, world, people)
+        yield world
+    finally:
+        if bystanders:
+            bystanders.close()
+        host.close()
 
 
 def _flow(value):
