@@ -131,9 +131,11 @@ int impersonation_account(struct request *request, const char *operator_id, cons
 	return ret->user_id && ret->login ? 0 : -ENOMEM;
 }
 
+/* A field of passwd has no ":", which an address may have. */
 #define PUT_SQL                                                                                                    \
 	"UPDATE control.users SET version = version + 1, "                                                         \
-	"name = (SELECT coalesce(nullif(o.name, ''), o.email) FROM control.operators o WHERE o.id = $2), "         \
+	"name = (SELECT coalesce(nullif(o.name, ''), replace(o.email, ':', '_')) FROM control.operators o WHERE "  \
+	"o.id = $2), "                                                                                             \
 	"ssh_keys = CASE WHEN $3::boolean THEN (SELECT o.ssh_keys FROM control.operators o WHERE o.id = $2) ELSE " \
 	"'{}' END WHERE tenant_id = $1 AND id = (SELECT a.user_id FROM control.operator_accounts a WHERE "         \
 	"a.operator_id = $2 AND a.tenant_id = $1) RETURNING id, version, " USER_BODY_SQL

@@ -433,6 +433,18 @@ def test_login_names(operator, tenant, records):
     refused(operator.post(f"{tenant.path}/users", {"login": logins[0]}), 409)
 
 
+@pytest.mark.parametrize("email", ["ki:m@{}.example", "k" * 200 + "@{}.example", "=k\"'%s`@{}.example", "kím@{}.example"])
+def test_addresses_that_are_no_names(operator, tenant, records, email):
+    """Without a name of theirs, the account is called by the address, in a field of passwd."""
+    jane = Jane(operator, email.format(tenant.slug))
+    for name, wanted in (("", jane.email.replace(":", "_")), ("Kim", "Kim"), ("", jane.email.replace(":", "_"))):
+        operator.must("PATCH", jane.path, {"name": name}, headers=ANY)
+        if not records(tenant, "grant"):
+            jane.let_into(tenant)
+        assert [user["name"] for user in records(tenant, "user").values()] == [wanted]
+        assert [grant["operator_name"] for grant in records(tenant, "grant").values()] == [jane.email]
+
+
 def test_the_longest_slug(operator, new_tenant):
     tenant = new_tenant("a" + "b" * 15)
     login = Jane(operator, "wilhelmina@ops.example").let_into(tenant)["login"]
