@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * tenantctl directory bind, unbind, set-sudo.
+ * tenantctl directory bind, unbind.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parse.h"
-#include "base/text.h"
 #include "ctl/directory.h"
-#include "records/rules.h"
 #include "records/values.h"
 
 /* An issuer by itself, or by a provider's id. NULL: told. */
@@ -159,60 +156,4 @@ int directory_unbind_verb(struct ctl *ctl, int argc, char **argv)
 		return code;
 	return dir_done(&dir, true, "user", user->id, dir_file_of(&dir, RECORD_USER, user), "took %u identit%s from %s",
 			gone, gone == 1 ? "y" : "ies", user->login);
-}
-
-int directory_set_sudo_verb(struct ctl *ctl, int argc, char **argv)
-{
-	static const char text[] =
-		"What sudo wants to see of a tenant's people before it acts, beside the right itself: always a key or\n"
-		"single sign-on; recent: only when neither was given in the same session and terminal within a while;\n"
-		"none: nothing more.\n"
-		"\nExamples:\n"
-		"  tenantctl directory set-sudo acme recent --within 15min\n"
-		"  tenantctl directory set-sudo acme always\n";
-	const char *within = NULL;
-	const struct ctl_option options[] = {{"within", "SPAN", "with recent (default 15min)", .value = &within}};
-	const struct ctl_command command = {.name = "directory set-sudo",
-					    .usage = "TENANT always|recent|none [--within SPAN]",
-					    .text = text,
-					    .uses = CTL_USES_FILE,
-					    .options = options,
-					    .option_count = ARRAY_LEN(options),
-					    .min = 2,
-					    .max = 2};
-	_cleanup_(dir_close) struct dir dir = {.lock = -1};
-	const struct tenant_record *tenant;
-	struct problem problem = {0};
-	struct tenant_record changed;
-	struct value_fault fault;
-	uint64_t seconds = RULES_SUDO_WITHIN_SEC;
-	uint32_t proof;
-	int count, code = ctl_parse(ctl, &command, argc, argv, &count);
-
-	if (code >= 0)
-		return code;
-	if (value_choice(argv[1], value_sudo_words, &proof, &fault) < 0)
-		return ctl_fail(ctl, CTL_USAGE, "\"%s\" is none of the words it may be; %s", argv[1], fault.remedy);
-	if (within && (parse_duration(within, &seconds) < 0 || seconds > UINT32_MAX))
-		return ctl_fail(ctl, CTL_USAGE, "--within \"%s\" is not a span of time such as 15min", within);
-	code = dir_open(ctl, true, &dir);
-	if (code >= 0)
-		return code;
-	tenant = dir_tenant(&dir, argv[0]);
-	if (!tenant)
-		return CTL_NO;
-	changed = *tenant;
-	changed.sudo_proof = (enum sudo_proof)proof;
-	changed.sudo_within_sec = proof == SUDO_PROOF_RECENT || within ? (uint32_t)seconds : 0;
-	if (rules_sudo(&changed, &problem) < 0)
-		return ctl_fail_problem(ctl, CTL_USAGE, &problem);
-	if (record_equal(RECORD_TENANT, tenant, &changed))
-		return dir_done(&dir, false, "tenant", tenant->id, "", "tenant %s has it so already", tenant->slug);
-	code = dir_update(&dir, RECORD_TENANT, tenant, &changed);
-	if (code < 0)
-		code = dir_commit(&dir);
-	if (code >= 0)
-		return code;
-	return dir_done(&dir, true, "tenant", tenant->id, dir_file_of(&dir, RECORD_TENANT, tenant),
-			"sudo asks people of %s: %s", tenant->slug, value_sudo_words[proof]);
 }
