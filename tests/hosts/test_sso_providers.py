@@ -523,6 +523,24 @@ def test_bound_is_bound(site, host, world, events):
     assert "olivia" not in [b["user"] for b in listed]
 
 
+def test_unbinding_ends_what_the_identity_opened(site, host, world, events):
+    """And not what the same person began with something else."""
+    working = "echo at-work-$((1+1)); exec sleep 300"
+    by_key = Conversation.ssh(host, "olivia", working, method="key", key=world.olivia.ssh_key, tty=True)
+    try:
+        by_key.child.expect("at-work-2", timeout=30)
+        talk = ssh(site, "olivia", "accounts", command=working, tty=True)
+        talk.approved_by(site.browser, site.accounts, "olivia").enter().child.expect("at-work-2", timeout=30)
+        host.run("tenantctl", "sso", "unbind", "olivia")
+        login = talk.finish(15)
+        assert login.code != 0 and "single sign-on that opened it was taken away" in login.text, login
+        [event] = events("session-ending")
+        assert (event["TENANT_USER"], event["TENANT_CAUSE"]) == ("olivia", "identity-removed"), event
+        assert by_key.child.isalive()
+    finally:
+        by_key.hang_up()
+
+
 def test_no_secret_is_anywhere(site, host, world):
     journal = host.journal_text()
     assert providers.CLIENT_SECRET not in journal
