@@ -95,7 +95,8 @@ int directory_add_user_verb(struct ctl *ctl, int argc, char **argv)
 	bool service = false, operator= false, if_absent = false;
 	const struct ctl_option options[] = {
 		{"tenant", "TENANT", "whose user it is (required)", .value = &tenant_name},
-		{"name", "TEXT", "the person's name", .value = &name}, {"email", "ADDRESS", "", .value = &email},
+		{"name", "TEXT", "the person's name", .value = &name},
+		{"email", "ADDRESS", "their e-mail address", .value = &email},
 		{"home", "PATH", "home directory (default /home/LOGIN)", .value = &home},
 		{"shell", "PATH", "login shell (default /bin/bash)", .value = &shell},
 		{"ssh-key", "FILE", "a .pub file whose keys let the user in (repeat)", .list = &ssh_keys},

@@ -17,7 +17,7 @@ static const struct ctl_verb verbs[] = {
 
 static const char intro[] =
 	"Sessions on this host: your own; where you hold session.manage, by role, those of the project or tenant;\n"
-	"root's, and services' that may, are all.\n"
+	"all for root, and for services that may.\n"
 	"\n"
 	"Examples:\n"
 	"  tenantctl sessions\n"
