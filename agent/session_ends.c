@@ -48,8 +48,7 @@ static void on_changed(void *context, const struct session *session)
 {
 	const struct session_ends *ends = context;
 
-	/* What is within another session is none to whoever looks from elsewhere. */
-	if (ends->sources && verdict_is_own(session))
+	if (ends->sources && verdict_is_named(session))
 		sources_session(ends->sources, session);
 }
 

@@ -26,13 +26,13 @@ static bool fits(const char *wanted, const char *is)
 	return !*wanted || text_equal(wanted, is);
 }
 
-/* It ends what a host found when it learned of the order, so nothing that was opened with the order in sight. What is
- * within another session (su, a service manager) goes with that one, and is named by nobody but by its own id. */
+/* It ends what a host found when it learned of the order, so nothing that was opened with the order in sight. A service
+ * manager and sudo go with the session around them, and are named by nobody but by their own ids. */
 static bool is_meant(const struct verdict_world *world, const struct revocation_record *order,
 		     const struct session *session)
 {
-	return verdict_is_own(session) && order->at > session->orders_known && fits(order->user_id, session->user_id) &&
-	       fits(order->project_id, session->project_id) &&
+	return verdict_is_named(session) && order->at > session->orders_known &&
+	       fits(order->user_id, session->user_id) && fits(order->project_id, session->project_id) &&
 	       fits(order->host_id, world->host_id ? world->host_id : "");
 }
 
@@ -348,6 +348,13 @@ bool verdict_is_own(const struct session *session)
 	const struct service_rule *rule = service_rule(session->service);
 
 	return !rule->privilege && !rule->implied;
+}
+
+bool verdict_is_named(const struct session *session)
+{
+	const struct service_rule *rule = service_rule(session->service);
+
+	return !rule->implied && !rule->of_requester;
 }
 
 bool verdict_is_sign_in(const struct session *session)

@@ -465,7 +465,7 @@ static void orders_end_what_they_name(void **state)
 
 static void an_order_names_no_service_manager_but_by_its_id(void **state)
 {
-	static char manager[] = "systemd-user", su[] = "su";
+	static char manager[] = "systemd-user", sudo[] = "sudo", su[] = "su-l";
 	struct directory *d = with_feed("revoke revocation rvk_1 1 {\"of\":\"sessions\",\"at\":1790000001}\n");
 	struct directory *by_id = with_feed("revoke revocation 0123456789abcdef 1 {\"of\":\"session\",\"at\":1}\n");
 	struct verdict_world world = world_of(d);
@@ -474,9 +474,13 @@ static void an_order_names_no_service_manager_but_by_its_id(void **state)
 	(void)state;
 	session.service = manager;
 	assert_int_equal(verdict_session(&world, &session).cause, END_NONE);
-	session.service = su;
+	session.service = sudo;
 	assert_int_equal(verdict_session(&world, &session).cause, END_NONE);
 	world.directory = by_id;
+	assert_int_equal(verdict_session(&world, &session).cause, END_ORDERED);
+	/* What somebody became by su in a session of another's would outlive the end of all that is theirs. */
+	world.directory = d;
+	session.service = su;
 	assert_int_equal(verdict_session(&world, &session).cause, END_ORDERED);
 	directory_unref(d);
 	directory_unref(by_id);
