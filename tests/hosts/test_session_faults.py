@@ -269,7 +269,8 @@ def test_telling_reaches_the_persons_own_terminal_alone(world, host):
 
 
 def test_without_logind(keys_folder):
-    """A minimal system: no scope, so what descends from the leader is what a session is."""
+    """A minimal system: no scope, so what descends from the leader is what a session is; what left it ends with the
+    person."""
     host = machine.Machine("worker-4")
     try:
         for unit in ("systemd-logind.service", "dbus-org.freedesktop.login1.service"):
@@ -283,8 +284,11 @@ def test_without_logind(keys_folder):
         kept, local = Shell(host, quiet.login, quiet.ssh_key), Shell(host, "local1", world.local_key)
         shells = [stubborn(host, person) for _ in range(2)]
         assert all(not s.get("scope") for s in sessions(host)), sessions(host)
+        for shell in shells:
+            shell.send(f"sleep {shell.stays}1")
+        assert host.wait_until(lambda: len(sleeping(host, *(int(f"{s.stays}1") for s in shells))) == 2), processes(host)
         host.run("tenantctl", "sessions", "end", sessions(host, person.login, service="sshd")[0]["session"])
-        assert host.wait_until(lambda: len(sleeping(host, *(s.stays for s in shells))) < 2), processes(host)
+        assert host.wait_until(lambda: len(sleeping(host, *(int(f"{s.stays}1") for s in shells))) == 1), processes(host)
         person.suspend()
         world.write()
         assert all_gone(host, person) is True, of_person(host, person)
