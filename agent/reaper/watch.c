@@ -51,7 +51,7 @@ static void warn(struct reaper *reaper, struct watched *watched, const struct se
 
 	session_mark_warned(reaper->table, session->id, true);
 	if (!session->terminal_device)
-		return; /* there is nowhere to say it */
+		return;                              /* there is nowhere to say it */
 	request.terminal = session->terminal_device; /* looked for just now, by the mark */
 	(void)snprintf(request.scope, sizeof(request.scope), "%s", session->scope);
 	words_warning(watched->next.cause, (left + USEC_PER_SEC / 2) / USEC_PER_SEC, request.text,
