@@ -7,6 +7,7 @@
  *     job.c       the end of one session
  *     purge.c     the end of everything that runs as a user
  *     begun.c     which of those were begun, on disk
+ *     stray.c     people who have processes and no session
  *     scan.c      who has processes here
  *     clock_set.c when somebody sets the clock
  *     words.c     what is said on terminals
@@ -61,6 +62,8 @@ struct purge {
 	enum end_cause cause;
 	unsigned tries;
 	bool hung_up; /* there is no way back */
+	bool keeps;   /* some scopes are left alone by what is in flight */
+	bool more;    /* what was asked for while it was in flight is not in it */
 	bool waits;   /* for a session that stands, and that cannot be told apart from what must end */
 	bool complained;
 };
@@ -105,6 +108,9 @@ struct reaper {
 
 	struct scan *scan; /* NULL: none is under way */
 	bool scan_wanted;
+	/* Whose sign-ins were ended since the last scan: whatever runs as them began before. */
+	uint32_t *expected;
+	uint32_t expected_count, expected_size;
 };
 
 /* ---- reaper.c */
@@ -153,6 +159,11 @@ int begun_write(int dirfd, uint32_t uid, enum end_cause cause);
 void begun_remove(int dirfd, uint32_t uid);
 typedef void (*begun_fn)(void *context, uint32_t uid, enum end_cause cause);
 int begun_read(int dirfd, begun_fn found, void *context);
+
+/* ---- stray.c */
+/* The person's sign-ins were ended: the next scan, which is wanted by this, is to end what it finds of theirs. */
+void stray_expect(struct reaper *reaper, uint32_t uid);
+bool stray_turn(struct reaper *reaper); /* true: there is more to come */
 
 /* ---- scan.c: the managed uids that have processes. Through /proc once, in slices. */
 int scan_begin(struct scan **ret);

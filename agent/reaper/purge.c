@@ -159,6 +159,7 @@ static void ask(struct reaper *reaper, struct purge *purge, enum helper_verb ver
 		again(reaper, purge, step, r);
 		return;
 	}
+	purge->keeps = request.keep_count > 0;
 	next(reaper, purge, in_flight, 0);
 }
 
@@ -258,7 +259,12 @@ void purge_answered(struct reaper *reaper, struct purge *purge, int result)
 		next(reaper, purge, PURGE_KILL, clock_boottime_usec() + grace_of(reaper, purge->uid) * USEC_PER_SEC);
 		break;
 	case PURGE_KILLING:
-		if (done)
+		if (done && purge->more) {
+			purge->more = false;
+			purge->tries = 0;
+			next(reaper, purge, PURGE_KILL,
+			     clock_boottime_usec() + grace_of(reaper, purge->uid) * USEC_PER_SEC);
+		} else if (done)
 			finish(reaper, purge);
 		else
 			again(reaper, purge, PURGE_KILL, result);
@@ -327,6 +333,8 @@ void purge_begin(struct reaper *reaper, uint32_t uid, const struct session *sess
 			purge->cause = cause;
 			(void)begun_write(reaper->dirfd, uid, cause);
 		}
+		/* Of what is kept there may be less by now. */
+		purge->more |= purge->step == PURGE_KILLING && purge->keeps;
 		return;
 	}
 	if (reaper->hooks.is_local && reaper->hooks.is_local(reaper->hooks.context, uid)) {

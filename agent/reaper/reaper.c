@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "login/services.h"
 #include "reaper/internal.h"
 #include "session/idle.h"
 
@@ -199,6 +200,10 @@ static void look(struct reaper *reaper, struct watched *watched, const struct ve
 		return;
 	verdict = verdict_session(world, session);
 	reaper->unknown += verdict.unknown;
+	if (verdict.cause == END_SIGN_INS_ENDED && service_rule(session->service)->implied)
+		/* A manager that lingers: what whoever had signed in left there, and no session of it is in the table.
+		 */
+		purge_begin(reaper, session->uid, NULL, verdict.cause, verdict.detail);
 	if (verdict.cause != END_NONE && leads_nowhere(session, &verdict))
 		verdict.cause = END_NONE;
 	if (watched->step == JOB_NONE) {
@@ -206,8 +211,8 @@ static void look(struct reaper *reaper, struct watched *watched, const struct ve
 	} else if (verdict.cause == END_NONE && !verdict.unknown) {
 		if (end_cause_is_of_directory(watched->cause))
 			(void)job_withdraw(reaper, watched, session);
-	} else if (end_cause_is_of_user(verdict.cause)) {
-		purge_begin(reaper, session->uid, session, verdict.cause, verdict.detail);
+	} else { /* it is on its way out, and perhaps not all that the cause reaches */
+		reaper_obey(reaper, session, &verdict);
 	}
 	if (watched->step == JOB_NONE)
 		watch_plan(reaper, watched, session);
@@ -239,40 +244,6 @@ static bool pass_slice(struct reaper *reaper)
 		i++;
 	}
 	return true;
-}
-
-/* ---- who has processes ----------------------------------------------------------------------------------------------
- */
-
-static void on_uid(void *context, uint32_t uid)
-{
-	struct reaper *reaper = context;
-	const struct verdict_world world = reaper_world(reaper);
-	const struct verdict verdict = verdict_user(&world, uid);
-
-	reaper->scan_unknown |= verdict.unknown;
-	if (verdict.cause != END_NONE)
-		purge_begin(reaper, uid, NULL, verdict.cause, verdict.detail);
-}
-
-static bool scan_turn(struct reaper *reaper)
-{
-	int r;
-
-	if (reaper->scan_wanted && !reaper->looking) {
-		/* After the pass: whoever has sessions is on the way already. */
-		reaper->scan_wanted = reaper->scan_unknown = false;
-		scan_end(TAKE_PTR(reaper->scan));
-		r = scan_begin(&reaper->scan);
-		if (r < 0)
-			log_error("cannot look who has processes here: %s", strerrordesc_np(-r));
-	}
-	if (!reaper->scan)
-		return reaper->scan_wanted;
-	if (scan_slice(reaper->scan, on_uid, reaper))
-		return true;
-	scan_end(TAKE_PTR(reaper->scan));
-	return false;
 }
 
 /* ---- turns
@@ -328,7 +299,7 @@ void reaper_tick(struct reaper *reaper)
 	reaper->armed = 0;
 	more = reaper->looking && pass_slice(reaper);
 	if (!more)
-		more = scan_turn(reaper);
+		more = stray_turn(reaper);
 	run_due(reaper, now, &left);
 	due = next_due(reaper);
 	/* What is over is done at the next turn, and that is after the others'. */
@@ -348,6 +319,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
  */
 
 struct touched {
+	struct reaper *reaper;
 	const struct verdict_world *world;
 	uint32_t count;
 	bool scan;
@@ -360,6 +332,10 @@ static void on_change(void *context, enum record_kind kind, enum change_kind cha
 	struct touched *touched = context;
 	const struct user_record *user = NULL;
 
+	if (kind == RECORD_USER && old_record && new_record &&
+	    ((const struct user_record *)new_record)->sessions_valid_from >
+		    ((const struct user_record *)old_record)->sessions_valid_from)
+		stray_expect(touched->reaper, ((const struct user_record *)new_record)->uid);
 	if (touched->scan)
 		return;
 	switch ((int)kind) {
@@ -394,7 +370,7 @@ static void on_change(void *context, enum record_kind kind, enum change_kind cha
 void reaper_take_picture(struct reaper *reaper, const struct directory *before, const struct directory *after)
 {
 	struct verdict_world world;
-	struct touched touched = {0};
+	struct touched touched = {.reaper = reaper};
 
 	reaper->directory = after;
 	if (!reaper->started || !after)
@@ -565,6 +541,7 @@ void reaper_destroy(struct reaper *reaper)
 		return;
 	idle_destroy(reaper->idle);
 	scan_end(reaper->scan);
+	free(reaper->expected);
 	for (uint32_t i = 0; i < reaper->watched_high; i++)
 		free(reaper->watched[i]);
 	free(reaper->watched);

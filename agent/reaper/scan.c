@@ -3,8 +3,8 @@
  * The owner of /proc/PID is the process's effective uid, also where it may not be looked into. What has become root's
  * by sudo is not found so; it is in the scope of a session, and ends with that.
  *
- * What runs in a process namespace of its own is left out: the uids of a container that root started are that
- * container's matter (it may be a host like this one), and a person's own container has processes of theirs around it.
+ * What runs in a container that root started is left out: its uids are that container's matter (it may be a host like
+ * this one). One that a person made is theirs: whoever had made it may be gone, and it goes on.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 
 #define SLICE 256U /* processes */
 #define STATUS_MAX 4096U
+#define ANCESTORS_MAX 128U
 #define RECENT 64U /* uids that were told lately: most processes are of a few people */
 
 struct scan {
@@ -50,26 +51,81 @@ void scan_end(struct scan *scan)
 	free(scan);
 }
 
-/* "NSpid:" has a number for each namespace that the process is in, from ours on. */
-static bool is_in_container(const struct scan *scan, const char *pid)
+struct seen {
+	uint32_t uid;
+	pid_t parent;
+	bool below;    /* in a process namespace below ours … */
+	bool is_first; /* … as its first, which all that lose their parent there become children of */
+};
+
+/* 0; -ESRCH: it is gone. "NSpid:" has a number for each namespace that the process is in, from ours on. */
+static int read_status(const struct scan *scan, pid_t pid, struct seen *ret)
 {
 	_cleanup_(closep) int fd = -1;
-	char path[32], text[STATUS_MAX];
+	char path[32], text[STATUS_MAX], *end;
 	const char *line;
 	ssize_t length;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/status", pid) >= sizeof(path))
-		return true;
+	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
 	fd = openat(dirfd(scan->dir), path, O_RDONLY | O_CLOEXEC);
 	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (length <= 0)
-		return true; /* it is gone */
+		return -ESRCH;
 	text[length] = '\0';
+	*ret = (struct seen){0};
+	line = strstr(text, "\nPPid:\t");
+	if (line)
+		ret->parent = (pid_t)strtol(line + strlen("\nPPid:\t"), NULL, 10);
+	line = strstr(text, "\nUid:\t");
+	if (line)
+		ret->uid = (uint32_t)strtoul(line + strlen("\nUid:\t"), NULL, 10);
 	line = strstr(text, "\nNSpid:\t");
 	if (!line)
-		return false; /* a kernel without namespaces */
-	line += strlen("\nNSpid:\t");
-	return memchr(line, '\t', strcspn(line, "\n")) != NULL;
+		return 0; /* a kernel without namespaces */
+	(void)strtol(line + strlen("\nNSpid:\t"), &end, 10);
+	ret->below = *end == '\t';
+	ret->is_first = ret->below && strtol(end, &end, 10) == 1;
+	return 0;
+}
+
+/* In the host's own user namespace all numbers are those that they seem: whoever is in another process namespace there
+ * was put in it by root. */
+static bool has_own_ids(const struct scan *scan, pid_t pid)
+{
+	static const char all[] = "0 0 4294967295";
+	_cleanup_(closep) int fd = -1;
+	char path[32], text[128];
+	uint32_t inside, outside, count;
+	ssize_t length;
+
+	(void)snprintf(path, sizeof(path), "%d/uid_map", (int)pid);
+	fd = openat(dirfd(scan->dir), path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (length < 0)
+		return false;
+	text[length] = '\0';
+	if (sscanf(text, "%u %u %u", &inside, &outside, &count) != 3)
+		return true; /* nobody has filled it in */
+	(void)snprintf(path, sizeof(path), "%u %u %u", inside, outside, count);
+	return strcmp(path, all) != 0;
+}
+
+/* Is it root's container? The first process of the outermost namespace tells: a person can make one, but only with user
+ * ids of its own, and as themselves. */
+static bool is_in_container(const struct scan *scan, pid_t pid, uint32_t uid)
+{
+	struct seen seen;
+
+	for (unsigned i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
+		if (read_status(scan, pid, &seen) < 0)
+			return true; /* it is gone */
+		if (!seen.below)
+			return false; /* somebody of the host's own went in */
+		if (seen.is_first)
+			return seen.uid != uid || !has_own_ids(scan, pid);
+		pid = seen.parent;
+	}
+	return true;
 }
 
 bool scan_slice(struct scan *scan, scan_fn found, void *context)
@@ -89,7 +145,7 @@ bool scan_slice(struct scan *scan, scan_fn found, void *context)
 		if (st.st_uid < MANAGED_ID_FIRST || st.st_uid > MANAGED_ID_TENANT_LAST)
 			continue;
 		recent = &scan->recent[st.st_uid % RECENT];
-		if (*recent == st.st_uid || is_in_container(scan, entry->d_name))
+		if (*recent == st.st_uid || is_in_container(scan, (pid_t)atoi(entry->d_name), st.st_uid))
 			continue;
 		*recent = st.st_uid;
 		found(context, st.st_uid);
