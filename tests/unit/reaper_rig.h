@@ -17,6 +17,8 @@
 #define RIG_NOW 1800000000 /* 2027-01-15T08:00:00Z, a Friday */
 #define RIG_KEY "key_0123456789abcdef"
 #define RIG_OTHER_KEY "key_00000000000000ff"
+#define BY_KEY "api-key:" RIG_KEY
+#define BY_OTHER_KEY "api-key:" RIG_OTHER_KEY
 
 /* Tenant acme: alice, owner of vision, with two keys; edith, editor there; the host serves it. */
 extern const char rig_yaml[];

@@ -16,8 +16,6 @@
 #include "base/macros.h"
 #include "directory_fixture.h"
 
-#define BY_KEY "api-key:" RIG_KEY
-#define BY_OTHER_KEY "api-key:" RIG_OTHER_KEY
 #define MINUTE (60 * SECOND)
 #define RULES "sessions: {grace: 5s}"
 #define ACTIVE "status: active"
