@@ -354,7 +354,7 @@ static void many_processes_end_too(void **state)
 	int ready;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	skip(); /* forks of such a process take too long */
 #endif
 	WORLD_OR_SKIP();

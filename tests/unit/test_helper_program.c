@@ -337,7 +337,7 @@ static void many_sessions_end_in_time(void **state)
 	unsigned time;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	skip();
 #endif
 	WORLD_OR_SKIP();
@@ -368,7 +368,7 @@ static void many_users_end_in_time(void **state)
 	unsigned time;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	skip();
 #endif
 	WORLD_OR_SKIP();

@@ -19,12 +19,6 @@
 #include "directory/unit.h"
 #include "tenant/nss_map.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
 #define ANNA CAST_UID_FIRST
 #define LOCAL_FILE "local:200000:65536\nnumeric\n0:300000:10\n\n#comment:1:2\nbroken:x:1\nlocal:500000:10\n"
 
@@ -204,7 +198,7 @@ static bool says(const char *command, const char *expected)
 /* shadow's getsubids, with `subid: tenant`. */
 static int real_getsubids(void *argument)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	return 77; /* a plugin with a sanitizer inside cannot be loaded by others */
 #endif
 	char path[PATH_MAX + 64], expected[128];
