@@ -173,6 +173,25 @@ bool directory_left_out(const struct directory *d, enum record_kind kind, const 
 	return false;
 }
 
+bool directory_uid_left_out(const struct directory *d, uint32_t uid)
+{
+	for (uint32_t i = 0; d->conflicts && i < d->part_count; i++) {
+		const struct part *part = d->parts[i];
+		const struct user_record *user = part_user_by_uid(part, uid);
+
+		if (user && !conflicts_spare(d->conflicts, part, RECORD_USER, user))
+			return true;
+		for (uint32_t k = 0; k < part_count(part, RECORD_TENANT); k++) {
+			const struct tenant_record *tenant = part_at(part, RECORD_TENANT, k);
+
+			if (uid >= tenant->id_first && uid - tenant->id_first < tenant->id_count &&
+			    !conflicts_spare(d->conflicts, part, RECORD_TENANT, tenant))
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool membership_left_out(const struct directory *d, const char *user_id)
 {
 	for (uint32_t i = 0; d->conflicts && i < d->part_count; i++) {

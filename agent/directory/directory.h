@@ -82,6 +82,8 @@ bool directory_is_contested(const struct directory *d, const char *tenant_id, co
 /* The same of one record: it stands in a source, and is not served. `id`: a grant's is its user's. Of tenants,
  * projects, users, keys, providers and grants. */
 bool directory_left_out(const struct directory *d, enum record_kind kind, const char *id);
+/* Is somebody with this uid left out, or a tenant whose block it is in? */
+bool directory_uid_left_out(const struct directory *d, uint32_t uid);
 /* The tenant's identity providers: start with *cursor = 0; NULL at the end. In no order that stays. */
 const struct idp_record *directory_idps(const struct directory *d, const char *tenant_id, uint32_t *cursor);
 /* All records, in a stable order; NULL at the end (start with *cursor = 0). */

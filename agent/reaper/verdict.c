@@ -323,7 +323,6 @@ struct verdict verdict_user(const struct verdict_world *world, uint32_t uid)
 	const struct directory *d = world->directory;
 	const struct user_record *user;
 	struct verdict verdict;
-	uint32_t conflicts = 0;
 
 	if (uid < MANAGED_ID_FIRST || uid > MANAGED_ID_TENANT_LAST)
 		return goes_on();
@@ -331,9 +330,9 @@ struct verdict verdict_user(const struct verdict_world *world, uint32_t uid)
 		return nobody_knows();
 	user = directory_user_by_uid(d, uid);
 	if (!user) {
-		/* Whoever is left out for now may be the one whose uid it is. */
-		(void)directory_conflicts(d, &conflicts);
-		if (conflicts > 0 || is_pending(world, ""))
+		/* Whoever is left out for now may be the one whose uid it is; what else somebody claims is not asked.
+		 */
+		if (directory_uid_left_out(d, uid) || is_pending(world, ""))
 			return nobody_knows();
 		return ends(world->host_disabled ? END_HOST_DISABLED : END_USER_REMOVED, NULL);
 	}

@@ -227,7 +227,8 @@ static void sign_ins_end_by_the_picture_s_number_and_not_by_a_clock(void **state
 	session.sign_in.valid_from = NOW - 1;
 	session.opened = NOW + 100; /* or ahead */
 	assert_int_equal(cause_with(&session, "    status: active\n", moved), END_SIGN_INS_ENDED);
-	/* Nor where it began without a proof (cron, a service): it may be of the very second in which they were ended. */
+	/* Nor where it began without a proof (cron, a service): it may be of the very second in which they were ended.
+	 */
 	session.sign_in.at = 0;
 	session.valid_from = NOW;
 	session.opened = NOW - 1;
@@ -584,6 +585,9 @@ static void what_two_sources_claim_ends_nothing(void **state)
 	assert_true(verdict.cause == END_NONE && verdict.unknown);
 	verdict = verdict_user(&world, ALICE);
 	assert_true(verdict.cause == END_NONE && verdict.unknown);
+	/* But a feed that claims what is another's does not keep alive whom that one removed. */
+	verdict = verdict_user(&world, ALICE + 50);
+	assert_true(verdict.cause == END_USER_REMOVED && !verdict.unknown);
 	directory_unref(d);
 	directory_unref(files);
 	feed_picture_free(feed);
