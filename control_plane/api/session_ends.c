@@ -102,13 +102,14 @@ static int find_same(struct request *request, const struct order *order, const c
 	int r = revocations_lock(request);
 
 	if (r == 0)
-		r = db_run(request->tx, &rows,
-			   "SELECT id FROM (SELECT id, body::jsonb AS b FROM control.feed_records WHERE tenant_id = $1 "
-			   "AND kind = $2::smallint) o WHERE b ->> 'of' = 'sessions' AND coalesce(b ->> 'user', '') = $3 "
-			   "AND coalesce(b ->> 'project', '') = $4 AND coalesce(b ->> 'host', '') = $5 "
-			   "ORDER BY (b ->> 'at')::bigint DESC LIMIT 1",
-			   request->tenant_id, record_number(request, RECORD_REVOCATION), order->user, order->project,
-			   order->host);
+		r = db_run(
+			request->tx, &rows,
+			"SELECT id FROM (SELECT id, body::jsonb AS b FROM control.feed_records WHERE tenant_id = $1 "
+			"AND kind = $2::smallint) o WHERE b ->> 'of' = 'sessions' AND coalesce(b ->> 'user', '') = $3 "
+			"AND coalesce(b ->> 'project', '') = $4 AND coalesce(b ->> 'host', '') = $5 "
+			"ORDER BY (b ->> 'at')::bigint DESC LIMIT 1",
+			request->tenant_id, record_number(request, RECORD_REVOCATION), order->user, order->project,
+			order->host);
 	if (r < 0 || db_row_count(rows) == 0)
 		return r;
 	*id = request_copy(request, db_text(rows, 0, 0));
