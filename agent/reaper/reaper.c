@@ -206,14 +206,11 @@ static void look(struct reaper *reaper, struct watched *watched, const struct ve
 		purge_begin(reaper, session->uid, NULL, verdict.cause, verdict.detail);
 	if (verdict.cause != END_NONE && leads_nowhere(session, &verdict))
 		verdict.cause = END_NONE;
-	if (watched->step == JOB_NONE) {
+	/* Of what is on its way out perhaps not all is that the cause reaches. */
+	if (watched->step == JOB_NONE || verdict.cause != END_NONE || verdict.unknown)
 		reaper_obey(reaper, session, &verdict);
-	} else if (verdict.cause == END_NONE && !verdict.unknown) {
-		if (end_cause_is_of_directory(watched->cause))
-			(void)job_withdraw(reaper, watched, session);
-	} else { /* it is on its way out, and perhaps not all that the cause reaches */
-		reaper_obey(reaper, session, &verdict);
-	}
+	else if (end_cause_is_of_directory(watched->cause))
+		(void)job_withdraw(reaper, watched, session);
 	if (watched->step == JOB_NONE)
 		watch_plan(reaper, watched, session);
 }

@@ -92,10 +92,10 @@ static int read_status(const struct scan *scan, pid_t pid, struct seen *ret)
  * was put in it by root. */
 static bool has_own_ids(const struct scan *scan, pid_t pid)
 {
-	static const char all[] = "0 0 4294967295";
+	enum { INSIDE, OUTSIDE, COUNT, NUMBERS };
 	_cleanup_(closep) int fd = -1;
-	char path[32], text[128];
-	uint32_t inside, outside, count;
+	char path[32], text[128], *at = text;
+	unsigned long numbers[NUMBERS];
 	ssize_t length;
 
 	(void)snprintf(path, sizeof(path), "%d/uid_map", (int)pid);
@@ -104,10 +104,15 @@ static bool has_own_ids(const struct scan *scan, pid_t pid)
 	if (length < 0)
 		return false;
 	text[length] = '\0';
-	if (sscanf(text, "%u %u %u", &inside, &outside, &count) != 3)
-		return true; /* nobody has filled it in */
-	(void)snprintf(path, sizeof(path), "%u %u %u", inside, outside, count);
-	return strcmp(path, all) != 0;
+	for (unsigned i = 0; i < NUMBERS; i++) {
+		char *end;
+
+		numbers[i] = strtoul(at, &end, 10);
+		if (end == at)
+			return true; /* nobody has filled it in */
+		at = end;
+	}
+	return numbers[INSIDE] != 0 || numbers[OUTSIDE] != 0 || numbers[COUNT] != UINT32_MAX;
 }
 
 /* Is it root's container? The first process of the outermost namespace tells: a person can make one, but only with user
@@ -145,7 +150,7 @@ bool scan_slice(struct scan *scan, scan_fn found, void *context)
 		if (st.st_uid < MANAGED_ID_FIRST || st.st_uid > MANAGED_ID_TENANT_LAST)
 			continue;
 		recent = &scan->recent[st.st_uid % RECENT];
-		if (*recent == st.st_uid || is_in_container(scan, (pid_t)atoi(entry->d_name), st.st_uid))
+		if (*recent == st.st_uid || is_in_container(scan, (pid_t)strtol(entry->d_name, NULL, 10), st.st_uid))
 			continue;
 		*recent = st.st_uid;
 		found(context, st.st_uid);
