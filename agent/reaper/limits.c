@@ -11,6 +11,7 @@
 #include "records/hours.h"
 
 #define SECONDS_PER_DAY 86400
+#define SPAN_MAX (1LL << 40) /* seconds */
 #define SECONDS_PER_WEEK (7 * SECONDS_PER_DAY)
 #define API_KEY "api-key:"
 #define CODE "code:"
@@ -206,10 +207,19 @@ static uint64_t boot_of(const struct limits_clock *now, int64_t realtime)
 	int64_t left = realtime - now->realtime;
 	uint64_t ago;
 
+	if (left > SPAN_MAX) /* nobody lives to see it, and the sum would begin anew */
+		left = SPAN_MAX;
 	if (left >= 0)
 		return now->boot_usec + (uint64_t)left * USEC_PER_SEC;
 	ago = (uint64_t)-left * USEC_PER_SEC;
 	return now->boot_usec > ago ? now->boot_usec - ago : 1;
+}
+
+uint64_t limits_opened(const struct session *session, const struct limits_clock *now)
+{
+	if (session->opened_usec)
+		return MIN_OF(session->opened_usec, now->boot_usec);
+	return boot_of(now, MIN_OF(session->opened, now->realtime));
 }
 
 static void consider_hours(struct search *search, const struct string_list *list)
@@ -254,7 +264,7 @@ struct limits_deadline limits_next(const struct host_limits *host, const struct 
 	if (service->privilege || service->implied) /* they belong to the session around them */
 		return search.best;
 	if (rules.max_age_sec)
-		consider(&search, END_TOO_OLD, boot_of(now, session->opened + (int64_t)rules.max_age_sec),
+		consider(&search, END_TOO_OLD, limits_opened(session, now) + rules.max_age_sec * USEC_PER_SEC,
 			 rules.max_age_sec * USEC_PER_SEC);
 	if (rules.idle_sec && idle_since_usec && !session->left_behind)
 		consider(&search, END_IDLE, idle_since_usec + rules.idle_sec * USEC_PER_SEC,

@@ -47,6 +47,9 @@ struct limits_clock {
 	uint64_t boot_usec;
 	int64_t realtime;
 };
+/* When it was opened (boot time). The clock on the wall is asked about what an older agent opened, and about nothing
+ * else: set forth it would end everybody, set back nobody. */
+uint64_t limits_opened(const struct session *session, const struct limits_clock *now);
 /* Of age, hours, key and grant; idle time is asked for when it would be due (session/idle.h), so `idle_since_usec`
  * (boot time; 0: not known) comes in. What is left behind has nobody who could be idle. A warning comes at the earliest
  * when half of an idle or age limit is over. */

@@ -20,12 +20,8 @@ void watch_plan(struct reaper *reaper, struct watched *watched, const struct ses
 	if (watched->step != JOB_NONE)
 		return;
 	/* Until somebody has been asked: as if it had been quiet ever since it was opened. */
-	if (!watched->idle_since) {
-		int64_t age = now.realtime > session->opened ? now.realtime - session->opened : 0;
-		uint64_t usec = (uint64_t)age * USEC_PER_SEC;
-
-		watched->idle_since = now.boot_usec > usec ? now.boot_usec - usec : 1;
-	}
+	if (!watched->idle_since)
+		watched->idle_since = limits_opened(session, &now);
 	watched->next = limits_next(reaper->limits, reaper->directory, session, watched->idle_since, &now);
 	watched->due = 0;
 	if (watched->next.cause == END_NONE)

@@ -226,6 +226,7 @@ static int open_allowed(struct call *call, const struct open_request *request, c
 		.uid = verdict->user->uid,
 		.leader = request->leader ? (pid_t)request->leader : call->connection->peer.pid,
 		.opened = call->realtime,
+		.opened_usec = call->now_usec,
 	};
 	sudo_proof_sign_in(verdict, call->now_usec, &data);
 	if (!request->leader)

@@ -189,6 +189,7 @@ static int copy_session(const struct session *from, struct session *to)
 	to->uid = from->uid;
 	to->leader = from->leader;
 	to->opened = from->opened;
+	to->opened_usec = from->opened_usec;
 	to->sign_in = from->sign_in;
 	to->valid_from = from->valid_from;
 	to->orders_known = from->orders_known;

@@ -50,6 +50,7 @@ struct session {
 	pid_t leader;
 	uint64_t leader_start; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	int64_t opened;
+	uint64_t opened_usec; /* the same as boot time, which nobody sets; 0: an older agent opened it */
 	/* When and by what the sign-in was that opened it, as a proof: terminal.device 0 until a terminal has had the
 	 * good of it, then that one; at 0: it is none. Where a one-time code opened it (`credential`), what that was
 	 * made by, which is no proof. */

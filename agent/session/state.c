@@ -30,7 +30,7 @@ struct state_record {
 	/* Not in files of an agent that did not know them. */
 	const char *tenant_id, *project_id, *provider, *grant_id, *operator, * grant_reason, *scope, *ending_cause,
 		*boot;
-	uint64_t scope_inode, ending;
+	uint64_t scope_inode, ending, opened_usec;
 	int64_t valid_from, orders_known;
 	uint32_t terminal_device;
 	bool left_behind, hung_up, warned;
@@ -79,6 +79,7 @@ static const struct json_field state_fields[] = {
 	FIELD(grant_id, JSON_FIELD_STRING, 0),
 	FIELD(operator, JSON_FIELD_STRING, 0),
 	FIELD(grant_reason, JSON_FIELD_STRING, 0),
+	FIELD(opened_usec, JSON_FIELD_U64, 0),
 	FIELD(valid_from, JSON_FIELD_I64, 0),
 	FIELD(orders_known, JSON_FIELD_I64, 0),
 	FIELD(scope, JSON_FIELD_STRING, 0),
@@ -151,6 +152,7 @@ int session_state_write(int dirfd, const struct session *session)
 	json_put_u64(&w, "leader", (uint64_t)session->leader);
 	json_put_u64(&w, "leader_start", session->leader_start);
 	json_put_i64(&w, "opened", session->opened);
+	json_put_u64(&w, "opened_usec", session->opened_usec);
 	json_put_string(&w, "tenant_id", session->tenant_id);
 	json_put_string(&w, "project_id", session->project_id);
 	json_put_string(&w, "provider", session->provider);
@@ -299,6 +301,7 @@ int session_state_read(int dirfd, const char *id, struct session *ret, struct pr
 	session.leader = (pid_t)record.leader;
 	session.leader_start = record.leader_start;
 	session.opened = record.opened;
+	session.opened_usec = record.opened_usec;
 	session.valid_from = record.valid_from;
 	session.orders_known = record.orders_known;
 	/* Pids and start times count from the boot: those of another one say nothing, however well they fit. */

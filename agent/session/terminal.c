@@ -12,6 +12,7 @@
 #include "base/macros.h"
 #include "session/process.h"
 
+#define KEY_MAX (1LL << 40)
 #define STEPS_MAX 2U      /* below the leader */
 #define LOOKED_AT_MAX 64U /* processes */
 #define CHILDREN_BYTES 1024U
@@ -106,6 +107,9 @@ int terminal_last_key(uint32_t device, uint32_t uid, int64_t *ret)
 	/* A number of another devpts instance, which some container of the person's has mounted. */
 	if (st.st_uid != uid)
 		return -EPERM;
+	/* Whose terminal it is may set it to anything. */
+	if (st.st_atime < 0 || st.st_atime > KEY_MAX)
+		return -ERANGE;
 	*ret = (st.st_atime | (TERMINAL_KEY_STEP_SEC - 1)) + 1;
 	return 0;
 }

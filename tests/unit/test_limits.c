@@ -346,6 +346,18 @@ static void nothing_is_foreseen_without_limits(void **state)
 	assert_int_equal(next("sessions: {idle: 10min}", 0).cause, END_NONE);             /* nobody was asked */
 }
 
+/* One that was opened by the clock that nobody sets. */
+static void a_clock_that_is_set_makes_nobody_older_or_younger(void **state)
+{
+	struct session session = session_of(text_a);
+
+	(void)state;
+	session.opened_usec = BOOT - 10 * MINUTE;
+	assert_int_equal(next_at(NULL, "sessions: {max_age: 1h}", &session, 0, NOW).at, BOOT + 50 * MINUTE);
+	assert_int_equal(next_at(NULL, "sessions: {max_age: 1h}", &session, 0, NOW + 86400).at, BOOT + 50 * MINUTE);
+	assert_int_equal(next_at(NULL, "sessions: {max_age: 1h}", &session, 0, NOW - 86400).at, BOOT + 50 * MINUTE);
+}
+
 static void age_and_idleness(void **state)
 {
 	struct limits_deadline deadline = next("sessions: {max_age: 1h, warn: 5min}", 0);
@@ -488,6 +500,7 @@ int main(void)
 		TEST(nobody_gives_way_to_another_tenant),
 		TEST(each_limit_goes_by_its_owner_s_wish),
 		TEST(nothing_is_foreseen_without_limits),
+		TEST(a_clock_that_is_set_makes_nobody_older_or_younger),
 		TEST(age_and_idleness),
 		TEST(hours_end_where_they_end),
 		TEST(the_host_s_hours_count_beside_the_tenant_s),

@@ -113,7 +113,8 @@ static struct session sample(pid_t leader)
 				.credential = credential,
 				.uid = 1879048210,
 				.leader = leader,
-				.opened = 1800000000};
+				.opened = 1800000000,
+				.opened_usec = 4711};
 }
 
 static void run_until(unsigned count)
@@ -246,6 +247,7 @@ static void a_restarted_agent_finds_them(void **state)
 	assert_string_equal(session->credential, "api-key:key_x");
 	assert_int_equal(session->uid, 1879048210);
 	assert_int_equal(session->opened, 1800000000);
+	assert_int_equal(session->opened_usec, 4711);
 	assert_null(session_next(table, &cursor));
 	assert_int_equal(session_count_user(table, "usr_alice"), 1);
 	/* Twice is not two. */
