@@ -39,8 +39,8 @@ struct verdict verdict_user(const struct verdict_world *world, uint32_t uid);
 /* Has somebody signed in to it, by something that was theirs? What cron, su or a service manager opened says nothing
  * about who is there now. */
 bool verdict_is_sign_in(const struct session *session);
-/* Is it one of the person's to whoever looks from elsewhere: listed, and meant where an order says whose? Also what they
- * became by su, which may be within a session of somebody else's, and go on when all of their own have ended. */
+/* Is it one of the person's to whoever looks from elsewhere: listed, and meant where an order says whose? Also what
+ * they became by su, which may be within a session of somebody else's, and go on when all of their own have ended. */
 bool verdict_is_named(const struct session *session);
 /* Is it one of their own, and not what somebody became within another session (su, sudo), or a service manager? */
 bool verdict_is_own(const struct session *session);
