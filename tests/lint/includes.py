@@ -93,7 +93,14 @@ RULES = {
     ),
     # Root's program: nothing that parses, and no library.
     "agent/helper": (
-        ("agent/session/process.h", "agent/accounts.h", "lib/base", "lib/records/records.h", "lib/records/session_rules.h"),
+        (
+            "agent/session/process.h",
+            "agent/accounts.h",
+            "lib/base",
+            "lib/records/records.h",
+            "lib/records/session_rules.h",
+            "nss_module/subid_blocks.h",  # whose a subordinate id is: arithmetic alone
+        ),
         (),
     ),
     "control_plane": (
