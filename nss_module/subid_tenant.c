@@ -8,35 +8,12 @@
 
 #define SUBID_ENTRY __attribute__((visibility("default")))
 
-static_assert(SUBID_FIRST + (uint64_t)SUBID_TENANTS * SUBID_PEOPLE * SUBID_COUNT == NSS_MAP_ID_FIRST,
-	      "the blocks end where our own ids begin");
-
 enum ownership {
 	NOT_OURS,
 	OURS,
 	OURS_WITHOUT, /* but the host gives no subordinate ids */
 	UNKNOWN,      /* no map, or a broken one */
 };
-
-uint32_t subid_of_uid(uint32_t uid)
-{
-	uint32_t number = uid - NSS_MAP_ID_FIRST, tenant = number / SUBID_TENANT_BLOCK,
-		 person = number % SUBID_TENANT_BLOCK;
-
-	if (uid < NSS_MAP_ID_FIRST || uid > NSS_MAP_ID_LAST || tenant >= SUBID_TENANTS || person >= SUBID_PEOPLE)
-		return 0;
-	return SUBID_FIRST + (tenant * SUBID_PEOPLE + person) * SUBID_COUNT;
-}
-
-uint32_t subid_owner(unsigned long id)
-{
-	unsigned long block;
-
-	if (id < SUBID_FIRST || id >= NSS_MAP_ID_FIRST)
-		return 0;
-	block = (id - SUBID_FIRST) / SUBID_COUNT;
-	return (uint32_t)(NSS_MAP_ID_FIRST + block / SUBID_PEOPLE * SUBID_TENANT_BLOCK + block % SUBID_PEOPLE);
-}
 
 /* A uid in digits, as newuidmap and getsubids pass it on; false: a name. */
 static bool parse_uid(const char *owner, uint32_t *ret)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "nss_module/subid_blocks.h"
 
 static_assert(AS_USER_GUARD_FIRST + AS_USER_SLOTS - 1 <= MANAGED_ID_LAST, "nobody else's uids");
 static_assert(AS_USER_GUARD_FIRST > MANAGED_ID_TENANT_LAST, "no tenant's uids");
@@ -71,7 +72,7 @@ static _Noreturn void run_child(int answer, uint32_t uid, uint32_t guard, as_use
 	_exit(0);
 }
 
-int as_user(uint32_t uid, unsigned slot, unsigned wait_msec, as_user_fn run, void *data, uint32_t *ret_count)
+static int as_id(uint32_t id, unsigned slot, unsigned wait_msec, as_user_fn run, void *data, uint32_t *ret_count)
 {
 	struct outcome outcome = {.result = -EIO};
 	struct pollfd wait = {.events = POLLIN};
@@ -79,14 +80,11 @@ int as_user(uint32_t uid, unsigned slot, unsigned wait_msec, as_user_fn run, voi
 	int ends[2];
 	pid_t child;
 
-	/* Asked here once more, where the rights are taken on: a uid of 0 would be root's. */
-	if (uid < MANAGED_ID_FIRST || uid > MANAGED_ID_TENANT_LAST || slot >= AS_USER_SLOTS)
-		return -EPERM;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	child = fork();
 	if (child == 0)
-		run_child(ends[1], uid, AS_USER_GUARD_FIRST + slot, run, data);
+		run_child(ends[1], id, AS_USER_GUARD_FIRST + slot, run, data);
 	close(ends[1]);
 	if (child < 0) {
 		close(ends[0]);
@@ -106,4 +104,23 @@ int as_user(uint32_t uid, unsigned slot, unsigned wait_msec, as_user_fn run, voi
 	if (ret_count)
 		*ret_count = outcome.count;
 	return outcome.result;
+}
+
+/* Asked here once more, where the rights are taken on: a uid of 0 would be root's. */
+static bool is_a_tenants(uint32_t uid, unsigned slot)
+{
+	return uid >= MANAGED_ID_FIRST && uid <= MANAGED_ID_TENANT_LAST && slot < AS_USER_SLOTS;
+}
+
+int as_user(uint32_t uid, unsigned slot, unsigned wait_msec, as_user_fn run, void *data, uint32_t *ret_count)
+{
+	return is_a_tenants(uid, slot) ? as_id(uid, slot, wait_msec, run, data, ret_count) : -EPERM;
+}
+
+int as_subordinate(uint32_t uid, uint32_t id, unsigned slot, unsigned wait_msec, as_user_fn run, void *data,
+		   uint32_t *ret_count)
+{
+	if (!is_a_tenants(uid, slot) || subid_owner(id) != uid)
+		return -EPERM;
+	return as_id(id, slot, wait_msec, run, data, ret_count);
 }

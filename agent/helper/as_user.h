@@ -8,7 +8,8 @@
  * such children do not hit each other by kill(-1). It has no groups, no capabilities, and no descriptor but a pipe.
  *
  * What the user may signal: what runs under their uid (real or saved), and everything in user namespaces that they own,
- * which is what runs under their subordinate ids, however those were given out.
+ * which is what runs under their subordinate ids, however those were given out; but not what left these with such an id
+ * (strays.h), which the same is done to with that id's rights.
  */
 #pragma once
 
@@ -25,3 +26,6 @@ typedef int (*as_user_fn)(void *data, uint32_t *count);
 /* Waits for the child for so long at most, then ends it. What `run` returned; -EPERM: the uid is none of the tenants';
  * -ETIMEDOUT; -EIO: it was ended by somebody, or could not take on the user's rights. ret_count may be NULL. */
 int as_user(uint32_t uid, unsigned slot, unsigned wait_msec, as_user_fn run, void *data, uint32_t *ret_count);
+/* The same with the rights of one of the user's subordinate ids; -EPERM: it is none of theirs. */
+int as_subordinate(uint32_t uid, uint32_t id, unsigned slot, unsigned wait_msec, as_user_fn run, void *data,
+		   uint32_t *ret_count);

@@ -18,6 +18,7 @@
 #include "helper/end_session.h"
 
 #define WAIT_MSEC 2000
+#define IDS_AT_ONCE 256U /* of one person's; others wait for the same worker */
 
 struct work {
 	const struct helper_request *request;
@@ -233,5 +234,34 @@ int user_left(const struct helper_request *request, unsigned slot, const struct 
 	struct work work = {.request = request, .host = host};
 	int result = as_user(request->uid, slot, WAIT_MSEC, count_pass, &work, ret_left);
 
+	return result < 0 ? result : *ret_left > 0 ? -EBUSY : 0;
+}
+
+/* ---- strays ------------------------------------------------------------------------------------- */
+
+/* Each id once, however many run as it: they are hit in one go, so that none forks away. */
+int user_kill_strays(const struct helper_request *request, unsigned slot, const struct stray_list *strays,
+		     uint32_t *ret_left)
+{
+	struct work work = {.request = request};
+	as_user_fn run = request->keep_count ? kill_one_by_one : kill_everything;
+	uint32_t last = 0;
+	unsigned ids = 0;
+	int result = 0;
+
+	*ret_left = 0;
+	for (size_t i = 0; i < strays->count && result == 0; i++) {
+		const struct stray *stray = &strays->items[i];
+
+		if (stray->owner != request->uid || !is_meant(&work, stray->pid))
+			continue;
+		++*ret_left;
+		if (stray->id != last && ids++ < IDS_AT_ONCE)
+			result = as_subordinate(request->uid, stray->id, slot, WAIT_MSEC, run, &work, NULL);
+		last = stray->id;
+	}
+	/* What became the user once more meanwhile. */
+	if (result == 0 && *ret_left > 0)
+		result = user_kill(request, slot);
 	return result < 0 ? result : *ret_left > 0 ? -EBUSY : 0;
 }

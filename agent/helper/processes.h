@@ -24,6 +24,7 @@ int processes_each(each_process_fn call, void *context);
 struct process {
 	pid_t pid, parent;
 	uint32_t uid; /* real */
+	uint32_t saved_uid;
 	char name[16];
 	/* Nothing runs any more, it waits for its parent. A process whose first thread alone has ended runs on. */
 	bool is_over;

@@ -21,6 +21,7 @@
 #include "helper/linger.h"
 #include "helper/processes.h"
 #include "helper/refusal.h"
+#include "helper/strays.h"
 #include "helper/tell.h"
 
 #define FIRST_PAUSE_MSEC 2
@@ -28,11 +29,13 @@
 /* Each so many rounds a user is killed again: once reaches all that runs, and this is for who comes late, such as
  * cron's child that had been let in and was not the user yet. */
 #define ROUNDS_BETWEEN 4U
+#define LOOKS_AFTER_STRAYS 3U
 
 struct task {
 	struct job *job;
 	struct session_aim aim;
 	int watch; /* of the session's scope; -1 */
+	unsigned more_looks;
 	bool done;
 	int result;
 	uint32_t left;
@@ -43,7 +46,8 @@ struct batch {
 	size_t count;
 	unsigned slot;
 	struct pid_list host;
-	bool host_is_read;
+	struct stray_list strays;
+	bool host_is_read, strays_are_read;
 	unsigned round;
 };
 
@@ -71,6 +75,13 @@ static const struct pid_list *host_of(struct batch *batch)
 	if (!batch->host_is_read)
 		batch->host_is_read = pid_list_read(&batch->host) == 0;
 	return batch->host_is_read ? &batch->host : NULL;
+}
+
+static const struct stray_list *strays_of(struct batch *batch)
+{
+	if (!batch->strays_are_read)
+		batch->strays_are_read = stray_list_read(&batch->strays) == 0;
+	return batch->strays_are_read ? &batch->strays : NULL;
 }
 
 /* So that nothing starts at the next boot; it is no reason to leave what runs now alone. */
@@ -162,17 +173,36 @@ static int look_at_session(struct task *task)
 	return result == -ESRCH ? 0 : result; /* something was there, or it would not be looked at again */
 }
 
+/* One who goes back and forth between the person's uid and others can be missed by a look, and hardly by some. */
+static int look_at_strays(struct batch *batch, struct task *task)
+{
+	const struct helper_request *request = &task->job->request;
+	const struct stray_list *strays = strays_of(batch);
+	int result = strays ? user_kill_strays(request, batch->slot, strays, &task->left) : -ENOMEM;
+
+	if (result == -EBUSY) {
+		task->more_looks = LOOKS_AFTER_STRAYS;
+	} else if (result == 0 && task->more_looks > 0) {
+		task->more_looks--;
+		result = user_kill(request, batch->slot);
+		return result < 0 ? result : -EBUSY;
+	}
+	return result;
+}
+
 static int look_at_user(struct batch *batch, struct task *task)
 {
 	const struct helper_request *request = &task->job->request;
-	const struct pid_list *host;
 	int result = -EBUSY;
 
 	task->left = user_is_in_cgroups(request);
 	if (!task->left) {
-		host = host_of(batch);
+		const struct pid_list *host = host_of(batch);
+
 		result = host ? user_left(request, batch->slot, host, &task->left) : -ENOMEM;
 	}
+	if (result == 0)
+		result = look_at_strays(batch, task);
 	if (result == -EBUSY && batch->round % ROUNDS_BETWEEN == 0)
 		(void)user_kill(request, batch->slot);
 	else if (result == 0)
@@ -203,7 +233,7 @@ static size_t go_through(struct batch *batch, int (*step)(struct batch *batch, s
 {
 	size_t open = 0;
 
-	batch->host_is_read = false;
+	batch->host_is_read = batch->strays_are_read = false;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct task *task = &batch->tasks[i];
 
@@ -237,4 +267,5 @@ void worker_run(struct job *jobs, size_t count, unsigned slot)
 		open = go_through(&batch, look, clock_boottime_usec() >= end);
 	}
 	pid_list_finish(&batch.host);
+	stray_list_finish(&batch.strays);
 }

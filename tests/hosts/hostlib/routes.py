@@ -19,6 +19,11 @@ UNIT = ("mkdir -p ~/.config/systemd/user && printf '%s\\n' '[Service]' 'ExecStar
 # As somebody within the container, so with a subordinate id.
 SUBORDINATE = ("unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS; "
                "podman unshare setpriv --reuid=7 --regid=7 --clear-groups sleep {n}")
+# A program that belongs to such an id, and gives it to whoever starts it, in no container any more.
+LEFT_CONTAINER = ("podman unshare sh -c 'cp /usr/bin/python3 /var/tmp/as-{n} && chown 7:7 /var/tmp/as-{n} && "
+                  "chmod 4755 /var/tmp/as-{n}' && echo " + shlex.quote(
+                      "/var/tmp/as-{n} -c 'import os; i = os.geteuid(); os.setresuid(i, i, i); "
+                      "os.execlp(\"sleep\", \"sleep\", \"{n}\")'") + " | at now 2>/dev/null")
 PODMAN = "podman run -d -q --network=none --user 7:7 busybox /bin/busybox sleep {n} >/dev/null"
 
 # What is in the session's scope, and ends with the session.
@@ -36,6 +41,7 @@ OUTSIDE = {
     "systemd-run --user --scope": "setsid -f systemd-run --user --scope -q sleep {n} >/dev/null 2>&1 </dev/null",
     "a lingering service": UNIT,
     "a rootless container": PODMAN,
+    "a subordinate id in no container": LEFT_CONTAINER,
     "a subordinate id by at": "echo " + shlex.quote(SUBORDINATE) + " | at now 2>/dev/null",
 }
 CRON = "(crontab -l 2>/dev/null; echo '@reboot sleep {n}') | crontab -"
