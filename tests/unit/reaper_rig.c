@@ -2,10 +2,12 @@
 #include "reaper_rig.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -186,9 +188,22 @@ static void make(void)
 	reaper_start(reaper);
 }
 
+/* Programs on this rig run side by side, have processes under the same ids, and look at all processes of the host: one
+ * test of them at a time. */
+static void take_turn(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(P_tmpdir "/tenantd-reaper-rig.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+}
+
 int rig_setup(void **state)
 {
 	(void)state;
+	take_turn();
 	folder = make_folder();
 	text = strdup(rig_yaml);
 	asked_count = 0;
