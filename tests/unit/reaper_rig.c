@@ -189,7 +189,7 @@ static void make(void)
 }
 
 /* Programs on this rig run side by side, have processes under the same ids, and look at all processes of the host: one
- * test of them at a time. */
+ * of them at a time. */
 static void take_turn(void)
 {
 	static int fd = -1;
