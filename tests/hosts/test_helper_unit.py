@@ -3,6 +3,7 @@
 whoever lingers, and that many ends at once are quick. (Who may ask it for what: test_session_faults.py.)"""
 import json
 import struct
+import subprocess
 import textwrap
 
 import pytest
@@ -26,6 +27,16 @@ ASK = textwrap.dedent("""
         peers[-1].send(packet)
     results = [struct.unpack("=iI", peer.recv(64))[0] for peer in peers]
     print(json.dumps([results, time.monotonic() - started]))
+    """)
+
+
+# Asks once, as root, whom it refuses in as many bytes.
+WAIT_FOR_ANSWER = textwrap.dedent("""
+    import socket
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.connect("/run/tenantd-helper.sock")
+    peer.send(b"x")
+    print(len(peer.recv(64)))
     """)
 
 
@@ -105,6 +116,25 @@ def test_who_lingers_does_so_no_more(world, host):
     # logind has forgotten them as well.
     assert host.wait_until(lambda: host.run("loginctl", "user-status", person.login, check=False).code != 0, 15)
     host.run("loginctl", "disable-linger", other.login)
+
+
+def test_one_that_ends_at_once_does_not_shut_its_socket(world, host):
+    """However often it is started in vain: it works as soon as what was wrong is mended."""
+    drop_in = "/etc/systemd/system/tenantd-helper.service.d/broken.conf"
+    pid = host.run("systemctl", "show", "-P", "MainPID", "tenantd-helper.service").out.strip()
+    host.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/false\n")
+    host.sh(f"systemctl daemon-reload; systemctl stop tenantd-helper.service; while kill -0 {pid} 2>&-; do :; done")
+    waits = subprocess.Popen(host.command("python3", "-c", WAIT_FOR_ANSWER), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, text=True)
+    try:
+        # More often than systemd takes by itself.
+        assert host.wait_until(lambda: host.journal_text().count("tenantd-helper.service: Failed with result") > 40), (
+            host.run("systemctl", "status", "tenantd-helper.socket", check=False))
+    finally:
+        host.sh(f"rm {drop_in}; systemctl daemon-reload")
+    out, _ = waits.communicate(timeout=30)
+    assert waits.returncode == 0 and out.strip() == "8", out
+    assert ask(host, request(KILL_SESSION, world.person("nora").uid, scope="999"))[0] == [-3]
 
 
 def test_many_at_once(world, host):
