@@ -90,9 +90,9 @@ int process_read(pid_t pid, struct process *ret)
 {
 	_cleanup_(closep) int fd = -1;
 	char path[64], status[STATUS_MAX];
-	unsigned long parent, threads;
-	unsigned uid, saved;
-	const char *state, *uids;
+	enum { REAL, EFFECTIVE, SAVED, UIDS };
+	unsigned long parent, threads, uids[UIDS];
+	const char *state, *line;
 	ssize_t got;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
@@ -105,14 +105,15 @@ int process_read(pid_t pid, struct process *ret)
 	status[got] = '\0';
 	/* The name comes first, and the kernel escapes what could end its line: what follows is the kernel's word. */
 	if (strncmp(status, "Name:\t", 6) != 0 || !(state = strstr(status, "\nState:\t")) ||
-	    !number_behind(state, "\nPPid:\t", &parent) || !(uids = strstr(state, "\nUid:\t")) ||
-	    sscanf(uids, "\nUid:\t%u\t%*u\t%u", &uid, &saved) != 2 || !number_behind(uids, "\nThreads:\t", &threads))
+	    !number_behind(state, "\nPPid:\t", &parent) || !(line = strstr(state, "\nUid:\t")) ||
+	    !(line = parse_numbers(line + strlen("\nUid:\t"), uids, UIDS)) ||
+	    !number_behind(line, "\nThreads:\t", &threads))
 		return -EPROTO;
 	*ret = (struct process){
 		.pid = pid,
 		.parent = (pid_t)parent,
-		.uid = uid,
-		.saved_uid = saved,
+		.uid = (uint32_t)uids[REAL],
+		.saved_uid = (uint32_t)uids[SAVED],
 		.is_over = state[8] == 'X' || (state[8] == 'Z' && threads <= 1),
 	};
 	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)strcspn(status + 6, "\n"), status + 6);

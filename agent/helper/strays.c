@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "base/parse.h"
 #include "helper/processes.h"
 #include "nss_module/subid_blocks.h"
 
@@ -42,10 +44,11 @@ static int add(struct stray_list *list, struct stray stray)
 static bool is_in_container(pid_t pid)
 {
 	_cleanup_(closep) int fd = -1;
-	unsigned long inside, outside, count;
+	enum { INSIDE, OUTSIDE, COUNT, NUMBERS };
+	unsigned long ids[NUMBERS];
 	char path[64], map[512];
+	const char *end;
 	ssize_t got;
-	int end = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -55,9 +58,10 @@ static bool is_in_container(pid_t pid)
 	map[got] = '\0';
 	if (got == 0)
 		return false;
-	if (sscanf(map, "%lu %lu %lu %n", &inside, &outside, &count, &end) != 3 || map[end])
+	end = parse_numbers(map, ids, NUMBERS);
+	if (!end || strcmp(end, "\n") != 0)
 		return true;
-	return count != 1 && !(inside == 0 && outside == 0 && count == ALL_IDS);
+	return ids[COUNT] != 1 && !(ids[INSIDE] == 0 && ids[OUTSIDE] == 0 && ids[COUNT] == ALL_IDS);
 }
 
 struct reading {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/parse.h"
 #include "reaper/internal.h"
 
 #define SLICE 256U /* processes */
@@ -94,7 +95,7 @@ static bool has_own_ids(const struct scan *scan, pid_t pid)
 {
 	enum { INSIDE, OUTSIDE, COUNT, NUMBERS };
 	_cleanup_(closep) int fd = -1;
-	char path[32], text[128], *at = text;
+	char path[32], text[128];
 	unsigned long numbers[NUMBERS];
 	ssize_t length;
 
@@ -104,14 +105,8 @@ static bool has_own_ids(const struct scan *scan, pid_t pid)
 	if (length < 0)
 		return false;
 	text[length] = '\0';
-	for (unsigned i = 0; i < NUMBERS; i++) {
-		char *end;
-
-		numbers[i] = strtoul(at, &end, 10);
-		if (end == at)
-			return true; /* nobody has filled it in */
-		at = end;
-	}
+	if (!parse_numbers(text, numbers, NUMBERS))
+		return true; /* nobody has filled it in */
 	return numbers[INSIDE] != 0 || numbers[OUTSIDE] != 0 || numbers[COUNT] != UINT32_MAX;
 }
 

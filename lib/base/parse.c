@@ -2,6 +2,7 @@
 #include "base/parse.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Decimal digits at *text, moved past; no leading zero. */
@@ -41,6 +42,19 @@ int parse_u64(const char *text, uint64_t *ret)
 		return r;
 	*ret = value;
 	return 0;
+}
+
+const char *parse_numbers(const char *text, unsigned long *numbers, unsigned count)
+{
+	char *end;
+
+	for (unsigned i = 0; i < count; i++) {
+		numbers[i] = strtoul(text, &end, 10);
+		if (end == text)
+			return NULL;
+		text = end;
+	}
+	return text;
 }
 
 int parse_u32(const char *text, uint32_t *ret)

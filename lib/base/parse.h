@@ -14,6 +14,9 @@
 
 int parse_u32(const char *text, uint32_t *ret);
 int parse_u64(const char *text, uint64_t *ret);
+/* The numbers at the beginning of a line of the kernel's, blanks before and between: what follows them, or NULL where
+ * there are not so many. */
+const char *parse_numbers(const char *text, unsigned long *numbers, unsigned count);
 int parse_bool(const char *text, bool *ret); /* "true" or "false" */
 /* "90s", "15min", "12h", "3d", "2w"; a bare number is refused except 0. Seconds. */
 int parse_duration(const char *text, uint64_t *ret_seconds);

@@ -135,7 +135,7 @@ static void what_left_its_container_within_a_kept_session_goes_on(void **state)
 	world_remove_cgroup(SLICE "/session-7.scope");
 }
 
-static int do_nothing(void *data, uint32_t *count)
+static int do_nothing(void *data, uint32_t *count) // NOLINT(readability-non-const-parameter): of a callback
 {
 	(void)data;
 	(void)count;

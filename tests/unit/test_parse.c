@@ -379,13 +379,28 @@ static void addresses(void **state)
 	assert_memory_equal(address.s6_addr, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\1\2\3\4", 16);
 }
 
+static void lines_of_numbers(void **state)
+{
+	unsigned long numbers[3] = {0};
+
+	(void)state;
+	assert_string_equal(parse_numbers("         0 1879048200\t4294967295\n", numbers, 3), "\n");
+	assert_int_equal(numbers[0], 0);
+	assert_int_equal(numbers[1], 1879048200);
+	assert_int_equal(numbers[2], 4294967295);
+	assert_string_equal(parse_numbers("1 2 3 4", numbers, 3), " 4");
+	assert_null(parse_numbers("1 2", numbers, 3));
+	assert_null(parse_numbers("1 2 x", numbers, 3));
+	assert_null(parse_numbers("", numbers, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),   cmocka_unit_test(booleans), cmocka_unit_test(durations),
-		cmocka_unit_test(sizes),     cmocka_unit_test(times),    cmocka_unit_test(calendar),
-		cmocka_unit_test(spans),     cmocka_unit_test(blocks),   cmocka_unit_test(contains),
-		cmocka_unit_test(addresses),
+		cmocka_unit_test(lines_of_numbers), cmocka_unit_test(numbers),   cmocka_unit_test(booleans),
+		cmocka_unit_test(durations),        cmocka_unit_test(sizes),     cmocka_unit_test(times),
+		cmocka_unit_test(calendar),         cmocka_unit_test(spans),     cmocka_unit_test(blocks),
+		cmocka_unit_test(contains),         cmocka_unit_test(addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
