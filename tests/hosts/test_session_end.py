@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hostlib import machine
+from hostlib import client, machine
 from hostlib.session_world import PATH, moment, watched
 from hostlib.shells import Events, Shell, all_gone, number, processes, sessions, sleeping
 from hostlib.world import LOCAL_PASSWORD
@@ -170,6 +170,23 @@ def test_sign_ins_ended(world, host, events):
     world.write()
     assert after.alive() and sleeping(host, after.stays)
     after.close()
+
+
+def test_sign_ins_ended_after_who_had_signed_in_logged_out(world, host, events):
+    """No session tells of it: a service manager that lingers, and a process in namespaces of its own."""
+    person = world.person("zoe")
+    world.write()
+    lingers, hides = number(), number()
+    host.run("loginctl", "enable-linger", person.login)
+    done = client.command_as(host, person.login, f"systemd-run --user -q sleep {lingers}; "
+                             f"systemd-run --user -q unshare -Urpf sleep {hides}", key=person.ssh_key)
+    assert done.code == 0, done
+    assert host.wait_until(lambda: sleeping(host, lingers, hides) and not sessions(host, person.login, service="sshd"))
+    host.run("sleep", "1.1")
+    person.user["sessions_valid_from"] = moment()
+    world.write()
+    assert all_gone(host, person) is True, all_gone(host, person, 0)
+    assert {e["TENANT_CAUSE"] for e in events.of("session-ending") if e.get("TENANT_UID") == str(person.uid)} <= {"sign-ins-ended"}
 
 
 # --- by those who ask for it
