@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs the programs that are named, as many at once as there are cores, since much of their time is spent waiting. What
-# each printed comes in one piece, those that failed last. A program that was killed counts as one that failed.
+# each printed comes in one piece, those that failed last. A program that was killed counts as one that failed, and so
+# does one that takes longer than five minutes: it hangs.
 #   tests/unit/run.sh PROGRAM...
 set -uo pipefail
 
@@ -17,7 +18,7 @@ trap 'rm -rf "$logs"' EXIT
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c '
 	log=$1/$(basename "$2")
 	started=$SECONDS
-	"$2" >"$log" 2>&1
+	timeout -k 10 300 "$2" >"$log" 2>&1
 	code=$?
 	echo "$code" >"$log.code"
 	echo "   $((SECONDS - started)) s" >>"$log"
