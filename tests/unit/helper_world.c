@@ -164,6 +164,18 @@ bool world_is_there(void)
 	return is_there;
 }
 
+bool world_has_namespaces(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) < 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
 static void make_folders(const char *path)
 {
 	char part[512];

@@ -22,6 +22,14 @@ bool world_is_there(void);
 		if (!world_is_there()) \
 			skip();        \
 	} while (0)
+/* May the people of that world make user namespaces? Not in a chroot, where the kernel refuses them. */
+bool world_has_namespaces(void);
+#define NAMESPACES_OR_SKIP()                 \
+	do {                                 \
+		WORLD_OR_SKIP();             \
+		if (!world_has_namespaces()) \
+			skip();              \
+	} while (0)
 
 /* Makes a cgroup (and those above it): "user.slice/user-1879048210.slice/session-1.scope". */
 void world_make_cgroup(const char *path);

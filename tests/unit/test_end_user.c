@@ -163,7 +163,7 @@ static void containers_in_subordinate_ids_end_too(void **state)
 	struct stat st;
 
 	(void)state;
-	WORLD_OR_SKIP();
+	NAMESPACES_OR_SKIP();
 	root = start_container(0);
 	if (!root)
 		skip(); /* this kernel gives nobody user namespaces */
@@ -257,7 +257,7 @@ static void kept_scopes_are_left_alone_and_the_rest_ends(void **state)
 	pid_t kept, kept_root, old, at, manager, container;
 
 	(void)state;
-	WORLD_OR_SKIP();
+	NAMESPACES_OR_SKIP();
 	world_make_cgroup(SLICE "/session-7.scope");
 	world_make_cgroup(SLICE "/session-77.scope");
 	world_make_cgroup(MANAGER "/init.scope");

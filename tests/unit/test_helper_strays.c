@@ -88,7 +88,7 @@ static void what_left_its_container_with_a_subordinate_id_ends_too(void **state)
 	pid_t theirs[5], others[4];
 
 	(void)state;
-	WORLD_OR_SKIP();
+	NAMESPACES_OR_SKIP();
 	theirs[0] = world_start(THEIR_FIRST, NULL, WORLD_STUBBORN);
 	theirs[1] = world_start(THEIR_FIRST + 65535, NULL, WORLD_STUBBORN);
 	theirs[2] = world_start_ids(THEIR_FIRST + 42, 33, 33, NULL, WORLD_STUBBORN);
