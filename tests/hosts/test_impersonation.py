@@ -42,9 +42,9 @@ def host(fleet, tenancy):
     tenancy.person("eva")  # the host has the groups by now
     worker.sh(
         f"install -d -m 0750 -g acme-vision-viewer {VISION} {VISION}/results && "
-        f"install -d -m 2770 -g acme-vision-editor {VISION}/work && "
+        f"install -d -m 2770 -g acme-vision-editor {VISION}/drafts && "
         f"echo accuracy=0.9 > {VISION}/results/run-1 && chgrp acme-vision-viewer {VISION}/results/run-1 && chmod 0640 {VISION}/results/run-1 && "
-        f"echo weights > {VISION}/work/model && chmod 0660 {VISION}/work/model && "
+        f"echo weights > {VISION}/drafts/model && chmod 0660 {VISION}/drafts/model && "
         f"install -d -m 2770 -g acme-vision {SHARED}/members && install -d -m 2770 -g acme {SHARED}/tenant && "
         f"echo token > {VISION}/results/secret && chgrp acme-vision-owner {VISION}/results/secret && chmod 0640 {VISION}/results/secret"
     )
@@ -131,9 +131,9 @@ def test_they_read_what_viewers_read_and_write_nothing(host, operator):
             f"echo worse > {VISION}/results/run-1", f"echo worse >> {VISION}/results/run-1", f"touch {VISION}/results/new",
             f"rm -f {VISION}/results/run-1", f"mv {VISION}/results/run-1 {VISION}/results/run-2", f"mkdir {VISION}/new",
             f"truncate -s 0 {VISION}/results/run-1", f"chmod 0666 {VISION}/results/run-1", f"ln {VISION}/results/run-1 {VISION}/results/ln",
-            f"sed -i s/9/1/ {VISION}/results/run-1", f"cat {VISION}/work/model", f"echo x > {VISION}/work/model", f"ls {VISION}/work",
-            f"touch {VISION}/work/new", f"cat {VISION}/results/secret", "cat /etc/shadow", "echo x > /etc/motd", "ls /root",
-            f"setsid -w sg acme-vision-editor 'touch {VISION}/work/new' </dev/null 2>&1",
+            f"sed -i s/9/1/ {VISION}/results/run-1", f"cat {VISION}/drafts/model", f"echo x > {VISION}/drafts/model", f"ls {VISION}/drafts",
+            f"touch {VISION}/drafts/new", f"cat {VISION}/results/secret", "cat /etc/shadow", "echo x > /etc/motd", "ls /root",
+            f"setsid -w sg acme-vision-editor 'touch {VISION}/drafts/new' </dev/null 2>&1",
             f"chgrp acme-vision-editor {VISION}/results/run-1", f"ls {SHARED}/members", f"ls {SHARED}/tenant",
             f"setsid -w sg acme-vision 'touch {SHARED}/members/new' </dev/null 2>&1",
             f"setsid -w sg acme 'touch {SHARED}/tenant/new' </dev/null 2>&1",
