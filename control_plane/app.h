@@ -14,6 +14,7 @@ struct publisher;  /* feed/publisher.h: signing keys, streams, head renewal, sna
 struct token_keys; /* auth/token_keys.h: keys of access tokens, rotation, revocations */
 struct limiter;    /* http/limiter.h: rate limits */
 struct metrics;    /* http/metrics.h */
+struct audit_log;  /* audit/audit.h: the central log, its sequencer and sinks */
 struct sweeper;    /* sweeper.h */
 
 struct app {
@@ -26,6 +27,7 @@ struct app {
 	struct token_keys *token_keys;
 	struct limiter *limiter;
 	struct metrics *metrics;
+	struct audit_log *audit_log;
 	struct sweeper *sweeper; /* NULL on the command line */
 	_Atomic bool draining;   /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
 };

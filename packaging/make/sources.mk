@@ -3,19 +3,20 @@
 objects = $(patsubst %.c,$(O)/%.o,$(1))
 sources = $(wildcard $(addsuffix /*.c,$(1)))
 
-LIB_DIRS    := lib/base lib/json lib/yaml lib/crypto lib/jose lib/records lib/feed lib/http lib/oidc lib/varlink
+LIB_DIRS    := lib/base lib/json lib/yaml lib/crypto lib/jose lib/records lib/feed lib/http lib/oidc lib/varlink \
+               lib/tlog lib/trail lib/ship
 CLIENT_SRC  := $(call sources,lib/client)
 LIB_SRC     := $(call sources,$(LIB_DIRS))
 # libtenant needs neither OpenSSL nor YAML: only these parts of lib/ go into it.
 LIBTENANT_SRC := $(call sources,lib/base lib/json lib/varlink lib/client)
 
 AGENT_DIRS  := agent/directory agent/policy agent/credential agent/login agent/session agent/reaper agent/audit \
-               agent/feed agent/sso agent/thread agent/server agent/map_writer agent/helper
+               agent/feed agent/spool agent/shipping agent/sso agent/thread agent/server agent/map_writer agent/helper
 AGENT_SRC   := $(filter-out agent/main.c agent/helper/main.c,$(call sources,agent $(AGENT_DIRS)))
 CTL_SRC     := $(call sources,agent/ctl)
 
 CONTROL_DIRS := control_plane/http control_plane/db control_plane/auth control_plane/api control_plane/feed control_plane/provider \
-                control_plane/cli
+                control_plane/audit control_plane/cli
 CONTROL_SRC  := $(filter-out control_plane/main.c,$(call sources,control_plane $(CONTROL_DIRS)))
 CONTROL_SQL  := $(sort $(wildcard control_plane/db/migrations/*.sql))
 

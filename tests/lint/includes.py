@@ -45,6 +45,9 @@ RULES = {
     "lib/records": (("lib/base", "lib/json", "lib/crypto", "lib/jose"), ("jansson",)),
     "lib/feed": (("lib/base", "lib/json", "lib/crypto", "lib/records"), ("jansson", "zstd")),
     "lib/http": (("lib/base",), ("curl",)),
+    "lib/tlog": (("lib/base", "lib/crypto"), ()),
+    "lib/trail": (("lib/base", "lib/json", "lib/crypto", "lib/tlog"), ("jansson",)),
+    "lib/ship": (("lib/base", "lib/json", "lib/crypto", "lib/http"), ("jansson", "openssl")),
     "lib/oidc": (
         ("lib/base", "lib/json", "lib/crypto", "lib/jose", "lib/records", "lib/http"),
         ("jansson", "openssl"),
@@ -77,6 +80,8 @@ RULES = {
         ("qrencode",),
     ),
     "agent/session": (("lib/base", "lib/json", "lib/crypto"), ("jansson", "systemd")),
+    # Writes and reads files; knows nothing of events but their form.
+    "agent/spool": (("lib/base", "lib/crypto", "lib/tlog", "lib/trail", "agent/thread"), ("jansson", "systemd")),
     "agent/reaper": (
         (
             "agent/directory",
@@ -116,6 +121,9 @@ RULES = {
             "lib/feed",
             "lib/http",
             "lib/oidc",
+            "lib/tlog",
+            "lib/trail",
+            "lib/ship",
         ),
         ("jansson", "systemd"),
     ),
