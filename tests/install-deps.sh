@@ -10,7 +10,8 @@ build="build-essential gcc make pkg-config libc6-dev libsystemd-dev libjansson-d
 libcurl4-openssl-dev libzstd-dev libjose-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev
 libqrencode-dev"
 packages="debhelper dh-nss dh-python dpkg-dev fakeroot python3 lintian"
-hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest python3-yaml"
+hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest python3-yaml
+python3-cryptography"
 browser="chromium chromium-driver python3-selenium"
 check="postgresql openssl clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db zbar-tools zstd"
 lint="clang clang-tidy clang-format cppcheck shellcheck"
