@@ -42,16 +42,6 @@ void audit_log_wake(struct app *app, const char *log_id);
  * afterwards sees what was committed before. Another one at it is waited for. 0, -EAGAIN, -EBUSY, -EIO. */
 int sequence_now(struct app *app, const char *log_id);
 
-/* ---- persons' keys (persons.c) ---------------------------------------------------------------- */
-struct buffer;
-/* Seals one patch with its salt; makes the person's key where there is none. `tx` in the log's scope. */
-int person_seal(struct app *app, struct db_tx *tx, const char *log_id, const struct personal *personal,
-		struct buffer *ret);
-/* 0; -ENOKEY: erased; -EBADMSG. */
-int person_open(struct app *app, struct db_tx *tx, const char *log_id, const char *person, const void *sealed,
-		size_t length, struct personal *ret);
-int person_erase(struct app *app, struct db_tx *tx, const char *log_id, const char *person, bool *ret_was_there);
-
 /* ---- the tree as it is stored (tree.c) --------------------------------------------------------- */
 struct log_head {
 	struct tlog_frontier frontier; /* of all that is sequenced */
