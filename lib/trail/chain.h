@@ -12,7 +12,7 @@
 
 #define CHAIN_KEY_PREFIX "tenantd-audit/"
 #define GROUP_RECORDS_MAX 4096U
-#define GROUP_BYTES_MAX (4U * 1024 * 1024) /* of the body */
+#define GROUP_BYTES_MAX (1024U * 1024) /* of the body: one always fits into a request of 2 MiB */
 
 /* Where a chain is: after `sequence` events, the last of which has this leaf hash. A plain value. */
 struct chain_head {
