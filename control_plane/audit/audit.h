@@ -24,8 +24,8 @@ void audit_log_destroy(struct audit_log *log); /* takes NULL */
 DEFINE_CLEANUP(struct audit_log, audit_log_destroy)
 
 /* ---- into the inbox (inbox.c) ----------------------------------------------------------------- */
-/* Records of one log, in order, each with its leaf read and its personal data in the clear: sealed here. Queued in
- * `tx`, whose scope is that log's. After its commit: audit_log_wake. */
+/* Records of one log, in order, each with its leaf read and its personal data in the clear: sealed here (persons.h).
+ * Queued in `tx`, whose scope is that log's. After its commit: audit_log_wake. */
 struct inbox_record {
 	const char *leaf; /* the bytes that are hashed */
 	size_t length;
