@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Audit events to the journal: structured fields, a MESSAGE_ID each (conf/tenantd.catalog), and one
- * OCSF 1.x object in OCSF=. docs/audit-events.md lists all of them and their fields.
+ * Audit events: to the journal (structured fields, a MESSAGE_ID each (conf/tenantd.catalog), and one OCSF 1.x object in
+ * OCSF=), and to the spool as a leaf with its personal data beside it. docs/audit-events.md lists all events and their
+ * fields, docs/audit-log.md says what a leaf is.
  *
  * What could flood the journal is grouped: the first use or refusal of a key by one (key, service, source,
  * caller) and the first refused call of one uid are written at once, those that follow within five
@@ -45,6 +46,17 @@ enum audit_kind {
 	AUDIT_CODE_USED,        /* it signed somebody in; a wrong one is a denied sign-in */
 	AUDIT_IDENTITY_BOUND,   /* a first sign-in at an identity provider bound who signed in to the user */
 	AUDIT_IDENTITY_UNBOUND, /* root took such a binding away */
+	/* About the audit log itself; record_kind is "audit-chain" or "audit-log", record_id the chain or the origin. */
+	AUDIT_CHAIN_BEGAN,     /* the spool has a new chain, after what */
+	AUDIT_REPAIRED,        /* a torn tail was cut off: nobody was told that it was durable */
+	AUDIT_DAMAGED,         /* groups that do not open: events are missing. Critical */
+	AUDIT_GAP,             /* so many events were not kept, from when to when */
+	AUDIT_SPOOL_BROKEN,    /* the spool cannot be written (change "broken", a failure), or can again ("whole") */
+	AUDIT_OVERWRITTEN,     /* the oldest events went, unwanted by anybody */
+	AUDIT_CHAIN_FORKED,    /* the control plane has another history of this host. Critical */
+	AUDIT_LOG_FORKED,      /* a log was rewritten, cut short or shown in two forms; data: both checkpoints. Critical */
+	AUDIT_CHECKPOINT_SEEN, /* what a log's checkpoint was */
+	AUDIT_DEAD_LETTER,     /* a sink will never take some events; change: the sink */
 	AUDIT_KIND_COUNT,
 };
 
@@ -53,18 +65,20 @@ struct audit_event {
 	enum audit_kind kind;
 	enum reason reason;
 	const char *tenant, *project, *role;              /* slugs, role name */
+	const char *tenant_id, *project_id;               /* which log it belongs to; of its project */
 	const char *user, *user_id;                       /* login name; immutable id */
 	const char *operator_name, *grant, *grant_reason; /* of an operator's account: who looks in, by what, and why */
 	uint32_t uid;
 	bool has_uid;
-	const char *target_user; /* sudo and su: who they become */
+	const char *target_user, *target_user_id; /* sudo and su: who they become */
 	const char *service, *source, *terminal, *host_session;
 	const char *credential; /* "api-key:<id>", "ssh-key:SHA256:…", "none" */
 	const char *action;
 	const char *cause;                            /* why a session is ended: a word of reaper/cause.h */
 	const char *record_kind, *record_id, *change; /* directory changes */
 	const char *detail;                           /* further text: problem, service event's message */
-	const char *data_json;                        /* Emit: an object */
+	const char *data_json;                        /* Emit, audit-log-forked: an object */
+	const char *caller_user_id;                   /* where the caller is somebody of the directory */
 	uint32_t caller_pid, caller_uid;
 	bool has_caller;
 	bool stale;     /* decided without fresh word of the tenant's control plane */
@@ -77,10 +91,26 @@ struct audit;
 int audit_create(const char *host_name, struct audit **ret);
 void audit_destroy(struct audit *audit); /* takes NULL; writes the counts that wait */
 DEFINE_CLEANUP(struct audit, audit_destroy)
+/* This host's id at the control plane, "" where there is none: `device.uid` from now on. */
+int audit_set_host_id(struct audit *audit, const char *host_id);
+/* Events are kept there from now on, beside the journal; NULL: in the journal alone. As spool_next and spool_append
+ * (agent/spool/spool.h; keep.h makes one of a spool). Before the first event that is kept after others were not, an
+ * audit-gap says how many those were, and `told` is called. */
+struct leaf_link;
+struct audit_store {
+	int (*next)(void *context, struct leaf_link *ret);
+	int (*append)(void *context, const char *leaf, size_t leaf_length, const char *personal,
+		      size_t personal_length);
+	void (*told)(void *context, uint64_t count);
+	void *context;
+};
+void audit_set_store(struct audit *audit, const struct audit_store *store);
 /* Never blocks for long and never fails the caller: an event that the journal refuses is counted. */
 void audit_write(struct audit *audit, const struct audit_event *event);
 /* Events that the journal did not take; the next one it takes says how many (TENANTD_LOST=). */
 uint64_t audit_lost(const struct audit *audit);
+/* Events that no store kept while there was one, since the start. */
+uint64_t audit_unkept(const struct audit *audit);
 /* When audit_tick wants to run next (boot time); 0: nothing waits. */
 uint64_t audit_next_tick(const struct audit *audit);
 void audit_tick(struct audit *audit, uint64_t now_usec);

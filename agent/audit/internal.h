@@ -23,7 +23,7 @@ struct audit_kind_row {
 	int priority;
 	enum ocsf_class class_uid;
 	unsigned activity; /* of that class */
-	unsigned severity; /* 1 informational … 4 high */
+	unsigned severity; /* 1 informational … 5 critical */
 	bool failure;
 };
 const struct audit_kind_row *audit_kind_row(enum audit_kind kind); /* NULL: no such kind */

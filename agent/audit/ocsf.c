@@ -68,7 +68,10 @@ static struct placed place(const struct audit_event *event, const struct audit_k
 		p.class_name = "Entity Management";
 		if (event->kind == AUDIT_DIRECTORY_CHANGED)
 			p.activity = change == ADDED ? 1 : change == REMOVED ? 4 : 3;
-		p.activity_name = p.activity == 1 ? "Create" : p.activity == 4 ? "Delete" : "Update";
+		p.activity_name = p.activity == 1   ? "Create"
+				  : p.activity == 2 ? "Read"
+				  : p.activity == 4 ? "Delete"
+						    : "Update";
 		break;
 	case OCSF_AUTHENTICATION:
 		p.class_name = "Authentication";
@@ -311,7 +314,7 @@ static void add_ascii(struct buffer *to, const struct buffer *json)
 
 static void write_object(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
 {
-	static const char *const severities[] = {"Unknown", "Informational", "Low", "Medium", "High"};
+	static const char *const severities[] = {"Unknown", "Informational", "Low", "Medium", "High", "Critical"};
 	const struct audit_kind_row *row = audit_kind_row(event->kind);
 	struct placed p = place(event, row);
 	bool failure = row->failure || event->failure;
