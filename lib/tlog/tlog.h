@@ -13,7 +13,7 @@
 
 #include "crypto/digest.h"
 
-#define TLOG_PROOF_MAX 62U         /* hashes of one proof */
+#define TLOG_PROOF_MAX 63U         /* hashes of one proof: a consistency proof has one more than levels */
 #define TLOG_SIZE_MAX (1ULL << 62) /* no tree is larger */
 
 struct tlog_hash {
