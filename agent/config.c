@@ -355,6 +355,14 @@ static const struct setting session_options[] = {
 static const struct setting code_options[] = {
 	SETTING_RANGE("lifetime", set_span, AT(code_lifetime_sec), 30, 3600),
 };
+static const struct setting spool_options[] = {
+	SETTING("size", config_set_spool_size, AT(audit.spool_bytes)),
+	SETTING("when_full", config_set_when_full, AT(audit.when_full)),
+};
+static const struct setting audit_options[] = {
+	SETTING("durability", config_set_durability, AT(audit.durability)),
+	SETTING_GROUP("spool", spool_options),
+};
 static const struct setting limit_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(connections), CONNECTIONS_LEAST / 8, CONNECTIONS_MOST),
 	SETTING_RANGE("connections_per_user", settings_number, AT(connections_per_user), CONNECTIONS_LEAST / 8,
@@ -372,6 +380,7 @@ static const struct setting top_options[] = {
 	SETTING_GROUP("codes", code_options),
 	SETTING("services", set_services, AT(services)),
 	SETTING_GROUP("sessions", session_options),
+	SETTING_GROUP("audit", audit_options),
 	SETTING_GROUP("limits", limit_options),
 	SETTING_GROUP("paths", path_options),
 };
@@ -416,6 +425,7 @@ static int config_new(struct config **ret)
 	config->code_lifetime_sec = CODE_LIFETIME_SEC;
 	config->keys_uid = CONFIG_UID_NONE;
 	config->limits = host_limits_none();
+	config->audit = config_audit_default();
 	config->host_name = "localhost";
 	if (uname(&names) == 0 && names.nodename[0])
 		config->host_name = arena_strndup(&config->arena, names.nodename, strlen(names.nodename));

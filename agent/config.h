@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/problem.h"
+#include "config_audit.h"
 #include "reaper/limits.h"
 
 #define CONFIG_PATH "/etc/tenantd/agent.yaml"
@@ -72,7 +73,8 @@ struct config {
 	struct config_sso sso;
 	uint32_t code_lifetime_sec; /* of one-time sign-in codes */
 	struct host_limits limits;  /* of sessions */
-	uint32_t keys_uid;          /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
+	struct config_audit audit;
+	uint32_t keys_uid; /* the account that sshd's AuthorizedKeysCommand runs as; CONFIG_UID_NONE */
 };
 
 /* Reads `path` (absent: all defaults, unless `must_exist`) and its drop-ins. 0; -EINVAL, -ENOENT, -EPERM … with

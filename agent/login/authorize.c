@@ -240,6 +240,8 @@ void login_authorize(struct login_book *book, const struct directory *d, const s
 		find_mistake(&s);
 		if (*s.mistaken)
 			verdict.reason = REASON_BROKEN;
+		else if (!s.by_root && !login_book_admits(book))
+			verdict.reason = REASON_AUDIT_FULL;
 		else
 			verdict.reason = s.by_root ? REASON_ALLOWED : check_proof(book, &s, now_usec, &verdict);
 		if (s.by_root)

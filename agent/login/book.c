@@ -18,8 +18,10 @@
 #define SHARES 1024U /* sources are told apart by so many hashes; a power of two */
 
 struct login_book {
-	struct audit *audit;               /* borrowed */
-	const struct string_list *hours;   /* borrowed; NULL: always */
+	struct audit *audit;             /* borrowed */
+	const struct string_list *hours; /* borrowed; NULL: always */
+	bool (*admits)(void *context);   /* NULL: always */
+	void *admits_context;
 	const struct freshness *freshness; /* borrowed; NULL: there are no feeds */
 	struct throttle *throttle;
 	struct codes *codes;
@@ -114,6 +116,17 @@ void login_book_set_hours(struct login_book *book, const struct string_list *hou
 const struct string_list *login_book_hours(const struct login_book *book)
 {
 	return book->hours;
+}
+
+void login_book_set_admission(struct login_book *book, bool (*admits)(void *context), void *context)
+{
+	book->admits = admits;
+	book->admits_context = context;
+}
+
+bool login_book_admits(const struct login_book *book)
+{
+	return !book->admits || book->admits(book->admits_context);
 }
 
 void login_book_set_freshness(struct login_book *book, const struct freshness *freshness)

@@ -55,6 +55,7 @@ struct throttle *login_book_throttle(struct login_book *book);
 struct audit *login_book_audit(struct login_book *book);
 const struct freshness *login_book_freshness(const struct login_book *book);
 const struct string_list *login_book_hours(const struct login_book *book);
+bool login_book_admits(const struct login_book *book);
 /* A new entry with a token of its own; when the book is full the oldest of the source with the most goes. 0, -ENOMEM,
  * or the kernel's word that it has no random bytes. */
 int login_book_add(struct login_book *book, uint64_t expires, struct login_entry **ret);
@@ -81,3 +82,4 @@ void login_write_refusal(struct login_book *book, const struct directory *d, con
 			 const struct user_record *user, const struct service_rule *rule, enum reason reason,
 			 const char *credential, const char *detail);
 void login_reply_broken(struct login_reply *reply);
+void login_reply_undecided(struct login_reply *reply, enum reason reason); /* one of the broken kind */

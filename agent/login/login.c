@@ -110,10 +110,15 @@ static enum reason shown_reason(enum reason reason)
 	}
 }
 
+void login_reply_undecided(struct login_reply *reply, enum reason reason)
+{
+	*reply = (struct login_reply){.step = LOGIN_BROKEN, .reason = reason, .final = true};
+	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(reason));
+}
+
 void login_reply_broken(struct login_reply *reply)
 {
-	*reply = (struct login_reply){.step = LOGIN_BROKEN, .reason = REASON_BROKEN, .final = true};
-	snprintf(reply->text, sizeof(reply->text), "%s", reason_text(REASON_BROKEN));
+	login_reply_undecided(reply, REASON_BROKEN);
 }
 
 static void reply_wait(struct login_reply *reply, uint64_t wait_usec)
@@ -190,6 +195,11 @@ void login_start(struct login_book *book, const struct directory *d, const struc
 	if (login_uid_differs(user, origin->user, origin->uid, detail, sizeof(detail))) {
 		login_write_refusal(book, d, origin, user, rule, REASON_BROKEN, NULL, detail);
 		login_reply_broken(ret);
+		return;
+	}
+	if (!login_book_admits(book)) {
+		login_write_refusal(book, d, origin, user, rule, REASON_AUDIT_FULL, NULL, NULL);
+		login_reply_undecided(ret, REASON_AUDIT_FULL);
 		return;
 	}
 	key = login_throttle_key(origin, rule);
@@ -352,6 +362,12 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 		answer_expired(ret);
 		return;
 	}
+	if (!login_book_admits(book)) {
+		login_write_refusal(book, d, &origin, user, rule, REASON_AUDIT_FULL, NULL, NULL);
+		login_book_remove(book, entry);
+		login_reply_undecided(ret, REASON_AUDIT_FULL);
+		return;
+	}
 	if (entry->flow) { /* nothing is guessed there, and others' guesses end nobody's waiting */
 		struct login_turn turn = login_turn(book, d, entry, now_usec, realtime);
 
@@ -387,9 +403,7 @@ void login_answer(struct login_book *book, const struct directory *d, const char
 	if (reason_is_broken(result.reason)) {
 		login_write_refusal(book, d, &origin, user, rule, result.reason, result.name, own_detail);
 		login_book_remove(book, entry);
-		login_reply_broken(ret);
-		ret->reason = result.reason;
-		snprintf(ret->text, sizeof(ret->text), "%s", reason_text(result.reason));
+		login_reply_undecided(ret, result.reason);
 		return;
 	}
 	reply.delay_usec = state.delay_usec;

@@ -63,6 +63,9 @@ void login_book_destroy(struct login_book *book); /* takes NULL */
 void login_book_set_freshness(struct login_book *book, const struct freshness *freshness);
 /* When this host itself lets people sign in: borrowed until the next call. NULL: always. */
 void login_book_set_hours(struct login_book *book, const struct string_list *hours);
+/* May anybody be let in as far as the audit goes? Where not, whoever would need a right is told REASON_AUDIT_FULL; root
+ * is not asked. NULL: always. */
+void login_book_set_admission(struct login_book *book, bool (*admits)(void *context), void *context);
 
 /* A number for the person, or terminal, at this host's own su, sudo or console whose sign-in it is; 0: it comes from
  * elsewhere. */

@@ -63,6 +63,7 @@ enum reason {
 	REASON_SSO_REFUSED,     /* the provider does not know this client any more, or what it is set up for */
 	REASON_STALE, /* the control plane is out of reach, and the tenant's policy does not allow this role meanwhile
 		       */
+	REASON_AUDIT_FULL, /* it cannot be written down, and the operator wants nobody let in then */
 	REASON_BROKEN,
 	REASON_COUNT,
 };

@@ -98,6 +98,9 @@ static const struct reason_row {
 		{"stale",
 		 "this host has lost touch with your organisation's directory, so nothing could be decided; try "
 		 "again later"},
+	[REASON_AUDIT_FULL] =
+		{"audit-full",
+		 "this host cannot record at the moment what happens on it, and so lets nobody in; tell its operator"},
 	[REASON_BROKEN] = {"broken",
 			   "signing in is broken on this host, so nothing could be decided; tell its operator"},
 };
@@ -116,6 +119,7 @@ const char *reason_text(enum reason reason)
 
 bool reason_is_broken(enum reason reason)
 {
-	return reason == REASON_BROKEN || reason == REASON_STALE || reason == REASON_TOKEN_UNDECIDED ||
-	       reason == REASON_SSO_UNREACHABLE || reason == REASON_SSO_REFUSED || (unsigned)reason >= REASON_COUNT;
+	return reason == REASON_BROKEN || reason == REASON_STALE || reason == REASON_AUDIT_FULL ||
+	       reason == REASON_TOKEN_UNDECIDED || reason == REASON_SSO_UNREACHABLE || reason == REASON_SSO_REFUSED ||
+	       (unsigned)reason >= REASON_COUNT;
 }

@@ -56,6 +56,9 @@ static void nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->sso.max_waiting, 1000);
 	assert_int_equal(config->sso.qr, QR_UTF8);
 	assert_int_equal(config->code_lifetime_sec, 120);
+	assert_int_equal(config->audit.durability, SPOOL_GROUP);
+	assert_int_equal(config->audit.when_full, SPOOL_DROP);
+	assert_int_equal(config->audit.spool_bytes, 1 << 30);
 	assert_true(config->host_name[0] != '\0');
 	config_free(config);
 	config_free(parse("# only a comment\n"));
@@ -76,6 +79,7 @@ static void everything_can_be_set(void **state)
 		"limits: {connections: 512, connections_per_user: 16}\n"
 		"sso: {enabled: false, ca_file: /ca.pem, proxy: none, timeout: 30min, max_waiting: 2000, qr: off}\n"
 		"codes: {lifetime: 90s}\n"
+		"audit: {durability: relaxed, spool: {size: 64M, when_full: refuse}}\n"
 		"services:\n"
 		"  - {name: hub, uid: 990, may: [verify, ssh-keys]}\n"
 		"paths: {state: /a, run: /b, map: /c, seal_key: /d, agent_socket: /e, userdb_socket: /f}\n");
@@ -105,6 +109,9 @@ static void everything_can_be_set(void **state)
 	assert_int_equal(config->sso.max_waiting, 2000);
 	assert_int_equal(config->sso.qr, QR_OFF);
 	assert_int_equal(config->code_lifetime_sec, 90);
+	assert_int_equal(config->audit.durability, SPOOL_RELAXED);
+	assert_int_equal(config->audit.when_full, SPOOL_REFUSE);
+	assert_int_equal(config->audit.spool_bytes, 64 << 20);
 	assert_int_equal(config_may(config, 990, &name), MAY_VERIFY | MAY_SSH_KEYS);
 	assert_string_equal(name, "hub");
 	assert_int_equal(config_may(config, 991, NULL), 0);
@@ -171,6 +178,18 @@ static void mistakes_are_shown_with_their_place(void **state)
 	expect_refused("sso: {time_out: 5min}\n", 1, 7, "time_out", "did you mean 'timeout'");
 	expect_refused("codes: {lifetime: 0}\n", 1, 19, "out of range", "");
 	expect_refused("codes: {lifetime: 2h}\n", 1, 19, "out of range", "at most 1 hour");
+	expect_refused("audit: {durability: always}\n", 1, 21, "durability", "group, each or relaxed");
+	expect_refused("audit: {durability: [each]}\n", 1, 21, "durability", "");
+	expect_refused("audit: {spool: 1G}\n", 1, 16, "mapping", "");
+	expect_refused("audit: {spool: {size: 1GiB}}\n", 1, 23, "size", "256M");
+	expect_refused("audit: {spool: {size: '1G'}}\n", 1, 23, "size", "256M");
+	expect_refused("audit: {spool: {size: -1}}\n", 1, 23, "size", "");
+	expect_refused("audit: {spool: {size: 16383K}}\n", 1, 23, "out of range", "at least 16M");
+	expect_refused("audit: {spool: {size: 1025G}}\n", 1, 23, "out of range", "at most 1024G");
+	expect_refused("audit: {spool: {size: 99999999999G}}\n", 1, 23, "size", "");
+	expect_refused("audit: {spool: {when_full: stop}}\n", 1, 28, "full spool", "drop or refuse");
+	expect_refused("audit: {spool: {when_ful: drop}}\n", 1, 17, "when_ful", "did you mean 'when_full'");
+	expect_refused("audit: {durabilty: each}\n", 1, 9, "durabilty", "did you mean 'durability'");
 	expect_refused("services: {}\n", 1, 11, "list", "");
 	expect_refused("services:\n  - {name: hub, uid: 990}\n", 2, 5, "incomplete", "");
 	expect_refused("services:\n  - {name: hub, may: [verify]}\n", 2, 5, "incomplete", "");
