@@ -36,7 +36,8 @@ struct group {
 int group_write(const struct group *group, const struct note_key *key, const uint8_t secret[ED25519_SECRET_BYTES],
 		const char *body, struct buffer *ret);
 /* The next group at `data`: where its body lies, and how long all of it is. 1: only a part of it is there yet;
- * 0; -EBADMSG; -EKEYREJECTED: not signed by that key. The body is not looked into. */
+ * 0; -EBADMSG; -EKEYREJECTED: not signed by that key. The body is not looked into. That the first group of all follows
+ * on the key is looked at; what the others follow on is for the caller. */
 int group_read(const char *data, size_t length, const struct note_key *key, struct group *ret, size_t *ret_body,
 	       size_t *ret_total, struct problem *problem);
 /* One record of a body, in turn. */
@@ -45,8 +46,9 @@ struct group_record {
 	size_t leaf_length, personal_length;
 	struct tlog_hash hash; /* of the leaf */
 };
-/* All of a body, checked for form and number, and that the last leaf's hash is the head. Whether each leaf's `prev`
- * is right is for who reads the leaves. Non-zero of `each` stops and is returned. */
+/* All of a body, checked for form and number, and that the last leaf's hash is the head, before the first record is
+ * handed out. Whether a leaf is one, and its `prev` right, is for who reads the leaves. Non-zero of `each` stops and is
+ * returned. */
 int group_each(const struct group *group, const char *body,
 	       int (*each)(void *context, const struct group_record *record), void *context, struct problem *problem);
 
@@ -56,6 +58,7 @@ struct receipt {
 	struct chain_head head; /* next - 1, and its hash */
 	int64_t issued;
 };
-int receipt_write(const struct receipt *receipt, struct buffer *ret); /* the text alone */
+int receipt_write(const struct receipt *receipt, struct buffer *ret); /* the text alone; 0, -EINVAL, -ENOMEM */
+/* By that key alone, whose name is the authority; for which host and chain is for the caller. Errors as note_verify. */
 int receipt_read(const char *note, size_t length, const struct note_key *authority, struct receipt *ret,
 		 struct problem *problem);

@@ -51,10 +51,12 @@ int leaf_read(const char *text, size_t length, struct leaf *ret, struct problem 
 
 /* Personal data of one person. */
 #define SALT_BYTES 32U
+#define PATCH_BYTES_MAX 16384U
+#define PERSONAL_BYTES_MAX (160U * 1024) /* the line: four patches of which every byte is escaped */
 struct personal {
 	char person[LEAF_ID_MAX];
 	uint8_t salt[SALT_BYTES];
-	char *patch; /* owned, secret; JSON object */
+	char *patch; /* owned, secret; JSON object, and none that changes what leaf_read reads */
 };
 struct personal_list {
 	uint32_t count;
@@ -65,6 +67,9 @@ int personal_commitment(const uint8_t salt[SALT_BYTES], const char *patch, size_
 /* The second line of a record. 0; -EBADMSG: not of the form, or not what the leaf's commitments say. */
 int personal_read(const char *text, size_t length, const struct leaf *leaf, struct personal_list *ret,
 		  struct problem *problem);
+/* One of them, an object of that form, as the one in this place of the leaf. */
+int personal_read_one(json_t *item, const struct leaf *leaf, uint32_t place, struct personal *ret,
+		      struct problem *problem);
 struct buffer;
 int personal_write(const struct personal_list *list, struct buffer *ret); /* appends the line, without its end */
 /* The event as a whole: the leaf with patches merged into it (RFC 7396), a new reference; NULL: -ENOMEM or not JSON. */
