@@ -70,13 +70,19 @@ static int copy_text(char **ret, const char *text)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int http_create(const struct http_options *options, const struct http_hooks *hooks, struct http **ret)
+int http_global_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	_cleanup_(http_destroyp) struct http *http = NULL;
 
 	pthread_once(&once, global_start);
-	if (global_result != CURLE_OK)
+	return global_result == CURLE_OK ? 0 : -EIO;
+}
+
+int http_create(const struct http_options *options, const struct http_hooks *hooks, struct http **ret)
+{
+	_cleanup_(http_destroyp) struct http *http = NULL;
+
+	if (http_global_start() < 0)
 		return -EIO;
 	http = calloc(1, sizeof(*http));
 	if (!http)
@@ -91,7 +97,8 @@ int http_create(const struct http_options *options, const struct http_hooks *hoo
 		(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS_MAX);
 	if (!http->multi || copy_text(&http->ca_file, options->ca_file) < 0 ||
 	    copy_text(&http->pin, options->pin) < 0 || copy_text(&http->proxy, options->proxy) < 0 ||
-	    copy_text(&http->user_agent, options->user_agent) < 0)
+	    copy_text(&http->user_agent, options->user_agent) < 0 ||
+	    copy_text(&http->cert_file, options->cert_file) < 0 || copy_text(&http->key_file, options->key_file) < 0)
 		return -ENOMEM;
 	if (hooks) {
 		http->hooks = *hooks;
@@ -118,6 +125,8 @@ void http_destroy(struct http *http)
 	free(http->pin);
 	secret_free_block(http->proxy); /* may hold a password */
 	free(http->user_agent);
+	free(http->cert_file);
+	free(http->key_file);
 	free(http);
 }
 

@@ -22,7 +22,8 @@ struct http_transfer; /* one request */
 struct http_options {
 	const char *ca_file; /* NULL: the system's */
 	const char *pin;     /* "sha256//<base64 of the SHA-256 of the public key>", several by ';'; NULL: none */
-	const char *proxy;   /* URL; NULL or "": none; the environment's no_proxy holds for it */
+	const char *cert_file, *key_file; /* PEM: a client's certificate; NULL: none */
+	const char *proxy;                /* URL; NULL or "": none; the environment's no_proxy holds for it */
 	const char *user_agent;
 	uint32_t connect_timeout_ms; /* 0: 10 000 */
 	bool allow_plain;            /* http:// to loopback, for tests; else https only */

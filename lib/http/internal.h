@@ -15,7 +15,7 @@ struct http {
 	CURLM *multi;
 	struct http_hooks hooks;
 	bool has_hooks, has_proxy, allow_plain, accept_tls12;
-	char *ca_file, *pin, *proxy, *user_agent;
+	char *ca_file, *pin, *proxy, *user_agent, *cert_file, *key_file;
 	const char *ca_folder; /* of the system's authorities, by hash; NULL: not seen yet */
 	uint32_t connect_timeout_ms;
 	struct http_transfer *transfers;
@@ -39,6 +39,8 @@ struct http_transfer {
 	bool cancelled;       /* while busy: to be freed when that ends */
 	char error[CURL_ERROR_SIZE];
 };
+
+int http_global_start(void); /* before anything of libcurl's; any number of times. 0, -EIO */
 
 int http_transfer_new(struct http *http, const struct http_request *request, struct http_transfer **ret);
 void http_transfer_free(struct http_transfer *transfer);

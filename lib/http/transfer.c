@@ -194,6 +194,10 @@ static int set_options(struct http_transfer *transfer, const struct http_request
 	} else {
 		failed |= !set_system_authorities(easy, http);
 	}
+	if (http->cert_file) {
+		SET(CURLOPT_SSLCERT, http->cert_file);
+		SET(CURLOPT_SSLKEY, http->key_file);
+	}
 	if (http->pin)
 		SET(CURLOPT_PINNEDPUBLICKEY, http->pin);
 	SET(CURLOPT_PROXY, http->proxy ? http->proxy : ""); /* never the environment's without the caller's knowledge */

@@ -23,7 +23,7 @@ endif
 pkg_names  := $(foreach p,$(PACKAGES),$(word 1,$(subst :,$(space),$(p))))
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(pkg_names) 2>/dev/null)
 JSON_LIBS    := -ljansson
-AGENT_LIBS   := -lsystemd -lcurl -ljose -ljansson -lyaml -lzstd -lqrencode -lcrypto -lpthread
+AGENT_LIBS   := -lsystemd -lcurl -ljose -ljansson -lyaml -lzstd -lqrencode -lssl -lcrypto -lpthread
 CONTROL_LIBS := -lmicrohttpd -lgnutls -lpq -lcrypt $(AGENT_LIBS)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \

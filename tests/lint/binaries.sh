@@ -93,10 +93,10 @@ check_needed() {
 	needs_only tenantd-helper libc.so.6
 	needs_only tenantctl libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
 		libzstd.so.1 libqrencode.so.4 libc.so.6
-	needs_only tenantd libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libcurl.so.4 libjose.so.0 \
+	needs_only tenantd libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libssl.so.3 libcurl.so.4 libjose.so.0 \
 		libzstd.so.1 libqrencode.so.4 libc.so.6
-	needs_only tenant-control libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libjose.so.0 libzstd.so.1 \
-		libpq.so.5 libmicrohttpd.so.12 libgnutls.so.30 libcrypt.so.1 libc.so.6
+	needs_only tenant-control libjansson.so.4 libsystemd.so.0 libyaml-0.so.2 libcrypto.so.3 libssl.so.3 libcurl.so.4 \
+		libjose.so.0 libzstd.so.1 libpq.so.5 libmicrohttpd.so.12 libgnutls.so.30 libcrypt.so.1 libc.so.6
 }
 
 # Objects in these folders (but those in the folder that is named first) call none of the functions that the pattern names.

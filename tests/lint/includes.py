@@ -47,7 +47,7 @@ RULES = {
     "lib/http": (("lib/base",), ("curl",)),
     "lib/tlog": (("lib/base", "lib/crypto"), ()),
     "lib/trail": (("lib/base", "lib/json", "lib/crypto", "lib/tlog"), ("jansson",)),
-    "lib/ship": (("lib/base", "lib/json", "lib/crypto", "lib/http"), ("jansson", "openssl")),
+    "lib/ship": (("lib/base", "lib/json", "lib/crypto", "lib/http", "lib/yaml"), ("jansson", "openssl")),
     "lib/oidc": (
         ("lib/base", "lib/json", "lib/crypto", "lib/jose", "lib/records", "lib/http"),
         ("jansson", "openssl"),
