@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "base/secret_file.h"
+#include "control_plane/audit/audit.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/publisher.h"
 #include "control_plane/http/limiter.h"
@@ -93,6 +94,8 @@ static int open_parts(struct app *app, bool serving, struct problem *problem)
 	if (result == 0)
 		result = token_keys_create(app, serving, &app->token_keys, problem);
 	if (result == 0)
+		result = audit_log_create(app, serving, &app->audit_log, problem);
+	if (result == 0)
 		result = provider_metrics(app->metrics);
 	if (result == 0 && serving)
 		result = sweeper_start(app, &app->sweeper);
@@ -113,6 +116,8 @@ int app_open(const struct config *config, bool serving, struct app *app, struct 
 void app_close(struct app *app)
 {
 	sweeper_stop(TAKE_PTR(app->sweeper));
+	audit_log_destroy(app->audit_log); /* its thread looks there */
+	app->audit_log = NULL;
 	token_keys_destroy(TAKE_PTR(app->token_keys));
 	publisher_destroy(TAKE_PTR(app->publisher));
 	db_destroy(TAKE_PTR(app->db));

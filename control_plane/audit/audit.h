@@ -54,6 +54,9 @@ int log_head_load(struct db_tx *tx, const char *log_id, struct log_head *ret);
 int log_prove_inclusion(struct db_tx *tx, const char *log_id, uint64_t index, uint64_t size, struct tlog_proof *ret);
 int log_prove_consistency(struct db_tx *tx, const char *log_id, uint64_t from, uint64_t to, struct tlog_proof *ret);
 int log_root(struct db_tx *tx, const char *log_id, uint64_t size, struct tlog_hash *ret);
+struct tlog_tile;
+/* The first `tile->width` hashes of a tile. -EINVAL: the log does not have so many. */
+int log_tile(struct db_tx *tx, const char *log_id, const struct tlog_tile *tile, struct tlog_hash *ret);
 
 /* "<authority>/audit/ten_…", "<authority>/audit/platform". */
 int log_origin(struct app *app, const char *log_id, char ret[CHECKPOINT_ORIGIN_MAX]);

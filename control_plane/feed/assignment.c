@@ -97,8 +97,18 @@ static int load_key(struct publisher *p, const struct db_rows *rows, struct note
 	return r;
 }
 
+int assignment_authority(struct publisher *publisher, struct db_tx *tx, struct note_key *ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform");
+
+	if (r < 0)
+		return r;
+	return db_row_count(rows) == 1 && *db_text(rows, 0, 1) ? load_key(publisher, rows, ret) : 1;
+}
+
 /* Once for the platform: the row's lock says who makes it. */
-static int get_key(struct publisher *p, struct db_tx *tx, struct note_key *ret)
+int assignment_make_authority(struct publisher *p, struct db_tx *tx, struct note_key *ret)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform FOR UPDATE");
@@ -113,17 +123,11 @@ static int get_key(struct publisher *p, struct db_tx *tx, struct note_key *ret)
 int assignment_disabled(struct publisher *publisher, struct db_tx *tx, const char *host_id, const char *kid,
 			struct buffer *ret)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
 	struct feed_disabled disabled = {.issued = clock_realtime_sec()};
 	struct note_key key;
-	int r = db_run(tx, &rows, "SELECT authority, authority_key, authority_sealed FROM control.platform");
+	int r = assignment_authority(publisher, tx, &key);
 
-	if (r < 0)
-		return r;
-	if (db_row_count(rows) != 1 || !*db_text(rows, 0, 1))
-		return 1;
-	r = load_key(publisher, rows, &key);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (strlen(key.name) >= sizeof(disabled.authority) || strlen(host_id) >= sizeof(disabled.host_id) ||
 	    strlen(kid) >= sizeof(disabled.key))
@@ -146,7 +150,7 @@ int assignment_renew(struct publisher *publisher, struct db_tx *tx, const struct
 	int r = look(tx, wanted, ret, &last);
 
 	if (r == 1)
-		r = get_key(publisher, tx, &key);
+		r = assignment_make_authority(publisher, tx, &key);
 	else
 		return r;
 	if (r == 0)

@@ -35,6 +35,9 @@ CREATE TABLE audit_inbox (
 	PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE audit_inbox ALTER COLUMN records SET COMPRESSION lz4;
+-- A queue: what was in it must not make the next look slow.
+ALTER TABLE audit_inbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
+	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 4000, toast.autovacuum_vacuum_cost_delay = 0);
 
 -- ---- the log -----------------------------------------------------------------------------------------------------------
 CREATE TABLE audit_entries (
@@ -71,6 +74,14 @@ CREATE TABLE audit_personal (
 	PRIMARY KEY (tenant_id, idx, part, at)
 ) PARTITION BY RANGE (at);
 
+-- Hashes of leaves that left with their partition while the tile that they belong to was not whole.
+CREATE TABLE audit_edges (
+	tenant_id text NOT NULL,
+	idx bigint NOT NULL,
+	hash bytea NOT NULL,
+	PRIMARY KEY (tenant_id, idx)
+);
+
 -- The key of one person in one log. Deleting it is what erases.
 CREATE TABLE audit_person_keys (
 	tenant_id text NOT NULL,
@@ -99,8 +110,9 @@ CREATE TABLE audit_logs (
 	hashes bytea NOT NULL DEFAULT '', -- the frontier
 	checkpoint_size bigint NOT NULL DEFAULT 0,
 	checkpoint text NOT NULL DEFAULT '',
-	first_idx bigint NOT NULL DEFAULT 0 -- entries before it are gone with their partition
-);
+	first_idx bigint NOT NULL DEFAULT 0, -- entries before it are gone with their partition
+	sequenced_at timestamptz NOT NULL DEFAULT '-infinity' -- of the newest entry: `at` never goes back
+) WITH (fillfactor = 50);
 CREATE TABLE audit_checkpoints (
 	tenant_id text NOT NULL,
 	size bigint NOT NULL,
@@ -170,7 +182,7 @@ DO $$
 DECLARE
 	name text;
 BEGIN
-	FOREACH name IN ARRAY ARRAY['audit_inbox', 'audit_entries', 'audit_personal', 'audit_person_keys', 'audit_tiles', 'audit_logs',
+	FOREACH name IN ARRAY ARRAY['audit_inbox', 'audit_entries', 'audit_personal', 'audit_person_keys', 'audit_tiles', 'audit_edges', 'audit_logs',
 		'audit_checkpoints', 'audit_frontiers', 'audit_witnesses', 'audit_cursors'] LOOP
 		EXECUTE format('ALTER TABLE control.%I ENABLE ROW LEVEL SECURITY', name);
 		EXECUTE format('ALTER TABLE control.%I FORCE ROW LEVEL SECURITY', name);
@@ -178,7 +190,7 @@ BEGIN
 			USING (tenant_id = (SELECT control.current_tenant()) OR (tenant_id = '''' AND (SELECT control.on_platform())))', name);
 		EXECUTE format('GRANT SELECT, INSERT ON control.%I TO "tenant-control"', name);
 	END LOOP;
-	FOREACH name IN ARRAY ARRAY['audit_entries', 'audit_personal', 'audit_tiles', 'audit_checkpoints', 'audit_frontiers'] LOOP
+	FOREACH name IN ARRAY ARRAY['audit_entries', 'audit_personal', 'audit_tiles', 'audit_edges', 'audit_checkpoints', 'audit_frontiers'] LOOP
 		EXECUTE format('CREATE TRIGGER for_ever BEFORE UPDATE OR DELETE OR TRUNCATE ON control.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION control.audit_is_for_ever()', name);
 	END LOOP;
@@ -193,3 +205,58 @@ $$;
 GRANT DELETE ON audit_inbox, audit_person_keys TO "tenant-control";
 GRANT UPDATE ON audit_logs, audit_witnesses, audit_cursors TO "tenant-control";
 GRANT INSERT, UPDATE ON audit_chains TO "tenant-control";
+
+-- ---- which logs have something waiting -----------------------------------------------------------------------------------
+-- For sequencers, which do not know it from their own: a loose scan of the key, whatever there is of each.
+GRANT SELECT (tenant_id) ON audit_inbox TO tenant_control_lookup;
+CREATE POLICY lookup ON audit_inbox FOR SELECT TO tenant_control_lookup USING (true);
+CREATE FUNCTION audit_waiting() RETURNS SETOF text
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = control, pg_temp AS $$
+	WITH RECURSIVE logs (tenant_id) AS (
+		(SELECT i.tenant_id FROM audit_inbox i ORDER BY i.tenant_id LIMIT 1)
+		UNION ALL
+		SELECT (SELECT i.tenant_id FROM audit_inbox i WHERE i.tenant_id > l.tenant_id ORDER BY i.tenant_id LIMIT 1)
+			FROM logs l WHERE l.tenant_id IS NOT NULL)
+	SELECT tenant_id FROM logs WHERE tenant_id IS NOT NULL
+$$;
+GRANT CREATE ON SCHEMA control TO tenant_control_lookup;
+ALTER FUNCTION audit_waiting() OWNER TO tenant_control_lookup;
+REVOKE CREATE ON SCHEMA control FROM tenant_control_lookup;
+REVOKE ALL ON FUNCTION audit_waiting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit_waiting() TO "tenant-control";
+
+-- ---- partitions -----------------------------------------------------------------------------------------------------------
+-- Of this month and the next three, where they are not there yet. The service calls it daily; what the owner may do to
+-- partitions it may not, and nobody reaches one but through its table. Attached and not made in place: that waits for no
+-- reader.
+CREATE FUNCTION audit_make_partitions() RETURNS integer
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = control, pg_temp AS $$
+DECLARE
+	parent text;
+	part text;
+	first timestamp;
+	made integer := 0;
+BEGIN
+	-- One at a time.
+	PERFORM pg_advisory_xact_lock(7166353312);
+	FOR ahead IN 0..3 LOOP
+		first := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead);
+		FOREACH parent IN ARRAY ARRAY['audit_entries', 'audit_personal'] LOOP
+			part := parent || to_char(first, '_YYYY_MM');
+			CONTINUE WHEN to_regclass('control.' || part) IS NOT NULL;
+			EXECUTE format('CREATE TABLE control.%I (LIKE control.%I INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION)', part, parent);
+			EXECUTE format('ALTER TABLE control.%I ENABLE ROW LEVEL SECURITY', part);
+			EXECUTE format('ALTER TABLE control.%I FORCE ROW LEVEL SECURITY', part);
+			EXECUTE format('CREATE TRIGGER for_ever BEFORE UPDATE OR DELETE OR TRUNCATE ON control.%I
+				FOR EACH STATEMENT EXECUTE FUNCTION control.audit_is_for_ever()', part);
+			EXECUTE format('ALTER TABLE control.%I ATTACH PARTITION control.%I FOR VALUES FROM (%L) TO (%L)', parent, part,
+				to_char(first, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(first + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+			made := made + 1;
+		END LOOP;
+	END LOOP;
+	RETURN made;
+END
+$$;
+REVOKE ALL ON FUNCTION audit_make_partitions() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit_make_partitions() TO "tenant-control";
+SELECT audit_make_partitions();
