@@ -21,7 +21,7 @@
 #define ID_CHARS 20U  /* of a record: "usr_" and 16 digits */
 #define UID_CHARS 16U /* of an event, after "evt_" */
 #define NOBODY "-"
-#define PATCH_MAX (64U * 1024)
+#define TEXT_MAX 1024U /* of one that has to be escaped */
 
 /* Members of data that are never about a person by more than their id. */
 static const char *const open_words[] = {
@@ -153,13 +153,49 @@ static void put(struct making *m, json_t *object, const char *name, json_t *valu
 		m->failed = true;
 }
 
-/* Text that came from outside may not be UTF-8: then it is told as what its bytes are. */
+/* Text that came from outside may hold anything: what a terminal or a reader of lines would stumble over is told as
+ * what its bytes are. */
+static json_t *clean_text(const char *text, size_t length)
+{
+	char escaped[TEXT_MAX];
+
+	return text_is_printable(text, length) ? json_stringn(text, length)
+					       : json_string(text_escape(text, length, escaped, sizeof(escaped)));
+}
+
 static void put_text(struct making *m, json_t *object, const char *name, const char *text)
 {
-	char escaped[1024];
-	json_t *value = json_string(text);
+	put(m, object, name, clean_text(text, strlen(text)));
+}
 
-	put(m, object, name, value ? value : json_string(text_escape(text, strlen(text), escaped, sizeof(escaped))));
+/* A copy in which all texts are clean. NULL: out of memory. */
+static json_t *clean_copy(const json_t *value) /* NOLINT(misc-no-recursion): json_read bounds the depth */
+{
+	json_t *copy = json_is_object(value) ? json_object() : json_array(), *member;
+	const char *name;
+	size_t i;
+
+	if (!json_is_object(value) && !json_is_array(value)) {
+		json_decref(copy);
+		return json_is_string(value) ? clean_text(json_string_value(value), json_string_length(value))
+					     : json_incref((json_t *)(uintptr_t)value);
+	}
+	json_array_foreach(value, i, member) if (copy && json_array_append_new(copy, clean_copy(member)) < 0)
+	{
+		json_decref(copy);
+		return NULL;
+	}
+	json_object_foreach((json_t *)(uintptr_t)value, name, member)
+	{
+		char escaped[TEXT_MAX];
+
+		if (copy && json_object_set_new(copy, text_escape(name, strlen(name), escaped, sizeof(escaped)),
+						clean_copy(member)) < 0) {
+			json_decref(copy);
+			return NULL;
+		}
+	}
+	return copy;
 }
 
 static void put_if(struct making *m, json_t *object, const char *name, const char *text)
@@ -226,8 +262,7 @@ static void put_data(struct making *m, json_t *unmapped)
 
 			to = object_in(m, object_in(m, patch, "unmapped"), "data");
 		}
-		if (json_object_set(to, name, value) < 0)
-			m->failed = true;
+		put(m, to, name, clean_copy(value));
 	}
 	put(m, unmapped, "data", open);
 }
@@ -426,7 +461,7 @@ static int bind_personal(struct making *m, struct personal_list *ret)
 		char *patch = dump(m->parts[i].patch);
 		int r = patch ? random_bytes(personal->salt, sizeof(personal->salt)) : -ENOMEM;
 
-		if (r == 0 && strlen(patch) > PATCH_MAX) {
+		if (r == 0 && strlen(patch) > PATCH_BYTES_MAX) {
 			secret_free_heap(patch);
 			patch = strdup("{}");
 			r = patch ? 0 : -ENOMEM;
