@@ -87,7 +87,10 @@ int spool_acknowledge(struct spool_reader *reader, uint64_t next); /* all before
 /* Readable when something new is durable. The reader's own. */
 int spool_reader_fd(const struct spool_reader *reader);
 void spool_reader_rest(struct spool_reader *reader); /* makes it unreadable again */
-/* As of the durable end. */
+/* The chain that this reader is in, and its durable end. Sequences are that chain's; the reader goes on to the next chain
+ * when it has acknowledged all of this one, and then spool_reader_next is 1. */
+void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret);
+/* Of the newest chain, as of the durable end. */
 void spool_head(struct spool *spool, struct note_key *ret_key, struct chain_head *ret);
 /* Signs as the host's witness key (lib/tlog/checkpoint.h) and other words of the chain's key. */
 int spool_sign(struct spool *spool, const void *data, size_t length, uint8_t signature[ED25519_SIGNATURE_BYTES]);

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: MIT */
+#include "feed/audit_report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "feed/audit_body.h"
+#include "feed/backoff.h"
+#include "json/json_read.h"
+
+#define REQUEST_BYTES_MAX (2U * 1024 * 1024)
+#define REQUEST_BYTES_LEAST (16U * 1024)
+#define ANSWER_BYTES_MAX (64U * 1024)
+#define GATHER_USEC (50 * USEC_PER_MSEC)   /* what comes together goes together */
+#define BETWEEN_USEC (200 * USEC_PER_MSEC) /* where there is no backlog */
+#define STILL_USEC (3600 * USEC_PER_SEC)   /* nothing new: where this host is, is said now and then */
+#define REFUSED_USEC (600 * USEC_PER_SEC)  /* until what was refused as it stands is tried again */
+#define CHAIN_USEC (200 * USEC_PER_MSEC)   /* between two looks whether another chain has begun */
+#define FORK_USEC (600 * USEC_PER_SEC)     /* so far apart are two new chains, at least */
+#define PICKS 2U                           /* events of one request that are looked for in the log later */
+
+struct audit_reports {
+	sd_event *event;
+	struct spool *spool;
+	struct spool_reader *reader;
+	struct audit_reports_hooks hooks;
+	sd_event_source *timer, *news;
+
+	struct http *http; /* NULL: not connected */
+	const struct host_identity *identity;
+	struct note_key authority;
+	bool has_authority;
+	char url[600];
+
+	char chain[CHAIN_ID_CHARS + 1]; /* whose events are sent */
+	uint64_t next;           /* sent from here on; behind the reader's own place where there is no receipt yet */
+	struct chain_head taken; /* as the last receipt had it; sequence 0: none in this process */
+	struct audit_body body;  /* the request under way, or to be sent again; empty: none */
+	struct http_transfer *transfer;
+	struct backoff backoff;
+	uint32_t bytes_max;
+	bool waits;     /* for better times: what is new does not hurry it */
+	bool greeted;   /* told where this host is since it was connected */
+	bool more;      /* something was left when the last request was made */
+	bool look;      /* something new may be durable */
+	uint64_t rolled; /* the control plane's place when it last fell behind its own receipt: told once */
+	char forked[CHAIN_ID_CHARS + 1]; /* a chain that is to be given up; "" */
+	uint64_t fork_again;             /* CLOCK_BOOTTIME */
+	unsigned refused;                /* the status of the last refusal: told once */
+	char fault[32];                  /* what was told last of answers that cannot be believed */
+	struct audit_reports_view view;
+};
+
+static void arm(struct audit_reports *reports, uint64_t usec)
+{
+	if (sd_event_source_set_time(reports->timer, clock_boottime_usec() + usec) >= 0)
+		(void)sd_event_source_set_enabled(reports->timer, SD_EVENT_ONESHOT);
+}
+
+static void wait_longer(struct audit_reports *reports, uint64_t usec)
+{
+	reports->waits = true;
+	arm(reports, usec);
+}
+
+static void wait_after_failure(struct audit_reports *reports, int64_t retry_after)
+{
+	wait_longer(reports, backoff_next(&reports->backoff, retry_after));
+}
+
+static void note_problem(struct audit_reports *reports, const char *format, ...) _printf_(2, 3);
+static void note_problem(struct audit_reports *reports, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(reports->view.problem, sizeof(reports->view.problem), format, arguments);
+	va_end(arguments);
+}
+
+/* The answer is not what an honest control plane could say. Nothing is freed for it. */
+static void refuse(struct audit_reports *reports, const char *fault, const char *detail)
+{
+	reports->view.refusals++;
+	note_problem(reports, "%s", detail);
+	if (!text_equal(reports->fault, fault)) {
+		(void)snprintf(reports->fault, sizeof(reports->fault), "%s", fault);
+		reports->hooks.refused(reports->hooks.context, fault, detail);
+	}
+	wait_longer(reports, MAX_OF(backoff_next(&reports->backoff, -1), BETWEEN_USEC));
+}
+
+/* ---- what is sent -------------------------------------------------------------------------------------------------
+ */
+
+/* Where the reader is now: after a start, a new connection, the end of a chain. */
+static void enter_chain(struct audit_reports *reports)
+{
+	struct note_key key;
+	struct chain_head head;
+
+	spool_reader_head(reports->reader, &key, &head);
+	(void)snprintf(reports->chain, sizeof(reports->chain), "%s", chain_of_key(&key));
+	reports->next = spool_reader_next(reports->reader);
+	reports->taken = (struct chain_head){0};
+	reports->rolled = 0;
+	reports->greeted = false;
+}
+
+/* All of the reader's chain was taken, and it is in the next one. */
+static bool has_left_chain(const struct audit_reports *reports)
+{
+	struct note_key key;
+	struct chain_head head;
+
+	spool_reader_head(reports->reader, &key, &head);
+	return !text_equal(chain_of_key(&key), reports->chain);
+}
+
+/* 1: there is nothing to say. */
+static int make_body(struct audit_reports *reports)
+{
+	int r = audit_body_make(&reports->body, reports->reader, reports->next, &reports->taken,
+				reports->bytes_max);
+
+	if (r < 0)
+		return r;
+	reports->more = r == 0;
+	if (r == 0 || !reports->greeted)
+		return 0;
+	audit_body_clear(&reports->body);
+	return 1;
+}
+
+static void on_done(void *context, const struct http_answer *answer);
+
+static int send_body(struct audit_reports *reports)
+{
+	struct http_request request = {
+		.method = "POST",
+		.content_type = "application/octet-stream",
+		.accept = "application/json",
+		.limit = ANSWER_BYTES_MAX,
+		.done = on_done,
+		.context = reports,
+		.url = reports->url,
+		.body = reports->body.data.data,
+		.body_length = reports->body.data.length,
+	};
+
+	request.bearer = reports->hooks.bearer(reports->hooks.context);
+	if (!request.bearer) {
+		reports->waits = true; /* a token wakes it */
+		return 0;
+	}
+	return http_start(reports->http, &request, &reports->transfer);
+}
+
+/* Another chain is begun on the agent's loop. What the old one still has is given up then: the control plane can take
+ * none of it, and the journal has it. */
+static bool is_chain_due(struct audit_reports *reports)
+{
+	struct note_key key;
+	struct chain_head head;
+
+	if (!reports->forked[0])
+		return false;
+	spool_head(reports->spool, &key, &head);
+	if (text_equal(chain_of_key(&key), reports->forked))
+		return true;
+	spool_reader_head(reports->reader, &key, &head);
+	if (text_equal(chain_of_key(&key), reports->forked) &&
+	    spool_acknowledge(reports->reader, head.sequence + 1) < 0)
+		return true;
+	reports->forked[0] = '\0';
+	enter_chain(reports);
+	return false;
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct audit_reports *reports = context;
+	int r = 0;
+
+	reports->waits = false;
+	if (!reports->http || !reports->reader || reports->transfer)
+		return 0;
+	if (is_chain_due(reports)) {
+		wait_longer(reports, CHAIN_USEC);
+		return 0;
+	}
+	if (!audit_body_is_made(&reports->body)) {
+		if (has_left_chain(reports))
+			enter_chain(reports);
+		reports->look = false;
+		r = make_body(reports);
+	}
+	if (r == 1) {
+		reports->greeted = false; /* in an hour it is said again */
+		arm(reports, STILL_USEC + backoff_jitter(STILL_USEC));
+		return 0;
+	}
+	if (r == 0)
+		r = send_body(reports);
+	if (r < 0) {
+		audit_body_clear(&reports->body);
+		note_problem(reports, "the spool cannot be read: %s", strerrordesc_np(-r));
+		wait_after_failure(reports, -1);
+	}
+	return 0;
+}
+
+static void hurry(struct audit_reports *reports, uint64_t usec)
+{
+	if (reports->http && !reports->waits && !reports->transfer)
+		arm(reports, usec);
+}
+
+static int on_news(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct audit_reports *reports = context;
+
+	spool_reader_rest(reports->reader);
+	if (!reports->look)
+		hurry(reports, GATHER_USEC);
+	reports->look = true;
+	return 0;
+}
+
+/* ---- what comes back -----------------------------------------------------------------------------------------------
+ */
+
+struct said {
+	uint64_t next;
+	const char *head, *receipt;
+	struct tlog_hash hash;
+};
+
+/* Problem documents have more members than these. */
+static int read_said(const struct http_answer *answer, json_t **ret_json, struct said *ret)
+{
+	struct problem problem = {0};
+	const json_t *next;
+
+	if (json_read(answer->body, answer->length, ret_json, &problem) < 0 || !json_is_object(*ret_json))
+		return -EBADMSG;
+	next = json_object_get(*ret_json, "next");
+	ret->head = json_string_value(json_object_get(*ret_json, "head"));
+	ret->receipt = json_string_value(json_object_get(*ret_json, "receipt"));
+	if (!json_is_integer(next) || json_integer_value(next) < 1 || !ret->head ||
+	    text_from_hex(ret->head, ret->hash.bytes, sizeof(ret->hash.bytes)) < 0)
+		return -EBADMSG;
+	ret->next = (uint64_t)json_integer_value(next);
+	return 0;
+}
+
+/* Does the receipt say what this host has? Negative, with the problem: it does not. */
+static int judge_receipt(const struct audit_reports *reports, const struct said *said, struct receipt *ret,
+			 struct problem *problem)
+{
+	struct tlog_hash own;
+	int r;
+
+	if (!said->receipt)
+		return problem_set(problem, EBADMSG, "the control plane took events and gave no receipt");
+	if (!reports->has_authority)
+		return problem_set(problem, ENOKEY, "a receipt cannot be checked: this host knows no authority key");
+	r = receipt_read(said->receipt, strlen(said->receipt), &reports->authority, ret, problem);
+	if (r < 0)
+		return r;
+	if (!text_equal(ret->authority, reports->authority.name))
+		return problem_set(problem, EBADMSG, "a receipt of another authority");
+	if (!text_equal(ret->host_id, reports->identity->host_id))
+		return problem_set(problem, EBADMSG, "a receipt for another host");
+	if (!text_equal(ret->chain, reports->body.chain))
+		return problem_set(problem, EBADMSG, "a receipt for another chain");
+	if (ret->head.sequence + 1 != said->next || !tlog_hash_equal(&ret->head.hash, &said->hash))
+		return problem_set(problem, EBADMSG, "the receipt says something else than the answer around it");
+	r = audit_body_hash(&reports->body, ret->head.sequence, &own);
+	if (r < 0)
+		return problem_set(problem, EBADMSG, "a receipt for event %" PRIu64 ", which was not sent",
+				   ret->head.sequence);
+	if (!tlog_hash_equal(&own, &ret->head.hash))
+		return problem_set(problem, EBADMSG,
+				   "a receipt for event %" PRIu64 " with another hash than that event has",
+				   ret->head.sequence);
+	return 0;
+}
+
+/* Whoever withholds events cannot know which ones will be asked for. */
+static void pick(struct audit_reports *reports, uint64_t first, uint64_t past)
+{
+	for (unsigned i = 0; i < PICKS && past > first; i++) {
+		struct group_record record;
+
+		if (audit_body_record(&reports->body, first + backoff_jitter(past - first - 1), &record) == 0)
+			reports->hooks.taken(reports->hooks.context, &record);
+	}
+}
+
+static void take_receipt(struct audit_reports *reports, const struct receipt *receipt)
+{
+	uint64_t next = receipt->head.sequence + 1;
+	int r = 0;
+
+	if (next > spool_reader_next(reports->reader))
+		r = spool_acknowledge(reports->reader, next);
+	if (r < 0) { /* it is sent once more, then, and taken without effect */
+		note_problem(reports, "what the control plane has taken cannot be noted down: %s", strerrordesc_np(-r));
+		wait_after_failure(reports, -1);
+		return;
+	}
+	reports->view.sent += next - MIN_OF(next, reports->next);
+	reports->view.receipts++;
+	reports->view.last_receipt = clock_realtime_sec();
+	reports->view.problem[0] = reports->fault[0] = '\0';
+	reports->backoff.failures = reports->refused = 0;
+	reports->bytes_max = REQUEST_BYTES_MAX;
+	pick(reports, MAX_OF(reports->body.first, reports->next), MIN_OF(reports->body.past, next));
+	reports->next = next;
+	reports->taken = receipt->head;
+	reports->greeted = true;
+	audit_body_clear(&reports->body);
+	if (reports->more)
+		hurry(reports, 0); /* a backlog waits for nothing */
+	else
+		hurry(reports, BETWEEN_USEC);
+}
+
+static void on_taken(struct audit_reports *reports, const struct http_answer *answer)
+{
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	struct said said = {0};
+	struct receipt receipt;
+	struct problem problem = {0};
+
+	if (read_said(answer, &json, &said) < 0) {
+		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
+		return;
+	}
+	if (judge_receipt(reports, &said, &receipt, &problem) < 0) {
+		refuse(reports, "audit-receipt", problem.text);
+		return;
+	}
+	take_receipt(reports, &receipt);
+}
+
+/* ---- where the two do not agree ---------------------------------------------------------------------------------------
+ */
+
+static void fork_chain(struct audit_reports *reports, const char *detail)
+{
+	uint64_t now = clock_boottime_usec();
+
+	note_problem(reports, "%s", detail);
+	if (now < reports->fork_again) { /* it would only go on like that */
+		wait_longer(reports, reports->fork_again - now);
+		return;
+	}
+	reports->fork_again = now + FORK_USEC;
+	reports->view.forks++;
+	(void)snprintf(reports->forked, sizeof(reports->forked), "%s", reports->body.chain);
+	reports->hooks.forked(reports->hooks.context, reports->body.chain, detail);
+	audit_body_clear(&reports->body);
+	wait_longer(reports, CHAIN_USEC);
+}
+
+/* It had more than that once, and said so under the authority's key. */
+static void note_rollback(struct audit_reports *reports, const struct said *said)
+{
+	char detail[256];
+
+	if (said->next == reports->rolled)
+		return;
+	reports->rolled = said->next;
+	(void)snprintf(detail, sizeof(detail),
+		       "the control plane is at event %" PRIu64 " of this host's chain and gave a receipt up to %" PRIu64,
+		       said->next - 1, spool_reader_next(reports->reader) - 1);
+	reports->view.refusals++;
+	reports->hooks.refused(reports->hooks.context, "audit-rollback", detail);
+}
+
+/* 409: it says where it is. */
+static void on_conflict(struct audit_reports *reports, const struct http_answer *answer)
+{
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	uint64_t kept = spool_reader_next(reports->reader);
+	struct said said = {0};
+	struct tlog_hash own;
+	struct note_key key;
+	struct chain_head head;
+	char detail[256];
+	int r;
+
+	if (read_said(answer, &json, &said) < 0) {
+		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
+		return;
+	}
+	spool_reader_head(reports->reader, &key, &head);
+	r = audit_place_hash(reports->reader, &reports->taken, said.next - 1, &own);
+	if (said.next - 1 > head.sequence && r != 0) {
+		(void)snprintf(detail, sizeof(detail),
+			       "the control plane has this host's chain up to event %" PRIu64 ", and here it ends at %" PRIu64,
+			       said.next - 1, head.sequence);
+		fork_chain(reports, detail);
+		return;
+	}
+	if (r == 0 && !tlog_hash_equal(&own, &said.hash)) {
+		(void)snprintf(detail, sizeof(detail),
+			       "the control plane has another event %" PRIu64 " of this host's chain than this host has",
+			       said.next - 1);
+		fork_chain(reports, detail);
+		return;
+	}
+	if (r < 0 && r != -ENODATA) {
+		note_problem(reports, "the spool cannot be read: %s", strerrordesc_np(-r));
+		wait_after_failure(reports, answer->retry_after);
+		return;
+	}
+	if (said.next < kept)
+		note_rollback(reports, &said);
+	/* The same place twice: it will not be moved by sending the same again and again. */
+	if (said.next == reports->next)
+		wait_after_failure(reports, answer->retry_after);
+	reports->next = said.next;
+	reports->greeted = false;
+	audit_body_clear(&reports->body);
+	hurry(reports, 0);
+}
+
+static void on_refused(struct audit_reports *reports, const struct http_answer *answer)
+{
+	if (answer->status != reports->refused)
+		log_warning("the control plane does not take audit events (status %u)", answer->status);
+	reports->refused = answer->status;
+	reports->view.refusals++;
+	note_problem(reports, "the control plane does not take audit events (status %u)", answer->status);
+	audit_body_clear(&reports->body);
+	wait_longer(reports, REFUSED_USEC + backoff_jitter(REFUSED_USEC));
+}
+
+static void on_done(void *context, const struct http_answer *answer)
+{
+	struct audit_reports *reports = context;
+
+	reports->transfer = NULL;
+	if (answer->fault != HTTP_FINE) {
+		/* It may have been taken or not: the same bytes once more do no harm. */
+		note_problem(reports, "the control plane: %s", http_fault_text(answer->fault));
+		wait_after_failure(reports, answer->retry_after);
+	} else if (answer->status >= 500 || answer->status == 429) {
+		note_problem(reports, "the control plane takes no audit events now (status %u)", answer->status);
+		wait_after_failure(reports, answer->retry_after);
+	} else if (answer->status == 200) {
+		on_taken(reports, answer);
+	} else if (answer->status == 409) {
+		on_conflict(reports, answer);
+	} else if (answer->status == 401) { /* goes on when there is another token */
+		reports->waits = true;
+		reports->hooks.rejected(reports->hooks.context);
+	} else if (answer->status == 413 && reports->bytes_max > REQUEST_BYTES_LEAST) {
+		reports->bytes_max /= 2;
+		audit_body_clear(&reports->body);
+		hurry(reports, 0);
+	} else {
+		on_refused(reports, answer);
+	}
+}
+
+/* ---- with whom -----------------------------------------------------------------------------------------------------
+ */
+
+static int open_reader(struct audit_reports *reports)
+{
+	int fd, r;
+
+	if (reports->reader)
+		return 0;
+	r = spool_reader_open(reports->spool, AUDIT_CONSUMER, &reports->reader);
+	if (r < 0)
+		return r;
+	fd = spool_reader_fd(reports->reader);
+	return sd_event_add_io(reports->event, &reports->news, fd, EPOLLIN, on_news, reports);
+}
+
+static void close_reader(struct audit_reports *reports)
+{
+	reports->news = sd_event_source_disable_unref(reports->news);
+	spool_reader_close(TAKE_PTR(reports->reader));
+}
+
+int audit_reports_connect(struct audit_reports *reports, struct http *http, const struct host_identity *identity)
+{
+	int r;
+
+	audit_reports_disconnect(reports);
+	r = open_reader(reports);
+	if (r < 0) {
+		close_reader(reports);
+		note_problem(reports, "the spool cannot be read: %s", strerrordesc_np(-r));
+		return r;
+	}
+	reports->http = http;
+	reports->identity = identity;
+	reports->has_authority =
+		note_key_parse(identity->authority, strlen(identity->authority), &reports->authority) == 0;
+	(void)snprintf(reports->url, sizeof(reports->url), "%s/v1/hosts/self/audit", identity->url);
+	enter_chain(reports);
+	reports->bytes_max = REQUEST_BYTES_MAX;
+	audit_reports_wake(reports);
+	return 0;
+}
+
+void audit_reports_disconnect(struct audit_reports *reports)
+{
+	if (!reports)
+		return;
+	http_cancel(TAKE_PTR(reports->transfer));
+	(void)sd_event_source_set_enabled(reports->timer, SD_EVENT_OFF);
+	audit_body_clear(&reports->body);
+	reports->http = NULL;
+	reports->identity = NULL;
+	reports->waits = reports->greeted = false;
+	reports->backoff.failures = reports->refused = 0;
+}
+
+void audit_reports_leave(struct audit_reports *reports)
+{
+	int r;
+
+	if (!reports)
+		return;
+	audit_reports_disconnect(reports);
+	close_reader(reports);
+	r = spool_reader_drop(reports->spool, AUDIT_CONSUMER);
+	if (r < 0 && r != -ENOENT)
+		log_error("the spool goes on keeping events for a control plane that this host has left: %s",
+			  strerrordesc_np(-r));
+	reports->view.problem[0] = '\0';
+}
+
+void audit_reports_wake(struct audit_reports *reports)
+{
+	if (!reports)
+		return;
+	reports->waits = false;
+	hurry(reports, 0);
+}
+
+void audit_reports_view(const struct audit_reports *reports, struct audit_reports_view *ret)
+{
+	*ret = (struct audit_reports_view){0};
+	if (!reports)
+		return;
+	*ret = reports->view;
+	ret->connected = reports->http != NULL;
+	ret->next = reports->reader ? spool_reader_next(reports->reader) : 0;
+}
+
+int audit_reports_new(sd_event *event, struct spool *spool, const struct audit_reports_hooks *hooks,
+		      struct audit_reports **ret)
+{
+	struct audit_reports *reports = calloc(1, sizeof(*reports));
+	int r;
+
+	if (!reports)
+		return -ENOMEM;
+	reports->event = sd_event_ref(event);
+	reports->spool = spool;
+	reports->hooks = *hooks;
+	r = sd_event_add_time(event, &reports->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_time, reports);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(reports->timer, SD_EVENT_OFF);
+	if (r < 0) {
+		audit_reports_free(reports);
+		return r;
+	}
+	*ret = reports;
+	return 0;
+}
+
+void audit_reports_free(struct audit_reports *reports)
+{
+	if (!reports)
+		return;
+	http_cancel(reports->transfer);
+	close_reader(reports);
+	sd_event_source_disable_unref(reports->timer);
+	sd_event_unref(reports->event);
+	audit_body_clear(&reports->body);
+	free(reports);
+}
