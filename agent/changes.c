@@ -112,28 +112,34 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 	case RECORD_TENANT:
 		event.record_id = ((const struct tenant_record *)record)->id;
 		event.tenant = ((const struct tenant_record *)record)->slug;
+		event.tenant_id = event.record_id;
 		report->far_reaching = true;
 		break;
 	case RECORD_PROJECT:
 		project = record;
 		event.record_id = project->id;
-		event.project = project->slug;
+		audit_about_project(&event, project);
+		event.tenant_id = project->tenant_id;
 		event.tenant = slug_of(report, project->tenant_id);
 		report->far_reaching = true;
 		break;
 	case RECORD_HOST:
 		event.record_id = ((const struct host_record *)record)->name;
+		event.tenant_id = ((const struct host_record *)record)->tenant_id;
 		report->far_reaching = true;
 		break;
 	case RECORD_TOKEN_KEY:
 		event.record_id = ((const struct token_key_record *)record)->id;
+		event.tenant_id = ((const struct token_key_record *)record)->tenant_id;
 		break;
 	case RECORD_REVOCATION:
 		event.record_id = ((const struct revocation_record *)record)->id;
+		event.tenant_id = ((const struct revocation_record *)record)->tenant_id;
 		break;
 	case RECORD_IDP: /* a client's secret is never said, only that something changed */
 		event.record_id = ((const struct idp_record *)record)->id;
-		event.tenant = slug_of(report, ((const struct idp_record *)record)->tenant_id);
+		event.tenant_id = ((const struct idp_record *)record)->tenant_id;
+		event.tenant = slug_of(report, event.tenant_id);
 		break;
 	case RECORD_GRANT:
 		event.record_id = ((const struct grant_record *)record)->id;
@@ -151,6 +157,8 @@ static void list_one(void *context, enum record_kind kind, enum change_kind chan
 			 member->project_id[0] ? member->project_id : member->tenant_id);
 		event.record_id = member_id;
 		event.role = member->role;
+		event.project_id = member->project_id;
+		event.tenant_id = member->tenant_id;
 		user = find_user(report, member->user_id);
 		publish(report, "role-changed", user, NULL, member->project_id);
 		break;

@@ -55,6 +55,7 @@ static void write_feed_event(const struct sources *sources, enum audit_kind kind
 			    .kind = kind,
 			    .reason = kind == AUDIT_FEED_CHANGED ? REASON_ALLOWED : REASON_BROKEN,
 			    .tenant = slug_of(sources, tenant_id),
+			    .tenant_id = tenant_id,
 			    .record_kind = "feed",
 			    .record_id = tenant_id,
 			    .change = change,

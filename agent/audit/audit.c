@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events as journal fields. Every value that came from outside is escaped on the way, so no name, address
- * or message can start a field of its own, end a line, or reach a terminal as a control sequence.
+ * The one writer of events: to the store, then to the journal. Every value that came from outside is made clean
+ * first (clean.c), so no name, address or message can start a field of its own, end a line, or reach a terminal as a
+ * control sequence.
  */
 #include "audit/audit.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-id128.h>
 
 #include "audit/internal.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/parse.h"
 #include "base/text.h"
 
-#define VALUE_MAX 1024U     /* of one field, escaped */
-#define DATA_JSON_MAX 8192U /* of a service's own object */
-#define FIELDS_MAX 65536U   /* one event */
+#define VALUE_MAX 1024U    /* of one field, escaped */
+#define VALUE_SHORT 96U    /* of an event whose leaf would be too large with that */
+#define FIELDS_MAX 131072U /* one event */
+#define HOST_MAX 256U
 
 #define AT(member) offsetof(struct audit_event, member)
 const struct audit_string audit_strings[] = {
 	{"TENANT", AT(tenant)},
+	{"TENANT_ID", AT(tenant_id)},
 	{"TENANT_PROJECT", AT(project)},
+	{"TENANT_PROJECT_ID", AT(project_id)},
 	{"TENANT_ROLE", AT(role)},
 	{"TENANT_USER", AT(user)},
 	{"TENANT_USER_ID", AT(user_id)},
@@ -30,6 +36,7 @@ const struct audit_string audit_strings[] = {
 	{"TENANT_GRANT", AT(grant)},
 	{"TENANT_GRANT_REASON", AT(grant_reason)},
 	{"TENANT_TARGET_USER", AT(target_user)},
+	{"TENANT_TARGET_USER_ID", AT(target_user_id)},
 	{"TENANT_SERVICE", AT(service)},
 	{"TENANT_SOURCE", AT(source)},
 	{"TENANT_TERMINAL", AT(terminal)},
@@ -40,17 +47,24 @@ const struct audit_string audit_strings[] = {
 	{"TENANT_RECORD_KIND", AT(record_kind)},
 	{"TENANT_RECORD_ID", AT(record_id)},
 	{"TENANT_CHANGE", AT(change)},
+	{"TENANT_CALLER_USER_ID", AT(caller_user_id)},
 	{"TENANT_DETAIL", AT(detail)},
 };
 const size_t audit_string_count = ARRAY_LEN(audit_strings);
 
 struct audit {
-	char *host;
+	char host[HOST_MAX], host_id[LEAF_ID_MAX];
 	char boot_id[SD_ID128_STRING_MAX];
 	struct journal *journal; /* NULL: there is no socket at all */
 	struct audit_groups *groups;
 	uint64_t sequence;
 	uint64_t lost, lost_told;
+	struct audit_store store;
+	uint64_t unkept;
+	struct {
+		uint64_t count;
+		int64_t first, last; /* wall clock */
+	} gap;                       /* what was not kept since the store kept something */
 	audit_sink_fn sink;
 	void *sink_context;
 	uint64_t (*clock)(void);
@@ -64,8 +78,8 @@ int audit_create(const char *host_name, struct audit **ret)
 	if (!audit)
 		return -ENOMEM;
 	audit->clock = clock_boottime_usec;
-	audit->host = strdup(host_name);
-	if (!audit->host || audit_groups_create(&audit->groups) < 0) {
+	text_escape(host_name, strlen(host_name), audit->host, sizeof(audit->host));
+	if (audit_groups_create(&audit->groups) < 0) {
 		audit_destroy(audit);
 		return -ENOMEM;
 	}
@@ -77,31 +91,23 @@ int audit_create(const char *host_name, struct audit **ret)
 	return 0;
 }
 
-/* What text_escape lets pass and a terminal or a reader can still be deceived by (writing direction, line
- * separators) makes the whole value plain ASCII. */
-static void escape(const char *value, char *out, size_t size)
+int audit_set_host_id(struct audit *audit, const char *host_id)
 {
-	size_t used = 0;
+	if (*host_id && (!text_is_id(host_id) || strlen(host_id) >= sizeof(audit->host_id)))
+		return -EINVAL;
+	(void)snprintf(audit->host_id, sizeof(audit->host_id), "%s", host_id);
+	return 0;
+}
 
-	text_escape(value, strlen(value), out, size);
-	if (text_is_printable(out, strlen(out)))
-		return;
-	for (const unsigned char *at = (const unsigned char *)value; *at && used + 5 < size; at++)
-		if (*at >= ' ' && *at < 0x7f)
-			out[used++] = (char)*at;
-		else
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", *at);
-	out[used] = '\0';
+void audit_set_store(struct audit *audit, const struct audit_store *store)
+{
+	audit->store = store ? *store : (struct audit_store){0};
 }
 
 static void add_field(struct buffer *buffer, const char *name, const char *value)
 {
-	char escaped[VALUE_MAX];
-
-	if (!value || !*value)
-		return;
-	escape(value, escaped, sizeof(escaped));
-	buffer_printf(buffer, "%s=%s\n", name, escaped);
+	if (value && *value)
+		buffer_printf(buffer, "%s=%s\n", name, value);
 }
 
 static const char *string_at(const struct audit_event *event, size_t offset)
@@ -115,64 +121,8 @@ static void add_words(struct buffer *buffer, const char *before, const char *val
 
 	if (!value || !*value)
 		return;
-	escape(value, escaped, sizeof(escaped));
+	text_escape(value, strlen(value), escaped, sizeof(escaped));
 	buffer_printf(buffer, "%s%s", before, escaped);
-}
-
-/* A service's own object: taken as it is where it is one line of printable JSON. */
-static bool data_is_plain(const char *json)
-{
-	size_t length = strlen(json);
-
-	if (length > DATA_JSON_MAX || length < 2 || json[0] != '{' || json[length - 1] != '}')
-		return false;
-	return text_is_printable(json, length);
-}
-
-/* Values longer than a field holds are cut, and keys that somebody put into a text (of Emit, say) lose their
- * secret part: once, for the fields and OCSF alike. */
-struct cut {
-	struct audit_event event;
-	char *copies[ARRAY_LEN(audit_strings)];
-	char *data_json;
-};
-
-static bool needs_copy(const char *value)
-{
-	return strnlen(value, VALUE_MAX) == VALUE_MAX || strstr(value, "tnt_");
-}
-
-static int cut_event(const struct audit_event *event, struct cut *ret)
-{
-	ret->event = *event;
-	for (size_t i = 0; i < ARRAY_LEN(audit_strings); i++) {
-		const char *value = string_at(event, audit_strings[i].offset);
-
-		if (!value || !needs_copy(value))
-			continue;
-		ret->copies[i] = strndup(value, VALUE_MAX - 1);
-		if (!ret->copies[i])
-			return -ENOMEM;
-		text_hide_keys(ret->copies[i]);
-		*(const char **)(void *)((char *)&ret->event + audit_strings[i].offset) = ret->copies[i];
-	}
-	if (event->data_json && !data_is_plain(event->data_json)) {
-		ret->event.data_json = NULL;
-	} else if (event->data_json) {
-		ret->data_json = strdup(event->data_json);
-		if (!ret->data_json)
-			return -ENOMEM;
-		text_hide_keys(ret->data_json);
-		ret->event.data_json = ret->data_json;
-	}
-	return 0;
-}
-
-static void cut_finish(struct cut *cut)
-{
-	free(cut->data_json);
-	for (size_t i = 0; i < ARRAY_LEN(cut->copies); i++)
-		free(cut->copies[i]);
 }
 
 /* One line for people: what, who, where, why. */
@@ -204,31 +154,14 @@ static void add_message(struct buffer *buffer, const struct audit_kind_row *row,
 	add_words(buffer, ": ", event->detail);
 }
 
-int audit_render(const struct audit *audit, const struct audit_event *event, struct buffer *ret)
+static void add_fields(struct buffer *ret, const struct audit *audit, const struct audit_kind_row *row,
+		       const struct audit_event *event, const char *id, const struct buffer *ocsf)
 {
-	const struct audit_kind_row *row = audit_kind_row(event->kind);
-	_cleanup_(buffer_finish) struct buffer message = BUFFER_INIT, ocsf = BUFFER_INIT;
-	struct audit_context context = {
-		.host = audit->host,
-		.boot_id = audit->boot_id,
-		.sequence = audit->sequence + 1,
-		.time_usec = clock_realtime_usec(),
-	};
-	_cleanup_(cut_finish) struct cut cut = {0};
-
-	if (!row)
-		return -EINVAL;
-	if (cut_event(event, &cut) < 0)
-		return -ENOMEM;
-	event = &cut.event;
 	ret->limit = FIELDS_MAX;
-	add_message(&message, row, event);
-	context.message = buffer_text(&message);
-	if (!context.message)
-		return -ENOMEM;
-	ocsf_write(&ocsf, &context, event);
-	buffer_printf(ret, "MESSAGE=%s\nMESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_FACILITY=10\nSYSLOG_IDENTIFIER=tenantd\n",
-		      context.message, row->message_id, row->priority);
+	buffer_add_text(ret, "MESSAGE=");
+	add_message(ret, row, event);
+	buffer_printf(ret, "\nMESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_FACILITY=10\nSYSLOG_IDENTIFIER=tenantd\n",
+		      row->message_id, row->priority);
 	buffer_printf(ret, "TENANTD_EVENT=%s\nTENANT_REASON=%s\n", row->word, reason_word(event->reason));
 	for (size_t i = 0; i < audit_string_count; i++)
 		add_field(ret, audit_strings[i].field, string_at(event, audit_strings[i].offset));
@@ -239,6 +172,8 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 			      event->caller_pid);
 	if (event->count > 0)
 		buffer_printf(ret, "TENANT_COUNT=%llu\n", (unsigned long long)event->count);
+	if (event->failure || row->failure)
+		buffer_add_text(ret, "TENANT_FAILURE=1\n");
 	if (event->stale)
 		buffer_add_text(ret, "TENANT_STALE=1\n");
 	if (event->directory_generation > 0)
@@ -247,26 +182,142 @@ int audit_render(const struct audit *audit, const struct audit_event *event, str
 		buffer_printf(ret, "TENANT_DATA=%s\n", event->data_json);
 	if (audit->lost > audit->lost_told)
 		buffer_printf(ret, "TENANTD_LOST=%llu\n", (unsigned long long)(audit->lost - audit->lost_told));
-	if (!ocsf.failed)
-		buffer_printf(ret, "OCSF=%.*s\n", (int)ocsf.length, ocsf.data);
-	return ret->failed ? -ENOMEM : 0;
+	buffer_printf(ret, "TENANTD_EVENT_ID=%s\nOCSF=%.*s\n", id, (int)ocsf->length, ocsf->data);
 }
 
-static void write_now(struct audit *audit, const struct audit_event *event)
+/* The fields for the journal, and with a link what the store takes. */
+static int render(const struct audit *audit, const struct audit_event *event, const struct leaf_link *link, size_t most,
+		  struct buffer *fields, struct audit_record *record)
 {
-	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
+	const struct audit_kind_row *row = audit_kind_row(event->kind);
+	_cleanup_(audit_clean_finish) struct audit_clean clean = {0};
+	char id[80];
+	struct audit_context context = {
+		.host = audit->host,
+		.host_id = audit->host_id,
+		.id = id,
+		.sequence = link ? link->sequence : audit->sequence + 1,
+		.time_usec = clock_realtime_usec(),
+		.link = link,
+	};
+	int r;
+
+	if (!row)
+		return -EINVAL;
+	if (link)
+		(void)snprintf(id, sizeof(id), "%s-%llu", link->chain, (unsigned long long)link->sequence);
+	else
+		(void)snprintf(id, sizeof(id), "%s-%llu-%llu", audit->boot_id, (unsigned long long)context.time_usec,
+			       (unsigned long long)context.sequence);
+	r = audit_clean_event(event, most, &clean);
+	if (r >= 0)
+		r = audit_record_make(&context, &clean.event, record);
+	if (r < 0)
+		return r;
+	add_fields(fields, audit, row, &clean.event, id, &record->whole);
+	return fields->failed ? -ENOMEM : 0;
+}
+
+int audit_render(const struct audit *audit, const struct audit_event *event, struct buffer *ret)
+{
+	_cleanup_(audit_record_finish) struct audit_record record = {0};
+
+	return render(audit, event, NULL, VALUE_MAX, ret, &record);
+}
+
+/* As a link of the chain. 0: kept, and the fields are as it stands there. */
+static int keep(struct audit *audit, const struct audit_event *event, const struct leaf_link *link,
+		struct buffer *fields)
+{
+	_cleanup_(audit_record_finish) struct audit_record record = {0};
+	int r = render(audit, event, link, VALUE_MAX, fields, &record);
+
+	if (r == -EMSGSIZE) {
+		audit_record_finish(&record);
+		r = render(audit, event, link, VALUE_SHORT, fields, &record);
+	}
+	if (r >= 0)
+		r = audit->store.append(audit->store.context, record.leaf.data, record.leaf.length,
+					record.personal.data, record.personal.length);
+	if (r < 0)
+		buffer_finish(fields);
+	return r;
+}
+
+static void send_fields(struct audit *audit, const struct audit_event *event, const struct buffer *fields, int r)
+{
 	uint64_t lost = audit->lost;
-	int r = audit_render(audit, event, &fields);
 
 	if (r == 0 && audit->sink)
-		audit->sink(audit->sink_context, event, fields.data, fields.length);
+		audit->sink(audit->sink_context, event, fields->data, fields->length);
 	else if (r == 0)
-		r = audit->journal ? journal_send(audit->journal, fields.data, fields.length) : -ENOTCONN;
+		r = audit->journal ? journal_send(audit->journal, fields->data, fields->length) : -ENOTCONN;
 	audit->sequence++;
 	if (r < 0)
 		audit->lost++;
 	else
 		audit->lost_told = lost;
+}
+
+/* There is room again: first of all how much is missing. 0: told, or nothing was. */
+static int tell_gap(struct audit *audit)
+{
+	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
+	char first[TIME_TEXT_SIZE], last[TIME_TEXT_SIZE], detail[3 * TIME_TEXT_SIZE];
+	struct audit_event event = {
+		.kind = AUDIT_GAP,
+		.reason = REASON_BROKEN,
+		.record_kind = "audit-chain",
+		.detail = detail,
+		.count = audit->gap.count,
+	};
+	struct leaf_link link;
+	int r;
+
+	if (audit->gap.count == 0)
+		return 0;
+	r = audit->store.next(audit->store.context, &link);
+	if (r < 0)
+		return r;
+	event.record_id = link.chain;
+	(void)snprintf(detail, sizeof(detail), "from %s to %s", format_time(audit->gap.first, first),
+		       format_time(audit->gap.last, last));
+	r = keep(audit, &event, &link, &fields);
+	if (r < 0)
+		return r;
+	audit->gap.count = 0;
+	if (audit->store.told)
+		audit->store.told(audit->store.context, event.count);
+	send_fields(audit, &event, &fields, 0);
+	return 0;
+}
+
+static void count_unkept(struct audit *audit)
+{
+	audit->gap.last = clock_realtime_sec();
+	if (audit->gap.count++ == 0)
+		audit->gap.first = audit->gap.last;
+	audit->unkept++;
+}
+
+static void write_now(struct audit *audit, const struct audit_event *event)
+{
+	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
+	struct leaf_link link;
+	int r = -ENOENT;
+
+	if (audit->store.next && audit_kind_row(event->kind)) {
+		r = tell_gap(audit);
+		if (r >= 0)
+			r = audit->store.next(audit->store.context, &link);
+		if (r >= 0)
+			r = keep(audit, event, &link, &fields);
+		if (r < 0)
+			count_unkept(audit);
+	}
+	if (r < 0)
+		r = audit_render(audit, event, &fields);
+	send_fields(audit, event, &fields, r);
 }
 
 void audit_write(struct audit *audit, const struct audit_event *event)
@@ -278,6 +329,11 @@ void audit_write(struct audit *audit, const struct audit_event *event)
 uint64_t audit_lost(const struct audit *audit)
 {
 	return audit->lost;
+}
+
+uint64_t audit_unkept(const struct audit *audit)
+{
+	return audit->unkept;
 }
 
 uint64_t audit_next_tick(const struct audit *audit)
@@ -314,6 +370,5 @@ void audit_destroy(struct audit *audit)
 		write_counted(audit, audit->clock(), true);
 	audit_groups_destroy(audit->groups);
 	journal_close(audit->journal);
-	free(audit->host);
 	free(audit);
 }

@@ -46,7 +46,8 @@ enum audit_kind {
 	AUDIT_CODE_USED,        /* it signed somebody in; a wrong one is a denied sign-in */
 	AUDIT_IDENTITY_BOUND,   /* a first sign-in at an identity provider bound who signed in to the user */
 	AUDIT_IDENTITY_UNBOUND, /* root took such a binding away */
-	/* About the audit log itself; record_kind is "audit-chain" or "audit-log", record_id the chain or the origin. */
+	/* About the audit log itself; record_kind is "audit-chain" or "audit-log", record_id the chain or the origin.
+	 */
 	AUDIT_CHAIN_BEGAN,     /* the spool has a new chain, after what */
 	AUDIT_REPAIRED,        /* a torn tail was cut off: nobody was told that it was durable */
 	AUDIT_DAMAGED,         /* groups that do not open: events are missing. Critical */
@@ -54,7 +55,7 @@ enum audit_kind {
 	AUDIT_SPOOL_BROKEN,    /* the spool cannot be written (change "broken", a failure), or can again ("whole") */
 	AUDIT_OVERWRITTEN,     /* the oldest events went, unwanted by anybody */
 	AUDIT_CHAIN_FORKED,    /* the control plane has another history of this host. Critical */
-	AUDIT_LOG_FORKED,      /* a log was rewritten, cut short or shown in two forms; data: both checkpoints. Critical */
+	AUDIT_LOG_FORKED,      /* a log was rewritten, cut short or shown in two forms; data: both, in lines */
 	AUDIT_CHECKPOINT_SEEN, /* what a log's checkpoint was */
 	AUDIT_DEAD_LETTER,     /* a sink will never take some events; change: the sink */
 	AUDIT_KIND_COUNT,

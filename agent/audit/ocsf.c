@@ -2,18 +2,22 @@
  *
  * Events in the Open Cybersecurity Schema Framework, version 1.3 (schema.ocsf.io): what each class
  * requires, in its own words; what has no place there is under `unmapped`.
+ *
+ * Each value is said as somebody's, or as the leaf's (people.h, view.h): a name, an address, a terminal, a key and free
+ * text belong to a person; ids, words from a table and names of programs, tenants and projects do not.
  */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "audit/internal.h"
+#include "audit/view.h"
 #include "base/clock.h"
-#include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
 
 #define OCSF_VERSION "1.3.0"
+#define PROGRAM "tenantd"
 
 struct placed {
 	enum ocsf_class class_uid;
@@ -93,273 +97,318 @@ static struct placed place(const struct audit_event *event, const struct audit_k
 	return p;
 }
 
-static void put_user(struct json_writer *w, const char *key, const struct audit_event *event)
+/* An id as every record has one; else it is what somebody typed. */
+static const char *id_or_none(const char *text)
 {
-	char uid[16];
-
-	json_begin(w, key, '{');
-	json_put_string(w, "name", is_set(event->user) ? event->user : "unknown");
-	json_put_string_if(w, "uid", event->user_id);
-	if (event->has_uid) {
-		snprintf(uid, sizeof(uid), "%u", event->uid);
-		json_put_string(w, "uid_alt", uid);
-	}
-	json_put_string_if(w, "credential_uid", event->credential);
-	if (is_set(event->tenant)) {
-		json_begin(w, "org", '{');
-		json_put_string(w, "name", event->tenant);
-		json_end(w, '}');
-	}
-	json_end(w, '}');
+	return is_set(text) && text_is_id(text) ? text : NULL;
 }
 
-static void put_source(struct json_writer *w, const struct audit_context *context, const struct audit_event *event)
+static void put_uid(struct view *v, int part, const char *key, uint32_t uid)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%u", uid);
+	view_text(v, part, key, text);
+}
+
+static void put_user(struct view *v, const char *key, const struct audit_context *context,
+		     const struct audit_event *event)
+{
+	int whose = context->people.user;
+	bool known = id_or_none(event->user_id) != NULL;
+
+	view_begin(v, key);
+	view_text(v, VIEW_LEAF, "uid", known ? event->user_id : NULL);
+	view_text(v, whose, "name", event->user);
+	/* By itself the leaf has to name them, too. */
+	if (!known && (!is_set(event->user) || v->part == VIEW_LEAF))
+		view_text(v, VIEW_LEAF, "name", "unknown");
+	if (event->has_uid)
+		put_uid(v, whose, "uid_alt", event->uid);
+	view_text(v, whose, "credential_uid", event->credential);
+	view_begin(v, "org");
+	view_text(v, VIEW_LEAF, "name", event->tenant);
+	view_text(v, VIEW_LEAF, "uid", id_or_none(event->tenant_id));
+	view_end(v);
+	view_end(v);
+}
+
+/* Where from: the address is the person's, which program they spoke to is not. */
+static void put_source(struct view *v, const struct audit_context *context, const struct audit_event *event)
 {
 	struct in6_addr address;
 
-	json_begin(w, "src_endpoint", '{');
+	view_begin(v, "src_endpoint");
+	view_text(v, VIEW_LEAF, "svc_name", is_set(event->service) ? event->service : PROGRAM);
 	if (!is_set(event->source))
-		json_put_string(w, "hostname", context->host); /* this very host */
+		view_text(v, VIEW_LEAF, "hostname", context->host); /* this very host */
 	else
-		json_put_string(w, parse_address(event->source, &address) == 0 ? "ip" : "hostname", event->source);
-	json_end(w, '}');
+		view_text(v, context->people.user, parse_address(event->source, &address) == 0 ? "ip" : "hostname",
+			  event->source);
+	view_end(v);
 }
 
-static void put_named(struct json_writer *w, const char *key, const char *name)
+static void put_service(struct view *v, const struct audit_event *event)
 {
-	json_begin(w, key, '{');
-	json_put_string(w, "name", name);
-	json_end(w, '}');
+	view_begin(v, "service");
+	view_text(v, VIEW_LEAF, "name", is_set(event->service) ? event->service : PROGRAM);
+	view_end(v);
 }
 
-static void put_session(struct json_writer *w, const struct audit_event *event)
+static void put_session(struct view *v, const struct audit_context *context, const struct audit_event *event)
 {
-	if (!is_set(event->host_session))
-		return;
-	json_begin(w, "session", '{');
-	json_put_string(w, "uid", event->host_session);
-	json_put_string_if(w, "terminal", event->terminal);
-	json_end(w, '}');
+	view_begin(v, "session");
+	view_text(v, VIEW_LEAF, "uid", event->host_session);
+	view_text(v, context->people.user, "terminal", event->terminal);
+	view_end(v);
 }
 
-static void put_privileges(struct json_writer *w, const struct audit_event *event)
+static void put_privileges(struct view *v, const struct audit_event *event)
 {
-	json_begin(w, "privileges", '[');
+	const char *privilege;
+
 	if (event->kind == AUDIT_DIRECTORY_CHANGED || event->kind == AUDIT_SESSION_OPENED)
-		json_put_string(w, NULL, is_set(event->role) ? event->role : "none");
+		privilege = is_set(event->role) ? event->role : "none";
 	else
-		json_put_string(w, NULL, is_set(event->action) ? event->action : "host.login");
-	json_end(w, ']');
+		privilege = is_set(event->action) ? event->action : "host.login";
+	if (!view_shows(v, VIEW_LEAF))
+		return;
+	json_begin(&v->writer, "privileges", '[');
+	json_put_string(&v->writer, NULL, privilege);
+	json_end(&v->writer, ']');
 }
 
-static void put_actor(struct json_writer *w, const struct audit_event *event)
+/* Somebody of the directory asked for it, about somebody else or nobody. */
+static bool is_by_other(const struct audit_event *event)
 {
-	char uid[16];
+	return id_or_none(event->caller_user_id) && !text_equal(event->caller_user_id, event->user_id);
+}
 
-	json_begin(w, "actor", '{');
+static void put_actor(struct view *v, const struct audit_context *context, const struct audit_event *event)
+{
+	bool system = people_is_system_uid(event->caller_uid);
+
+	view_begin(v, "actor");
 	if (event->has_caller) {
-		snprintf(uid, sizeof(uid), "%u", event->caller_uid);
-		json_begin(w, "process", '{');
+		view_begin(v, "process");
 		if (event->caller_pid)
-			json_put_u64(w, "pid", event->caller_pid);
-		json_begin(w, "user", '{');
-		json_put_string(w, "uid", uid);
-		json_end(w, '}');
-		json_end(w, '}');
+			view_number(v, VIEW_LEAF, "pid", event->caller_pid);
+		view_begin(v, "user");
+		put_uid(v, system ? VIEW_LEAF : context->people.caller, "uid", event->caller_uid);
+		view_end(v);
+		view_end(v);
 	}
-	if (is_set(event->user))
-		put_user(w, "user", event);
-	if (!event->has_caller || is_set(event->service))
-		json_put_string(w, "app_name", is_set(event->service) ? event->service : "tenantd");
-	json_end(w, '}');
+	if (is_by_other(event)) {
+		view_begin(v, "user");
+		view_text(v, VIEW_LEAF, "uid", event->caller_user_id);
+		view_end(v);
+	} else if (is_set(event->user) || is_set(event->user_id)) {
+		put_user(v, "user", context, event);
+	}
+	view_text(v, VIEW_LEAF, "app_name", is_set(event->service) ? event->service : PROGRAM);
+	view_end(v);
+}
+
+static const char *protocol_of(const char *credential)
+{
+	if (!is_set(credential))
+		return "Other";
+	return text_starts(credential, "ssh-key:")   ? "SSH public key"
+	       : text_starts(credential, "api-key:") ? "API key"
+	       : text_starts(credential, "code:")    ? "One-time code"
+	       : text_starts(credential, "sso:")     ? "Single sign-on"
+	       : text_starts(credential, "token:")   ? "Access token"
+						     : "Other";
+}
+
+static void put_entity(struct view *v, const struct audit_context *context, const struct audit_event *event)
+{
+	const char *kind = is_set(event->record_kind) ? event->record_kind : "directory";
+	/* What two sources claim can be somebody's name. */
+	bool name = event->kind == AUDIT_NAME_CONFLICT;
+
+	view_begin(v, "entity");
+	view_text(v, VIEW_LEAF, "type", kind);
+	view_text(v, VIEW_LEAF, "name", kind);
+	view_text(v, name ? context->people.user : VIEW_LEAF, "uid",
+		  is_set(event->record_id) ? event->record_id : "directory");
+	view_end(v);
 }
 
 /* What the class requires beyond what all have. */
-static void put_class(struct json_writer *w, const struct placed *p, const struct audit_context *context,
+static void put_class(struct view *v, const struct placed *p, const struct audit_context *context,
 		      const struct audit_event *event)
 {
 	switch (p->class_uid) {
 	case OCSF_AUTHENTICATION:
-		put_user(w, "user", event);
-		put_source(w, context, event);
-		put_named(w, "service", is_set(event->service) ? event->service : "tenantd");
-		json_begin(w, "dst_endpoint", '{');
-		json_put_string(w, "hostname", context->host);
-		json_end(w, '}');
-		json_put_u64(w, "auth_protocol_id", 99);
-		json_put_string(w, "auth_protocol",
-				text_starts(event->credential ? event->credential : "", "ssh-key:")   ? "SSH public key"
-				: text_starts(event->credential ? event->credential : "", "api-key:") ? "API key"
-												      : "Other");
-		json_put_bool(w, "is_remote", is_set(event->source));
-		put_session(w, event);
+		put_user(v, "user", context, event);
+		put_source(v, context, event);
+		put_service(v, event);
+		view_begin(v, "dst_endpoint");
+		view_text(v, VIEW_LEAF, "hostname", context->host);
+		view_end(v);
+		view_number(v, VIEW_LEAF, "auth_protocol_id", 99);
+		view_text(v, VIEW_LEAF, "auth_protocol", protocol_of(event->credential));
+		if (view_shows(v, VIEW_LEAF))
+			json_put_bool(&v->writer, "is_remote", is_set(event->source));
+		put_session(v, context, event);
 		break;
 	case OCSF_AUTHORIZE_SESSION:
-		put_user(w, "user", event);
-		put_privileges(w, event);
-		put_source(w, context, event);
-		put_named(w, "service", is_set(event->service) ? event->service : "tenantd");
-		put_session(w, event);
+		put_user(v, "user", context, event);
+		put_privileges(v, event);
+		put_source(v, context, event);
+		put_service(v, event);
+		put_session(v, context, event);
 		break;
 	case OCSF_ACCOUNT_CHANGE:
-		put_user(w, "user", event);
+		put_user(v, "user", context, event);
 		break;
 	case OCSF_USER_ACCESS:
-		put_user(w, "user", event);
-		put_privileges(w, event);
+		put_user(v, "user", context, event);
+		put_privileges(v, event);
 		break;
 	case OCSF_ENTITY_MANAGEMENT:
-		json_begin(w, "entity", '{');
-		json_put_string(w, "type", is_set(event->record_kind) ? event->record_kind : "directory");
-		json_put_string(w, "uid", is_set(event->record_id) ? event->record_id : "directory");
-		json_end(w, '}');
+		put_entity(v, context, event);
 		break;
 	case OCSF_APPLICATION_LIFECYCLE:
-		json_begin(w, "app", '{');
-		json_put_string(w, "name", "tenantd");
-		json_put_string(w, "vendor_name", "tenantd");
-		json_put_string(w, "version", TENANTD_VERSION);
-		json_end(w, '}');
+		view_begin(v, "app");
+		view_text(v, VIEW_LEAF, "name", PROGRAM);
+		view_text(v, VIEW_LEAF, "vendor_name", PROGRAM);
+		view_text(v, VIEW_LEAF, "version", TENANTD_VERSION);
+		view_end(v);
 		break;
 	case OCSF_API_ACTIVITY:
-		json_begin(w, "api", '{');
-		json_put_string(w, "operation", is_set(event->action) ? event->action : "verify");
-		put_named(w, "service", is_set(event->service) ? event->service : "tenantd");
-		json_end(w, '}');
-		put_source(w, context, event);
+		view_begin(v, "api");
+		view_text(v, VIEW_LEAF, "operation", is_set(event->action) ? event->action : "verify");
+		put_service(v, event);
+		view_end(v);
+		put_source(v, context, event);
 		break;
 	}
 	/* Account and entity changes, and calls, are somebody's; who that was the directory file cannot say. */
-	put_actor(w, event);
+	put_actor(v, context, event);
 }
 
-static void put_metadata(struct json_writer *w, const struct audit_context *context, const struct audit_kind_row *row)
+static void put_metadata(struct view *v, const struct audit_context *context, const struct audit_kind_row *row,
+			 const struct audit_event *event)
 {
-	char uid[80];
-
-	snprintf(uid, sizeof(uid), "%s-%llu-%llu", context->boot_id, (unsigned long long)context->time_usec,
-		 (unsigned long long)context->sequence);
-	json_begin(w, "metadata", '{');
-	json_put_string(w, "version", OCSF_VERSION);
-	json_begin(w, "product", '{');
-	json_put_string(w, "name", "tenantd");
-	json_put_string(w, "vendor_name", "tenantd");
-	json_put_string(w, "version", TENANTD_VERSION);
-	json_end(w, '}');
-	json_begin(w, "profiles", '[');
-	json_put_string(w, NULL, "host");
-	json_end(w, ']');
-	json_put_string(w, "event_code", row->word);
-	json_put_u64(w, "sequence", context->sequence);
-	json_put_string(w, "uid", uid);
-	json_end(w, '}');
-}
-
-static void put_unmapped(struct json_writer *w, const struct audit_event *event)
-{
-	json_begin(w, "unmapped", '{');
-	json_put_string(w, "reason", reason_word(event->reason));
-	json_put_string_if(w, "tenant", event->tenant);
-	json_put_string_if(w, "project", event->project);
-	json_put_string_if(w, "role", event->role);
-	json_put_string_if(w, "action", event->action);
-	json_put_string_if(w, "cause", event->cause);
-	json_put_string_if(w, "operator", event->operator_name);
-	json_put_string_if(w, "grant", event->grant);
-	json_put_string_if(w, "grant_reason", event->grant_reason);
-	json_put_string_if(w, "target_user", event->target_user);
-	json_put_string_if(w, "record_kind", event->record_kind);
-	json_put_string_if(w, "record_id", event->record_id);
-	json_put_string_if(w, "change", event->change);
-	json_put_string_if(w, "detail", event->detail);
-	if (event->stale)
-		json_put_bool(w, "stale", true);
-	if (event->directory_generation > 0)
-		json_put_u64(w, "directory_generation", event->directory_generation);
-	if (event->data_json)
-		json_put_raw(w, "data", event->data_json, strlen(event->data_json));
-	json_end(w, '}');
-}
-
-/* The character at `at` of valid UTF-8 (what json_write makes), and its length, at most `left`. */
-static uint32_t decode(const unsigned char *at, size_t left, size_t *ret_length)
-{
-	size_t length = MIN_OF((size_t)(*at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4), left);
-	uint32_t c = length == 1 ? *at : *at & (0xffU >> (length + 1));
-
-	for (size_t i = 1; i < length; i++)
-		c = c << 6 | (at[i] & 0x3fU);
-	*ret_length = length;
-	return c;
-}
-
-/* The same object with everything beyond plain ASCII as \uXXXX: JSON itself would let DEL, C1 controls and
- * changes of writing direction through to whoever looks at it in a terminal. */
-static void add_ascii(struct buffer *to, const struct buffer *json)
-{
-	size_t length;
-
-	for (size_t i = 0; i < json->length && !to->failed; i += length) {
-		uint32_t c = decode((const unsigned char *)json->data + i, json->length - i, &length);
-
-		if (c < 0x7f)
-			buffer_add_char(to, (char)c);
-		else if (c < 0x10000)
-			buffer_printf(to, "\\u%04x", c);
-		else
-			buffer_printf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
-				      0xdc00 + ((c - 0x10000) & 0x3ff));
+	view_begin(v, "metadata");
+	view_text(v, VIEW_LEAF, "version", OCSF_VERSION);
+	view_begin(v, "product");
+	view_text(v, VIEW_LEAF, "name", PROGRAM);
+	view_text(v, VIEW_LEAF, "vendor_name", PROGRAM);
+	view_text(v, VIEW_LEAF, "version", TENANTD_VERSION);
+	view_end(v);
+	if (view_shows(v, VIEW_LEAF)) {
+		json_begin(&v->writer, "profiles", '[');
+		json_put_string(&v->writer, NULL, "host");
+		json_end(&v->writer, ']');
 	}
+	view_text(v, VIEW_LEAF, "event_code", row->word);
+	view_number(v, VIEW_LEAF, "sequence", context->sequence);
+	view_text(v, VIEW_LEAF, "uid", context->id);
+	view_text(v, VIEW_LEAF, "tenant_uid", id_or_none(event->tenant_id));
+	view_end(v);
 }
 
-static void write_object(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
+/* Where it stands in the host's chain, and what binds the personal data to it. */
+static void put_link(struct view *v, const struct audit_context *context)
+{
+	const struct leaf_link *link = context->link;
+	struct json_writer *w = &v->writer;
+	char hex[2 * SHA256_BYTES + 1];
+
+	if (!link || !view_shows(v, VIEW_LEAF))
+		return;
+	json_put_string(w, "chain", link->chain);
+	json_put_string(w, "boot", link->boot);
+	json_put_u64(w, "seq", link->sequence);
+	text_to_hex(link->prev, sizeof(link->prev), hex);
+	json_put_string(w, "prev", hex);
+	if (context->commitment_count == 0)
+		return;
+	json_begin(w, "personal", '[');
+	for (uint32_t i = 0; i < context->commitment_count; i++) {
+		json_begin(w, NULL, '{');
+		json_put_string(w, "person", context->commitments[i].person);
+		text_to_hex(context->commitments[i].hash, SHA256_BYTES, hex);
+		json_put_string(w, "commitment", hex);
+		json_end(w, '}');
+	}
+	json_end(w, ']');
+}
+
+static void put_unmapped(struct view *v, const struct audit_context *context, const struct audit_kind_row *row,
+			 const struct audit_event *event)
+{
+	int whose = context->people.user;
+	int words = row->own_words ? VIEW_LEAF : whose;
+	int record = event->kind == AUDIT_NAME_CONFLICT ? whose : VIEW_LEAF;
+
+	view_begin(v, "unmapped");
+	if (is_by_other(event) && (is_set(event->user) || is_set(event->user_id)))
+		put_user(v, "user", context, event);
+	view_text(v, VIEW_LEAF, "reason", reason_word(event->reason));
+	view_text(v, VIEW_LEAF, "tenant", event->tenant);
+	view_text(v, VIEW_LEAF, "project", event->project);
+	view_text(v, VIEW_LEAF, "project_id", id_or_none(event->project_id));
+	view_text(v, VIEW_LEAF, "role", event->role);
+	view_text(v, VIEW_LEAF, "action", event->action);
+	view_text(v, VIEW_LEAF, "cause", event->cause);
+	view_text(v, whose, "operator", event->operator_name);
+	view_text(v, VIEW_LEAF, "grant", event->grant);
+	view_text(v, whose, "grant_reason", event->grant_reason);
+	view_text(v, context->people.target, "target_user", event->target_user);
+	view_text(v, VIEW_LEAF, "target_user_id", event->target_user_id);
+	view_text(v, VIEW_LEAF, "caller_user_id", event->caller_user_id);
+	view_text(v, VIEW_LEAF, "record_kind", event->record_kind);
+	view_text(v, record, "record_id", event->record_id);
+	view_text(v, VIEW_LEAF, "change", event->change);
+	view_text(v, words, "detail", event->detail);
+	if (event->stale && view_shows(v, VIEW_LEAF))
+		json_put_bool(&v->writer, "stale", true);
+	if (event->directory_generation > 0)
+		view_number(v, VIEW_LEAF, "directory_generation", event->directory_generation);
+	if (event->data_json && view_shows(v, words))
+		json_put_raw(&v->writer, "data", event->data_json, strlen(event->data_json));
+	put_link(v, context);
+	view_end(v);
+}
+
+void ocsf_write(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event, int part)
 {
 	static const char *const severities[] = {"Unknown", "Informational", "Low", "Medium", "High", "Critical"};
 	const struct audit_kind_row *row = audit_kind_row(event->kind);
 	struct placed p = place(event, row);
-	bool failure = row->failure || event->failure;
-	struct json_writer w = json_writer(buffer);
+	bool failure = row->failure || event->failure, refused = event->reason != REASON_ALLOWED;
+	struct view view = view_of(buffer, part), *v = &view;
 
-	json_begin(&w, NULL, '{');
-	json_put_u64(&w, "class_uid", p.class_uid);
-	json_put_string(&w, "class_name", p.class_name);
-	json_put_u64(&w, "category_uid", p.class_uid / 1000);
-	json_put_string(&w, "category_name", p.category_name);
-	json_put_u64(&w, "activity_id", p.activity);
-	json_put_string(&w, "activity_name", p.activity_name);
-	json_put_u64(&w, "type_uid", p.class_uid * 100ULL + p.activity);
-	json_put_u64(&w, "severity_id", row->severity);
-	json_put_string(&w, "severity", severities[row->severity]);
-	json_put_u64(&w, "status_id", failure ? 2 : 1);
-	json_put_string(&w, "status", failure ? "Failure" : "Success");
-	if (event->reason != REASON_ALLOWED) {
-		json_put_string(&w, "status_code", reason_word(event->reason));
-		json_put_string(&w, "status_detail", reason_text(event->reason));
-	}
-	json_put_u64(&w, "time", context->time_usec / USEC_PER_MSEC);
+	view_begin(v, NULL);
+	view_number(v, VIEW_LEAF, "class_uid", p.class_uid);
+	view_text(v, VIEW_LEAF, "class_name", p.class_name);
+	view_number(v, VIEW_LEAF, "category_uid", p.class_uid / 1000);
+	view_text(v, VIEW_LEAF, "category_name", p.category_name);
+	view_number(v, VIEW_LEAF, "activity_id", p.activity);
+	view_text(v, VIEW_LEAF, "activity_name", p.activity_name);
+	view_number(v, VIEW_LEAF, "type_uid", p.class_uid * 100ULL + p.activity);
+	view_number(v, VIEW_LEAF, "severity_id", row->severity);
+	view_text(v, VIEW_LEAF, "severity", severities[row->severity]);
+	view_number(v, VIEW_LEAF, "status_id", failure ? 2 : 1);
+	view_text(v, VIEW_LEAF, "status", failure ? "Failure" : "Success");
+	view_text(v, VIEW_LEAF, "status_code", refused ? reason_word(event->reason) : NULL);
+	view_text(v, VIEW_LEAF, "status_detail", refused ? reason_text(event->reason) : NULL);
+	view_number(v, VIEW_LEAF, "time", context->time_usec / USEC_PER_MSEC);
 	if (event->count > 0)
-		json_put_u64(&w, "count", event->count);
-	json_put_string(&w, "message", context->message);
-	put_metadata(&w, context, row);
-	json_begin(&w, "device", '{');
-	json_put_string(&w, "hostname", context->host);
-	json_put_u64(&w, "type_id", 1);
-	json_put_string(&w, "type", "Server");
-	json_end(&w, '}');
-	put_class(&w, &p, context, event);
-	put_unmapped(&w, event);
-	json_end(&w, '}');
-}
-
-void ocsf_write(struct buffer *buffer, const struct audit_context *context, const struct audit_event *event)
-{
-	_cleanup_(buffer_finish) struct buffer json = BUFFER_INIT;
-
-	write_object(&json, context, event);
-	if (json.failed)
-		buffer->failed = true;
-	else if (text_is_printable(json.data, json.length))
-		buffer_add(buffer, json.data, json.length);
-	else
-		add_ascii(buffer, &json);
+		view_number(v, VIEW_LEAF, "count", event->count);
+	view_text(v, VIEW_LEAF, "message", row->title);
+	put_metadata(v, context, row, event);
+	view_begin(v, "device");
+	view_text(v, VIEW_LEAF, "hostname", context->host);
+	view_text(v, VIEW_LEAF, "uid", context->host_id);
+	view_number(v, VIEW_LEAF, "type_id", 1);
+	view_text(v, VIEW_LEAF, "type", "Server");
+	view_end(v);
+	put_class(v, &p, context, event);
+	put_unmapped(v, context, row, event);
+	view_end(v);
 }

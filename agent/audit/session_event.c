@@ -6,7 +6,9 @@ struct audit_event session_event(enum audit_kind kind, const struct session *ses
 	return (struct audit_event){
 		.kind = kind,
 		.tenant = session->tenant,
+		.tenant_id = session->tenant_id,
 		.project = session->project,
+		.project_id = session->project_id,
 		.role = session->role,
 		.user = session->login,
 		.user_id = session->user_id,

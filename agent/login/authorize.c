@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -205,7 +206,7 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 	event.reason = verdict->reason;
 	event.action = s->rule->action;
 	event.credential = verdict->credential;
-	event.project = verdict->project ? verdict->project->slug : NULL;
+	audit_about_project(&event, verdict->project);
 	event.role = verdict->role;
 	event.stale = verdict->stale && !s->by_root;
 	if (s->by_root)
@@ -216,8 +217,9 @@ static void write_verdict(struct login_book *book, const struct stage *s, const 
 		bool to_root = s->rule->of_requester && s->subject == s->user;
 
 		event.target_user = to_root ? "root" : s->user->login;
+		event.target_user_id = to_root ? NULL : s->user->id;
 		if (!s->rule->of_requester && *s->request->origin.requesting_user)
-			event.user = s->request->origin.requesting_user;
+			audit_asked_by(&event, s->d, s->request->origin.requesting_user);
 	}
 	audit_write(login_book_audit(book), &event);
 }

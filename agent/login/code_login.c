@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -96,9 +97,7 @@ static void write_event(struct login_book *book, const struct directory *d, cons
 	event.credential = verdict->made.name;
 	event.host_session = request->session_id;
 	event.detail = verdict->reason == REASON_ALLOWED ? NULL : verdict->message;
-	event.caller_uid = request->caller_uid;
-	event.caller_pid = request->caller_pid;
-	event.has_caller = true;
+	audit_about_caller(&event, d, request->caller_uid, request->caller_pid);
 	audit_write(login_book_audit(book), &event);
 }
 

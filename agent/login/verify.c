@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -73,11 +74,12 @@ static void write_use(struct login_book *book, const struct directory *d, const 
 	event.action = check->action;
 	event.credential = credential;
 	event.detail = detail;
-	event.project = verdict->project ? verdict->project->slug : check->project;
+	audit_about_project(&event, verdict->project);
+	if (!verdict->project)
+		event.project = check->project;
 	event.role = verdict->role;
 	event.stale = verdict->stale;
-	event.caller_uid = check->caller_uid;
-	event.has_caller = true;
+	audit_about_caller(&event, d, check->caller_uid, 0);
 	event.count = 1;
 	audit_write(login_book_audit(book), &event);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "server/internal.h"
 
 uint32_t call_uid(const struct call *call)
@@ -58,6 +59,11 @@ int call_error(struct call *call, const char *error, const char *key, const char
 	return varlink_end(&call->writer, false);
 }
 
+void call_audit_caller(const struct call *call, struct audit_event *event)
+{
+	audit_about_caller(event, call->parts->directory, call_uid(call), (uint32_t)call->connection->peer.pid);
+}
+
 void call_note_refusal(struct call *call, const char *why)
 {
 	struct server *server = call->server;
@@ -65,16 +71,16 @@ void call_note_refusal(struct call *call, const char *why)
 
 	server->counts.refused++;
 	if (callers_report(&server->callers, &call->connection->caller->refused, call->now_usec, &count)) {
-		audit_write(call->parts->audit, &(struct audit_event){
-							.kind = AUDIT_CALL_REFUSED,
-							.reason = REASON_NOT_PERMITTED,
-							.action = call->method->name,
-							.detail = why,
-							.caller_pid = (uint32_t)call->connection->peer.pid,
-							.caller_uid = call_uid(call),
-							.has_caller = true,
-							.count = count,
-						});
+		struct audit_event event = {
+			.kind = AUDIT_CALL_REFUSED,
+			.reason = REASON_NOT_PERMITTED,
+			.action = call->method->name,
+			.detail = why,
+			.count = count,
+		};
+
+		call_audit_caller(call, &event);
+		audit_write(call->parts->audit, &event);
 	}
 }
 

@@ -47,6 +47,8 @@ int call_error(struct call *call, const char *error, const char *key, const char
 int call_refuse(struct call *call, const char *why);
 /* The word in the audit alone, where the answer has to be that of something that there is not. */
 void call_note_refusal(struct call *call, const char *why);
+/* Who called, in an event's own fields. */
+void call_audit_caller(const struct call *call, struct audit_event *event);
 /* Broken: there is no picture, or something failed. Others than root hear no details. */
 int call_broken(struct call *call, const char *problem);
 /* Holds the reply that was made back for so long. */

@@ -110,16 +110,16 @@ static void audit_denied(struct call *call, const struct check_request *p, const
 		.role = decision->role,
 		.user = p->user,
 		.action = p->action,
-		.caller_pid = (uint32_t)call->connection->peer.pid,
-		.caller_uid = call_uid(call),
-		.has_caller = true,
 		.directory_generation = directory_generation(d),
 	};
 
 	if (!callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &event.count))
 		return;
 	config_may(call->parts->config, call_uid(call), &event.service);
+	call_audit_caller(call, &event);
 	audit_about_user(&event, d, user);
+	if (decision->project)
+		event.project_id = decision->project->id;
 	event.tenant = decision->tenant ? decision->tenant->slug : NULL;
 	audit_write(call->parts->audit, &event);
 }

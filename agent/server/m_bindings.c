@@ -86,6 +86,7 @@ static void audit_unbound(const struct call *call, const char *user_id, const ch
 						.kind = AUDIT_IDENTITY_UNBOUND,
 						.reason = REASON_ALLOWED,
 						.tenant = tenant ? tenant->slug : NULL,
+						.tenant_id = user ? user->tenant_id : NULL,
 						.user = user ? user->login : NULL,
 						.user_id = user_id,
 						.uid = user ? user->uid : 0,

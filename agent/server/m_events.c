@@ -111,6 +111,7 @@ int m_emit(struct call *call)
 	const struct directory *d = call->parts->directory;
 	const struct user_record *user;
 	const char *service = NULL;
+	struct audit_event event;
 
 	if (call_parameters(call, emit_fields, ARRAY_LEN(emit_fields), &p) < 0)
 		return 0;
@@ -133,21 +134,21 @@ int m_emit(struct call *call)
 	}
 	config_may(call->parts->config, call_uid(call), &service);
 	user = d && p.user ? directory_user_by_login(d, p.user) : NULL;
-	audit_write(call->parts->audit, &(struct audit_event){
-						.kind = AUDIT_SERVICE_EVENT,
-						.failure = text_equal(p.outcome, "failure"),
-						.action = p.action,
-						.user = p.user,
-						.user_id = user ? user->id : NULL,
-						.uid = user ? user->uid : 0,
-						.has_uid = user != NULL,
-						.project = p.project,
-						.service = service,
-						.detail = p.message,
-						.data_json = data,
-						.caller_pid = (uint32_t)call->connection->peer.pid,
-						.caller_uid = call_uid(call),
-						.has_caller = true,
-					});
+	event = (struct audit_event){
+		.kind = AUDIT_SERVICE_EVENT,
+		.failure = text_equal(p.outcome, "failure"),
+		.action = p.action,
+		.user = p.user,
+		.user_id = user ? user->id : NULL,
+		.uid = user ? user->uid : 0,
+		.has_uid = user != NULL,
+		.tenant_id = user ? user->tenant_id : NULL,
+		.project = p.project,
+		.service = service,
+		.detail = p.message,
+		.data_json = data,
+	};
+	call_audit_caller(call, &event);
+	audit_write(call->parts->audit, &event);
 	return call_reply_empty(call);
 }

@@ -50,19 +50,20 @@ static bool has_too_many(struct call *call, const struct login_origin *origin)
 		call->connection->local = local;
 		return false;
 	}
-	if (callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &count))
-		audit_write(call->parts->audit, &(struct audit_event){
-							.kind = AUDIT_LOGIN_DENIED,
-							.reason = REASON_TOO_MANY_ATTEMPTS,
-							.user = origin->user,
-							.service = origin->service,
-							.terminal = origin->terminal,
-							.detail = "sign-ins that one local person holds",
-							.caller_pid = (uint32_t)call->connection->peer.pid,
-							.caller_uid = call_uid(call),
-							.has_caller = true,
-							.count = count,
-						});
+	if (callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &count)) {
+		struct audit_event event = {
+			.kind = AUDIT_LOGIN_DENIED,
+			.reason = REASON_TOO_MANY_ATTEMPTS,
+			.user = origin->user,
+			.service = origin->service,
+			.terminal = origin->terminal,
+			.detail = "sign-ins that one local person holds",
+			.count = count,
+		};
+
+		call_audit_caller(call, &event);
+		audit_write(call->parts->audit, &event);
+	}
 	return true;
 }
 

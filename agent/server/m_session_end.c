@@ -113,9 +113,7 @@ static void report(const struct ending *e, const struct session *session)
 
 	event.action = "session.end";
 	event.detail = e->request->reason;
-	event.caller_pid = (uint32_t)e->call->connection->peer.pid;
-	event.caller_uid = call_uid(e->call);
-	event.has_caller = true;
+	call_audit_caller(e->call, &event);
 	event.count = e->begun;
 	event.failure = e->problem < 0;
 	audit_write(e->call->parts->audit, &event);

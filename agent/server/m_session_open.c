@@ -9,6 +9,7 @@
 
 #include "audit/session_event.h"
 #include "audit/user_event.h"
+#include "audit/user_event.h"
 #include "base/text.h"
 #include "login/services.h"
 #include "login/sudo_proof.h"
@@ -152,7 +153,6 @@ static void audit_too_many(const struct call *call, const struct login_origin *o
 	struct audit_event event = {
 		.kind = privilege ? AUDIT_PRIVILEGE_DENIED : AUDIT_LOGIN_DENIED,
 		.reason = verdict->reason,
-		.user = origin->requesting_user,
 		.target_user = privilege ? verdict->user->login : NULL,
 		.service = origin->service,
 		.source = origin->source,
@@ -161,9 +161,13 @@ static void audit_too_many(const struct call *call, const struct login_origin *o
 		.detail = verdict->message,
 	};
 
-	if (!privilege)
+	if (privilege)
+		audit_asked_by(&event, call->parts->directory, origin->requesting_user);
+	else
 		audit_about_user(&event, call->parts->directory, verdict->user);
+	event.target_user_id = privilege ? verdict->user->id : NULL;
 	event.tenant = verdict->tenant ? verdict->tenant->slug : NULL;
+	event.tenant_id = verdict->tenant ? verdict->tenant->id : NULL;
 	audit_write(call->parts->audit, &event);
 }
 

@@ -154,9 +154,10 @@ static void golden(void **state)
 		"TENANT_CALLER_UID=33\n"
 		"TENANT_CALLER_PID=4711\n"
 		"TENANT_COUNT=1\n"
+		"TENANT_FAILURE=1\n"
 		"TENANT_GENERATION=12\n"
 		"TENANT_DATA={\"run\":7}\n"
-		"OCSF=";
+		"TENANTD_EVENT_ID=";
 	struct audit_event event = full(AUDIT_LOGIN_DENIED);
 	const char *text;
 
@@ -165,7 +166,10 @@ static void golden(void **state)
 	if (!text_starts(text, wanted))
 		fail_msg("%s", text);
 	assert_int_equal(text[heard.last.length - 1], '\n');
-	assert_null(strchr(text + strlen(wanted), '\n') + 1 == text + heard.last.length ? NULL : text);
+	text = strchr(text, '\0') - heard.last.length + strlen(wanted); /* past the id: OCSF, and nothing more */
+	text = strchr(text, '\n') + 1;
+	assert_true(text_starts(text, "OCSF={"));
+	assert_null(strchr(text, '\n')[1] == '\0' ? NULL : text);
 }
 
 static void almost_nothing_known(void **state)
