@@ -150,6 +150,18 @@ static int take_method(struct request *request, const char *method)
 	return 1;
 }
 
+/* How much body is taken is the route's matter. */
+static void take_body_limit(struct exchange *exchange)
+{
+	struct request *request = &exchange->request;
+	unsigned methods;
+	const struct route *route =
+		routes_find(api_routes, api_route_tables, request->method, request->path, request, &methods);
+
+	if (route && (route->flags & ROUTE_LARGE))
+		exchange->body.limit = BODY_LARGE_MAX;
+}
+
 /* The headers are there. 0; 1: it is answered; -errno: the connection ends. */
 static int begin(struct exchange *exchange, const char *method, const char *url, const char *version)
 {
@@ -169,7 +181,10 @@ static int begin(struct exchange *exchange, const char *method, const char *url,
 	}
 	if (request_target(request, exchange->target))
 		return 1;
-	return take_method(request, method);
+	result = take_method(request, method);
+	if (result == 0)
+		take_body_limit(exchange);
+	return result;
 }
 
 static void add_headers(struct exchange *exchange, struct MHD_Response *response)
@@ -267,7 +282,7 @@ static enum MHD_Result run(struct exchange *exchange)
 
 	if (exchange->too_large) {
 		exchange->last = true;
-		respond_problem(request, PROBLEM_TOO_LARGE, "a body has at most %u bytes", BODY_MAX);
+		respond_problem(request, PROBLEM_TOO_LARGE, "a body has at most %zu bytes", exchange->body.limit);
 		return answer(exchange);
 	}
 	request->raw = buffer_text(&exchange->body);

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "control_plane/api/routes.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/audit.h"
 #include "control_plane/auth/gate.h"
 #include "control_plane/feed/change.h"
 #include "control_plane/http/idempotency.h"
@@ -152,6 +153,7 @@ static void forget_attempt(struct request *request)
 	buffer_clear(&response->body);
 	change_free(request->change);
 	request->change = NULL;
+	request->log_count = 0;
 	request->again = NULL;
 }
 
@@ -176,6 +178,10 @@ static int attempt(struct request *request)
 		result = db_commit(TAKE_PTR(request->tx));
 		if (result == 0 && request->change)
 			change_announce(request->change, request->app);
+		if (result == 0 && !scope.read_only)
+			audit_log_wake(request->app, request->tenant_id ? request->tenant_id : "");
+		for (uint32_t i = 0; result == 0 && i < request->log_count; i++)
+			audit_log_wake(request->app, request->logs[i]);
 		return result;
 	}
 	db_rollback(TAKE_PTR(request->tx));

@@ -79,6 +79,18 @@ const char *request_copy(struct request *request, const char *text)
 	return text ? arena_strndup(&request->arena, text, strlen(text)) : NULL;
 }
 
+void request_wrote_log(struct request *request, const char *log_id)
+{
+	const char *copy;
+
+	for (uint32_t i = 0; i < request->log_count; i++)
+		if (strcmp(request->logs[i], log_id) == 0)
+			return;
+	copy = request->log_count < REQUEST_LOGS_MAX ? request_copy(request, log_id) : NULL;
+	if (copy)
+		request->logs[request->log_count++] = copy;
+}
+
 const char *request_query(const struct request *request, const char *name)
 {
 	return json_string_value(json_object_get(request->query, name));

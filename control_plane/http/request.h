@@ -26,6 +26,7 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_
 
 #define REQUEST_PARAMS_MAX 4U
 #define REQUEST_HEADERS_MAX 16U
+#define REQUEST_LOGS_MAX 4U
 
 struct response {
 	unsigned status;
@@ -63,6 +64,9 @@ struct request {
 	const struct gate_standing *standing; /* the caller's roles there (auth/gate.h); NULL: no tenant's route */
 	struct db_tx *tx;      /* open in every handler except those of ROUTE_NO_TX; scope set; the frame commits it */
 	struct change *change; /* what this request changes in feeds (feed/change.h); the frame publishes and commits */
+	/* Audit logs into whose inbox it has written: the frame wakes their sequencer after the commit. */
+	const char *logs[REQUEST_LOGS_MAX];
+	uint32_t log_count;
 	bool rerun; /* an attempt before this one was lost, and what it held may be held for a moment still */
 	struct response response;
 	/* What a handler leaves that must wait for something after its commit (?wait=) instead of sleeping on a worker:
@@ -90,6 +94,9 @@ const char *request_header(const struct request *request, const char *name);
 /* ---- texts that live as long as the request --------------------------------------------------- */
 const char *request_text(struct request *request, const char *format, ...) _printf_(2, 3);
 const char *request_copy(struct request *request, const char *text);
+/* Something is in this log's inbox with the commit ("": the platform's). Those beyond a few are found by the
+ * sequencer's own look. */
+void request_wrote_log(struct request *request, const char *log_id);
 /* A member of the query, or NULL. */
 const char *request_query(const struct request *request, const char *name);
 

@@ -14,12 +14,13 @@
 
 #define PATTERN_MAX 128U
 #define PARAM_MAX 128U
+#define REST_PARAM "path" /* {path}: at the end of a pattern alone, it is what is left of the path */
 
 /* Parameters that patterns may name. What each may look like beyond its length is the handler's or the gate's to say.
  */
 static const char *const known_params[] = {
 	"tenant", "project",   "user",  "key",     "host",   "operator", "grant",   "role",
-	"rule",   "connector", "token", "version", "sha256", "provider", "session",
+	"rule",   "connector", "token", "version", "sha256", "provider", "session", REST_PARAM,
 };
 
 static const char *const method_names[HTTP_METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -50,6 +51,11 @@ static bool is_param(const struct part *part)
 	return part->length > 2 && part->text[0] == '{' && part->text[part->length - 1] == '}';
 }
 
+static bool is_rest(const struct part *part)
+{
+	return part->length == strlen("{" REST_PARAM "}") && strncmp(part->text, "{" REST_PARAM "}", part->length) == 0;
+}
+
 /* Does the pattern match? Then *ret_rank is larger the more its first parts are written out. */
 static bool matches(const char *pattern, const char *path, uint32_t *ret_rank)
 {
@@ -61,6 +67,8 @@ static bool matches(const char *pattern, const char *path, uint32_t *ret_rank)
 		if (!next_part(&path, &given))
 			return false;
 		depth++;
+		if (is_rest(&wanted))
+			path += strlen(path);
 		if (is_param(&wanted))
 			continue;
 		if (wanted.length != given.length || memcmp(wanted.text, given.text, wanted.length) != 0)
@@ -82,8 +90,12 @@ static bool take_params(const struct route *route, const char *path, struct requ
 
 		if (!is_param(&wanted))
 			continue;
+		if (is_rest(&wanted)) {
+			given.length += strlen(path);
+			path += strlen(path);
+		}
 		value = percent_decode(&request->arena, given.text, given.length, false);
-		if (!value || !value[0] || strlen(value) > PARAM_MAX || strchr(value, '/'))
+		if (!value || !value[0] || strlen(value) > PARAM_MAX || (strchr(value, '/') && !is_rest(&wanted)))
 			return false;
 		request->params[count++] = value;
 	}
@@ -159,6 +171,8 @@ static int check_pattern(const struct route *route, struct problem *problem)
 		}
 		if (count == REQUEST_PARAMS_MAX)
 			return problem_set(problem, EINVAL, "route %s: too many parameters", route->pattern);
+		if (is_rest(&part) && *at)
+			return problem_set(problem, EINVAL, "route %s: {" REST_PARAM "} comes last", route->pattern);
 		params[count] = known_param(&part);
 		if (!params[count++])
 			return problem_set(problem, EINVAL, "route %s: an unknown parameter", route->pattern);

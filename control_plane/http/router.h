@@ -29,11 +29,13 @@ enum {
 	ROUTE_PLATFORM = 1U << 5, /* the transaction sees the platform's own tables, too */
 	/* Not signed in, but proves something (a host's assertion): only what is refused counts against its source. */
 	ROUTE_LIMIT_FAILURES = 1U << 6,
+	ROUTE_LARGE = 1U << 8,   /* a body of up to 2 MiB and some lines, not of 1 MiB */
 	ROUTE_AT_ONCE = 1U << 7, /* public, never waits for anything: answered even when all workers are busy */
 };
 struct route {
 	enum http_method method;
-	const char *pattern; /* "/v1/tenants/{tenant}/users/{user}" */
+	const char
+		*pattern; /* "/v1/tenants/{tenant}/users/{user}"; {path} at the end is the rest of it, with its '/' */
 	enum route_access access;
 	const char *action; /* "member.manage", "tenant.manage"; ROUTE_PUBLIC: "public" */
 	unsigned flags;
