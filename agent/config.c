@@ -361,6 +361,7 @@ static const struct setting spool_options[] = {
 };
 static const struct setting audit_options[] = {
 	SETTING("durability", config_set_durability, AT(audit.durability)),
+	SETTING("sinks", ship_settings_host, AT(audit.sinks)),
 	SETTING_GROUP("spool", spool_options),
 };
 static const struct setting limit_options[] = {

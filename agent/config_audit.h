@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "ship/ship_yaml.h"
 #include "spool/spool.h"
 #include "yaml/settings.h"
 
@@ -17,6 +18,7 @@ struct config_audit {
 	enum spool_durability durability;
 	enum spool_when_full when_full;
 	uint64_t spool_bytes;
+	struct ship_list sinks;
 };
 struct config_audit config_audit_default(void);
 

@@ -100,6 +100,8 @@ static void remember_taken(struct shipper *shipper)
 	if (spool_acknowledge(shipper->reader, shipper->position) < 0)
 		log_warning("the sink %s: its place cannot be kept, some events will be sent twice",
 			    shipper->options.name);
+	else
+		shipper->position = spool_reader_next(shipper->reader); /* another chain begins anew */
 	shipper->unsettled_events = 0;
 	pthread_mutex_lock(&shipper->lock);
 	was_failing = shipper->state.failures > 0;
