@@ -50,3 +50,6 @@ int tlog_verify_inclusion(const struct tlog_proof *proof, uint64_t index, const 
 			  const struct tlog_hash *root);
 int tlog_verify_consistency(const struct tlog_proof *proof, uint64_t from, const struct tlog_hash *from_root,
 			    uint64_t to, const struct tlog_hash *to_root);
+/* The tree before that leaf, out of its inclusion proof, which was verified: what stands left of its way. -EINVAL: the
+ * proof has not the length that it must have. */
+int tlog_frontier_of_proof(const struct tlog_proof *proof, uint64_t index, uint64_t size, struct tlog_frontier *ret);

@@ -199,6 +199,33 @@ int tlog_verify_inclusion(const struct tlog_proof *proof, uint64_t index, const 
 	return last == 0 && tlog_hash_equal(&hash, root) ? 0 : -EBADMSG;
 }
 
+int tlog_frontier_of_proof(const struct tlog_proof *proof, uint64_t index, uint64_t size, struct tlog_frontier *ret)
+{
+	unsigned count = tlog_frontier_count(index), left = count;
+	struct tlog_frontier frontier = {.size = index};
+	uint64_t node = index, last = size - 1;
+
+	if (index >= size || size > TLOG_SIZE_MAX || proof->count > TLOG_PROOF_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i < proof->count; i++) {
+		if (last == 0)
+			return -EINVAL;
+		if ((node & 1) == 1 || node == last) {
+			if (left == 0)
+				return -EINVAL;
+			frontier.hashes[--left] = proof->hashes[i];
+			climb(&node, &last);
+		} else {
+			node >>= 1;
+			last >>= 1;
+		}
+	}
+	if (left != 0 || last != 0)
+		return -EINVAL;
+	*ret = frontier;
+	return 0;
+}
+
 /* Both trees' roots are worked out of the one proof: the smaller one's of what stands left of the way alone. */
 static int fold_both(const struct tlog_hash *hashes, unsigned count, uint64_t node, uint64_t last,
 		     struct tlog_hash *from_root, struct tlog_hash *to_root)

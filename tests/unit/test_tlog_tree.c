@@ -130,6 +130,29 @@ static void every_inclusion_proof(void **state)
 	}
 }
 
+/* The tree before a leaf follows from the leaf's proof. */
+static void frontiers_of_proofs(void **state)
+{
+	for (uint64_t size = 1; size <= SMALL; size++)
+		for (uint64_t index = 0; index < size; index++) {
+			struct tlog_proof proof = tree_path(index, size), bad = proof;
+			struct tlog_hash root, expected = tree_hash(0, index);
+			struct tlog_frontier frontier;
+
+			assert_result(tlog_frontier_of_proof(&proof, index, size, &frontier), 0);
+			assert_int_equal(frontier.size, index);
+			assert_result(tlog_frontier_root(&frontier, &root), 0);
+			assert_hash(&root, &expected);
+			bad.count++;
+			assert_result(tlog_frontier_of_proof(&bad, index, size, &frontier), -EINVAL);
+			if (proof.count > 0) {
+				bad.count -= 2;
+				assert_result(tlog_frontier_of_proof(&bad, index, size, &frontier), -EINVAL);
+			}
+			assert_result(tlog_frontier_of_proof(&proof, size, size, &frontier), -EINVAL);
+		}
+}
+
 static void every_consistency_proof(void **state)
 {
 	for (uint64_t to = 0; to <= SMALL; to++) {
@@ -356,6 +379,7 @@ int main(void)
 		cmocka_unit_test(frontiers),
 		cmocka_unit_test(frontier_is_full),
 		cmocka_unit_test(every_inclusion_proof),
+		cmocka_unit_test(frontiers_of_proofs),
 		cmocka_unit_test(every_consistency_proof),
 		cmocka_unit_test(no_inclusion),
 		cmocka_unit_test(node_is_no_leaf),
