@@ -415,7 +415,7 @@ static int open_source(struct agent *agent, struct problem *problem)
 		*problem = (struct problem){0};
 	}
 	result = sources_create(
-		agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL, &agent->parts,
+		agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL, NULL, &agent->parts,
 		&(struct sources_hooks){
 			.picture = on_feeds, .state = on_feed_state, .looked = on_looked, .context = agent},
 		&agent->sources);

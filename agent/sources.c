@@ -11,6 +11,7 @@
 #include "feed/feeds.h"
 #include "pictures.h"
 #include "proxy.h"
+#include "spool/spool.h"
 
 struct remembered {
 	char tenant_id[FEED_TENANT_ID_MAX];
@@ -20,6 +21,7 @@ struct sources {
 	struct parts *parts;
 	struct server *server;
 	struct sources_hooks hooks;
+	struct spool *spool; /* NULL: there is none */
 	struct feeds *feeds;
 	struct pictures *pictures;
 	struct freshness_entry freshness[FEEDS_MAX];
@@ -231,6 +233,40 @@ static void on_audit(void *context, bool critical, const char *tenant_id, const 
 	}
 }
 
+/* The event about the fork is the first thing that the new chain is for; what began it is in the event about that. */
+static void begin_chain(const struct sources *sources, const char *why)
+{
+	int r = sources->spool ? spool_begin_chain(sources->spool, why) : -ENOENT;
+
+	if (r < 0)
+		log_error("another audit chain cannot begin: %s", strerror(-r));
+}
+
+static void on_found(void *context, const struct feeds_found *found)
+{
+	const struct sources *sources = context;
+	const bool is_chain = found->what == FEEDS_CHAIN_FORKED;
+	struct audit_event event = {
+		.kind = is_chain                          ? AUDIT_CHAIN_FORKED
+			: found->what == FEEDS_LOG_FORKED ? AUDIT_LOG_FORKED
+							  : AUDIT_CHECKPOINT_SEEN,
+		.tenant_id = found->tenant_id[0] ? found->tenant_id : NULL,
+		.tenant = found->tenant_id[0] ? slug_of(sources, found->tenant_id) : NULL,
+		.record_kind = is_chain ? "audit-chain" : "audit-log",
+		.record_id = found->record,
+		.change = found->change[0] ? found->change : NULL,
+		.detail = found->detail,
+		.data_json = found->data[0] ? found->data : NULL,
+		.failure = found->what != FEEDS_LOG_SEEN,
+	};
+
+	if (found->what != FEEDS_LOG_SEEN)
+		log_line(LOG_CRIT, "%s %s: %s", is_chain ? "audit chain" : "audit log", found->record, found->detail);
+	if (is_chain)
+		begin_chain(sources, found->detail);
+	audit_write(sources->parts->audit, &event);
+}
+
 static void on_disabled(void *context, const char *reason)
 {
 	const struct sources *sources = context;
@@ -338,8 +374,8 @@ void sources_session_gone(struct sources *sources, const struct session *session
 	feeds_session_gone(sources->feeds, session);
 }
 
-int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct parts *parts,
-		   const struct sources_hooks *hooks, struct sources **ret)
+int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct spool *spool,
+		   struct parts *parts, const struct sources_hooks *hooks, struct sources **ret)
 {
 	const struct feeds_options options = {
 		.state_dir = config->state_dir,
@@ -351,10 +387,11 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		.pin = config->pin,
 		.proxy = config->proxy ? config->proxy : proxy_of_environment(),
 		.host_token = parts->host_token,
+		.spool = spool,
 	};
 	struct sources *sources = calloc(1, sizeof(*sources));
-	const struct feeds_hooks feed_hooks = {on_units,    on_view,   on_audit, on_disabled,
-					       on_enrolled, on_looked, sources};
+	const struct feeds_hooks feed_hooks = {on_units,    on_view,     on_audit,  on_found,
+					       on_disabled, on_enrolled, on_looked, sources};
 	struct unit *const *units;
 	uint32_t count;
 	int r;
@@ -362,6 +399,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 	if (!sources)
 		return -ENOMEM;
 	sources->parts = parts;
+	sources->spool = spool;
 	sources->hooks = *hooks;
 	r = pictures_create(config->host_name, &sources->pictures);
 	if (r >= 0)

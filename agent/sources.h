@@ -13,15 +13,17 @@
 #include "server/server.h"
 
 struct sources;
+struct spool;
 struct sources_hooks {
 	void (*picture)(void *context, struct directory *picture); /* a new one is to be in force; borrowed; or NULL */
 	void (*state)(void *context);                              /* what sources_problem says may have changed */
 	void (*looked)(void *context); /* sources_reload has looked for feeds that lie here as files */
 	void *context;
 };
-/* `parts` and `server` are borrowed; the server may be NULL until sources_set_server. `seal_key` NULL: none. */
-int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct parts *parts,
-		   const struct sources_hooks *hooks, struct sources **ret);
+/* `parts` and `server` are borrowed; the server may be NULL until sources_set_server. `seal_key` NULL: none. `spool`:
+ * what is written down here goes from it to the control plane; outlives it. NULL: there is none. */
+int sources_create(sd_event *event, const struct config *config, const struct seal_key *seal_key, struct spool *spool,
+		   struct parts *parts, const struct sources_hooks *hooks, struct sources **ret);
 void sources_destroy(struct sources *sources); /* takes NULL; waits for its thread */
 void sources_set_server(struct sources *sources, struct server *server);
 

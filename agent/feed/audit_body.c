@@ -107,7 +107,8 @@ int audit_body_record(const struct audit_body *body, uint64_t sequence, struct g
 	return -ENODATA;
 }
 
-/* ---- places in the chain ----------------------------------------------------------------------------------------------
+/* ---- places in the chain
+ * ----------------------------------------------------------------------------------------------
  */
 
 /* The hash before `sequence + 1`, from the group that has it. */
@@ -140,8 +141,8 @@ static int hash_in_spool(struct spool_reader *reader, const struct note_key *key
 	return r;
 }
 
-int audit_place_hash(struct spool_reader *reader, const struct chain_head *known,
-		     uint64_t sequence, struct tlog_hash *ret)
+int audit_place_hash(struct spool_reader *reader, const struct chain_head *known, uint64_t sequence,
+		     struct tlog_hash *ret)
 {
 	struct chain_head head, start;
 	struct note_key key;
@@ -200,8 +201,8 @@ static int write_lines(struct audit_body *body, const struct chain_head *head, u
 	return body->data.failed ? -ENOMEM : 0;
 }
 
-static int make(struct audit_body *body, struct spool_reader *reader, uint64_t next,
-		const struct chain_head *known, size_t bytes_max)
+static int make(struct audit_body *body, struct spool_reader *reader, uint64_t next, const struct chain_head *known,
+		size_t bytes_max)
 {
 	_cleanup_(buffer_finish) struct buffer groups = BUFFER_INIT;
 	struct chain_head head;
@@ -215,6 +216,8 @@ static int make(struct audit_body *body, struct spool_reader *reader, uint64_t n
 	if (r == -ENOENT && past > next) {
 		body->first = past;
 		r = spool_read(reader, past, bytes_max - LINES_BYTES_MAX, &groups, &past);
+		if (r == 1) /* that some are missing is said with the next ones */
+			body->first = next;
 	}
 	if (r < 0)
 		return r;
@@ -239,8 +242,8 @@ static int make(struct audit_body *body, struct spool_reader *reader, uint64_t n
 	return length > 0 ? 0 : 1;
 }
 
-int audit_body_make(struct audit_body *body, struct spool_reader *reader, uint64_t next,
-		    const struct chain_head *known, size_t bytes_max)
+int audit_body_make(struct audit_body *body, struct spool_reader *reader, uint64_t next, const struct chain_head *known,
+		    size_t bytes_max)
 {
 	int r;
 

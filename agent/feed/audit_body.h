@@ -24,13 +24,13 @@ static inline bool audit_body_is_made(const struct audit_body *body)
 void audit_body_clear(struct audit_body *body);
 /* From `next` on, about bytes_max at the most. 0; 1: there are no events from there on, and it only says where the
  * chain is. `known`: what is known of the place before `next` otherwise. */
-int audit_body_make(struct audit_body *body, struct spool_reader *reader, uint64_t next,
-		    const struct chain_head *known, size_t bytes_max);
+int audit_body_make(struct audit_body *body, struct spool_reader *reader, uint64_t next, const struct chain_head *known,
+		    size_t bytes_max);
 /* The hash of the event that one of its groups ends with, or that came before all of them. -ENODATA: of no other. */
 int audit_body_hash(const struct audit_body *body, uint64_t sequence, struct tlog_hash *ret);
 /* Borrowed from the body. -ENODATA: it is not in it. */
 int audit_body_record(const struct audit_body *body, uint64_t sequence, struct group_record *ret);
 
 /* The hash of any event that the spool still knows, `sequence` 0: of the chain's beginning. -ENODATA: it does not. */
-int audit_place_hash(struct spool_reader *reader, const struct chain_head *known,
-		     uint64_t sequence, struct tlog_hash *ret);
+int audit_place_hash(struct spool_reader *reader, const struct chain_head *known, uint64_t sequence,
+		     struct tlog_hash *ret);

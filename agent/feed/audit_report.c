@@ -12,9 +12,10 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "feed/audit_answer.h"
 #include "feed/audit_body.h"
+#include "feed/audit_receipt.h"
 #include "feed/backoff.h"
-#include "json/json_read.h"
 
 #define REQUEST_BYTES_MAX (2U * 1024 * 1024)
 #define REQUEST_BYTES_LEAST (16U * 1024)
@@ -25,11 +26,15 @@
 #define REFUSED_USEC (600 * USEC_PER_SEC)  /* until what was refused as it stands is tried again */
 #define CHAIN_USEC (200 * USEC_PER_MSEC)   /* between two looks whether another chain has begun */
 #define FORK_USEC (600 * USEC_PER_SEC)     /* so far apart are two new chains, at least */
+#define SHOWN_USEC (5 * USEC_PER_SEC)      /* so often receipts alone change the view */
+#define KEPT_USEC (60 * USEC_PER_SEC)      /* between two receipts that are kept on disk */
 #define PICKS 2U                           /* events of one request that are looked for in the log later */
 
 struct audit_reports {
 	sd_event *event;
 	struct spool *spool;
+	const char *state_dir;
+	const struct seal_key *seal_key;
 	struct spool_reader *reader;
 	struct audit_reports_hooks hooks;
 	sd_event_source *timer, *news;
@@ -42,21 +47,24 @@ struct audit_reports {
 
 	char chain[CHAIN_ID_CHARS + 1]; /* whose events are sent */
 	uint64_t next;           /* sent from here on; behind the reader's own place where there is no receipt yet */
-	struct chain_head taken; /* as the last receipt had it; sequence 0: none in this process */
+	struct chain_head taken; /* as the last receipt of this chain had it; sequence 0: there is none */
+	char *unkept;            /* the newest receipt, where it is not on disk yet */
+	uint64_t kept_usec;      /* when one was put there */
 	struct audit_body body;  /* the request under way, or to be sent again; empty: none */
 	struct http_transfer *transfer;
 	struct backoff backoff;
 	uint32_t bytes_max;
-	bool waits;     /* for better times: what is new does not hurry it */
-	bool greeted;   /* told where this host is since it was connected */
-	bool more;      /* something was left when the last request was made */
-	bool look;      /* something new may be durable */
+	bool waits;      /* for better times: what is new does not hurry it */
+	bool greeted;    /* told where this host is since it was connected */
+	bool more;       /* something was left when the last request was made */
+	bool look;       /* something new may be durable */
 	uint64_t rolled; /* the control plane's place when it last fell behind its own receipt: told once */
 	char forked[CHAIN_ID_CHARS + 1]; /* a chain that is to be given up; "" */
 	uint64_t fork_again;             /* CLOCK_BOOTTIME */
 	unsigned refused;                /* the status of the last refusal: told once */
 	char fault[32];                  /* what was told last of answers that cannot be believed */
 	struct audit_reports_view view;
+	uint64_t shown_usec;
 };
 
 static void arm(struct audit_reports *reports, uint64_t usec)
@@ -76,6 +84,12 @@ static void wait_after_failure(struct audit_reports *reports, int64_t retry_afte
 	wait_longer(reports, backoff_next(&reports->backoff, retry_after));
 }
 
+static void show(struct audit_reports *reports)
+{
+	reports->shown_usec = clock_boottime_usec();
+	reports->hooks.changed(reports->hooks.context);
+}
+
 static void note_problem(struct audit_reports *reports, const char *format, ...) _printf_(2, 3);
 static void note_problem(struct audit_reports *reports, const char *format, ...)
 {
@@ -84,6 +98,7 @@ static void note_problem(struct audit_reports *reports, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(reports->view.problem, sizeof(reports->view.problem), format, arguments);
 	va_end(arguments);
+	show(reports);
 }
 
 /* The answer is not what an honest control plane could say. Nothing is freed for it. */
@@ -106,11 +121,16 @@ static void enter_chain(struct audit_reports *reports)
 {
 	struct note_key key;
 	struct chain_head head;
+	struct receipt kept;
 
 	spool_reader_head(reports->reader, &key, &head);
 	(void)snprintf(reports->chain, sizeof(reports->chain), "%s", chain_of_key(&key));
 	reports->next = spool_reader_next(reports->reader);
 	reports->taken = (struct chain_head){0};
+	if (reports->has_authority &&
+	    audit_receipt_load(reports->state_dir, reports->seal_key, &reports->authority, &kept) == 0 &&
+	    text_equal(kept.chain, reports->chain) && text_equal(kept.host_id, reports->identity->host_id))
+		reports->taken = kept.head;
 	reports->rolled = 0;
 	reports->greeted = false;
 }
@@ -128,8 +148,7 @@ static bool has_left_chain(const struct audit_reports *reports)
 /* 1: there is nothing to say. */
 static int make_body(struct audit_reports *reports)
 {
-	int r = audit_body_make(&reports->body, reports->reader, reports->next, &reports->taken,
-				reports->bytes_max);
+	int r = audit_body_make(&reports->body, reports->reader, reports->next, &reports->taken, reports->bytes_max);
 
 	if (r < 0)
 		return r;
@@ -238,63 +257,6 @@ static int on_news(sd_event_source *source, int fd, uint32_t revents, void *cont
 /* ---- what comes back -----------------------------------------------------------------------------------------------
  */
 
-struct said {
-	uint64_t next;
-	const char *head, *receipt;
-	struct tlog_hash hash;
-};
-
-/* Problem documents have more members than these. */
-static int read_said(const struct http_answer *answer, json_t **ret_json, struct said *ret)
-{
-	struct problem problem = {0};
-	const json_t *next;
-
-	if (json_read(answer->body, answer->length, ret_json, &problem) < 0 || !json_is_object(*ret_json))
-		return -EBADMSG;
-	next = json_object_get(*ret_json, "next");
-	ret->head = json_string_value(json_object_get(*ret_json, "head"));
-	ret->receipt = json_string_value(json_object_get(*ret_json, "receipt"));
-	if (!json_is_integer(next) || json_integer_value(next) < 1 || !ret->head ||
-	    text_from_hex(ret->head, ret->hash.bytes, sizeof(ret->hash.bytes)) < 0)
-		return -EBADMSG;
-	ret->next = (uint64_t)json_integer_value(next);
-	return 0;
-}
-
-/* Does the receipt say what this host has? Negative, with the problem: it does not. */
-static int judge_receipt(const struct audit_reports *reports, const struct said *said, struct receipt *ret,
-			 struct problem *problem)
-{
-	struct tlog_hash own;
-	int r;
-
-	if (!said->receipt)
-		return problem_set(problem, EBADMSG, "the control plane took events and gave no receipt");
-	if (!reports->has_authority)
-		return problem_set(problem, ENOKEY, "a receipt cannot be checked: this host knows no authority key");
-	r = receipt_read(said->receipt, strlen(said->receipt), &reports->authority, ret, problem);
-	if (r < 0)
-		return r;
-	if (!text_equal(ret->authority, reports->authority.name))
-		return problem_set(problem, EBADMSG, "a receipt of another authority");
-	if (!text_equal(ret->host_id, reports->identity->host_id))
-		return problem_set(problem, EBADMSG, "a receipt for another host");
-	if (!text_equal(ret->chain, reports->body.chain))
-		return problem_set(problem, EBADMSG, "a receipt for another chain");
-	if (ret->head.sequence + 1 != said->next || !tlog_hash_equal(&ret->head.hash, &said->hash))
-		return problem_set(problem, EBADMSG, "the receipt says something else than the answer around it");
-	r = audit_body_hash(&reports->body, ret->head.sequence, &own);
-	if (r < 0)
-		return problem_set(problem, EBADMSG, "a receipt for event %" PRIu64 ", which was not sent",
-				   ret->head.sequence);
-	if (!tlog_hash_equal(&own, &ret->head.hash))
-		return problem_set(problem, EBADMSG,
-				   "a receipt for event %" PRIu64 " with another hash than that event has",
-				   ret->head.sequence);
-	return 0;
-}
-
 /* Whoever withholds events cannot know which ones will be asked for. */
 static void pick(struct audit_reports *reports, uint64_t first, uint64_t past)
 {
@@ -306,7 +268,21 @@ static void pick(struct audit_reports *reports, uint64_t first, uint64_t past)
 	}
 }
 
-static void take_receipt(struct audit_reports *reports, const struct receipt *receipt)
+static void keep_receipt(struct audit_reports *reports)
+{
+	int r;
+
+	if (!reports->unkept)
+		return;
+	r = audit_receipt_store(reports->state_dir, reports->seal_key, reports->unkept);
+	if (r < 0)
+		log_error("the last receipt of the control plane cannot be kept in %s: %s", reports->state_dir,
+			  strerrordesc_np(-r));
+	reports->kept_usec = clock_boottime_usec();
+	free(TAKE_PTR(reports->unkept));
+}
+
+static void take_receipt(struct audit_reports *reports, const struct receipt *receipt, const char *note)
 {
 	uint64_t next = receipt->head.sequence + 1;
 	int r = 0;
@@ -321,12 +297,18 @@ static void take_receipt(struct audit_reports *reports, const struct receipt *re
 	reports->view.sent += next - MIN_OF(next, reports->next);
 	reports->view.receipts++;
 	reports->view.last_receipt = clock_realtime_sec();
+	if (reports->view.problem[0] || clock_boottime_usec() >= reports->shown_usec + SHOWN_USEC)
+		show(reports);
 	reports->view.problem[0] = reports->fault[0] = '\0';
 	reports->backoff.failures = reports->refused = 0;
 	reports->bytes_max = REQUEST_BYTES_MAX;
 	pick(reports, MAX_OF(reports->body.first, reports->next), MIN_OF(reports->body.past, next));
 	reports->next = next;
 	reports->taken = receipt->head;
+	free(reports->unkept);
+	reports->unkept = strdup(note);
+	if (clock_boottime_usec() >= reports->kept_usec + KEPT_USEC)
+		keep_receipt(reports);
 	reports->greeted = true;
 	audit_body_clear(&reports->body);
 	if (reports->more)
@@ -338,22 +320,24 @@ static void take_receipt(struct audit_reports *reports, const struct receipt *re
 static void on_taken(struct audit_reports *reports, const struct http_answer *answer)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
-	struct said said = {0};
+	struct audit_answer said = {0};
 	struct receipt receipt;
 	struct problem problem = {0};
 
-	if (read_said(answer, &json, &said) < 0) {
+	if (audit_answer_read(answer->body, answer->length, &json, &said) < 0) {
 		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
 		return;
 	}
-	if (judge_receipt(reports, &said, &receipt, &problem) < 0) {
+	if (audit_answer_receipt(&said, &reports->body, reports->has_authority ? &reports->authority : NULL,
+				 reports->identity->host_id, &receipt, &problem) < 0) {
 		refuse(reports, "audit-receipt", problem.text);
 		return;
 	}
-	take_receipt(reports, &receipt);
+	take_receipt(reports, &receipt, said.receipt);
 }
 
-/* ---- where the two do not agree ---------------------------------------------------------------------------------------
+/* ---- where the two do not agree
+ * ---------------------------------------------------------------------------------------
  */
 
 static void fork_chain(struct audit_reports *reports, const char *detail)
@@ -374,16 +358,17 @@ static void fork_chain(struct audit_reports *reports, const char *detail)
 }
 
 /* It had more than that once, and said so under the authority's key. */
-static void note_rollback(struct audit_reports *reports, const struct said *said)
+static void note_rollback(struct audit_reports *reports, const struct audit_answer *said)
 {
 	char detail[256];
 
-	if (said->next == reports->rolled)
+	if (said->next > reports->taken.sequence || said->next == reports->rolled)
 		return;
 	reports->rolled = said->next;
 	(void)snprintf(detail, sizeof(detail),
-		       "the control plane is at event %" PRIu64 " of this host's chain and gave a receipt up to %" PRIu64,
-		       said->next - 1, spool_reader_next(reports->reader) - 1);
+		       "the control plane is at event %" PRIu64
+		       " of this host's chain and gave a receipt up to %" PRIu64,
+		       said->next - 1, reports->taken.sequence);
 	reports->view.refusals++;
 	reports->hooks.refused(reports->hooks.context, "audit-rollback", detail);
 }
@@ -392,15 +377,14 @@ static void note_rollback(struct audit_reports *reports, const struct said *said
 static void on_conflict(struct audit_reports *reports, const struct http_answer *answer)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
-	uint64_t kept = spool_reader_next(reports->reader);
-	struct said said = {0};
+	struct audit_answer said = {0};
 	struct tlog_hash own;
 	struct note_key key;
 	struct chain_head head;
 	char detail[256];
 	int r;
 
-	if (read_said(answer, &json, &said) < 0) {
+	if (audit_answer_read(answer->body, answer->length, &json, &said) < 0) {
 		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
 		return;
 	}
@@ -408,14 +392,16 @@ static void on_conflict(struct audit_reports *reports, const struct http_answer 
 	r = audit_place_hash(reports->reader, &reports->taken, said.next - 1, &own);
 	if (said.next - 1 > head.sequence && r != 0) {
 		(void)snprintf(detail, sizeof(detail),
-			       "the control plane has this host's chain up to event %" PRIu64 ", and here it ends at %" PRIu64,
+			       "the control plane has this host's chain up to event %" PRIu64
+			       ", and here it ends at %" PRIu64,
 			       said.next - 1, head.sequence);
 		fork_chain(reports, detail);
 		return;
 	}
 	if (r == 0 && !tlog_hash_equal(&own, &said.hash)) {
 		(void)snprintf(detail, sizeof(detail),
-			       "the control plane has another event %" PRIu64 " of this host's chain than this host has",
+			       "the control plane has another event %" PRIu64
+			       " of this host's chain than this host has",
 			       said.next - 1);
 		fork_chain(reports, detail);
 		return;
@@ -425,8 +411,7 @@ static void on_conflict(struct audit_reports *reports, const struct http_answer 
 		wait_after_failure(reports, answer->retry_after);
 		return;
 	}
-	if (said.next < kept)
-		note_rollback(reports, &said);
+	note_rollback(reports, &said);
 	/* The same place twice: it will not be moved by sending the same again and again. */
 	if (said.next == reports->next)
 		wait_after_failure(reports, answer->retry_after);
@@ -524,6 +509,7 @@ void audit_reports_disconnect(struct audit_reports *reports)
 	if (!reports)
 		return;
 	http_cancel(TAKE_PTR(reports->transfer));
+	keep_receipt(reports);
 	(void)sd_event_source_set_enabled(reports->timer, SD_EVENT_OFF);
 	audit_body_clear(&reports->body);
 	reports->http = NULL;
@@ -544,6 +530,7 @@ void audit_reports_leave(struct audit_reports *reports)
 	if (r < 0 && r != -ENOENT)
 		log_error("the spool goes on keeping events for a control plane that this host has left: %s",
 			  strerrordesc_np(-r));
+	audit_receipt_wipe(reports->state_dir);
 	reports->view.problem[0] = '\0';
 }
 
@@ -565,8 +552,8 @@ void audit_reports_view(const struct audit_reports *reports, struct audit_report
 	ret->next = reports->reader ? spool_reader_next(reports->reader) : 0;
 }
 
-int audit_reports_new(sd_event *event, struct spool *spool, const struct audit_reports_hooks *hooks,
-		      struct audit_reports **ret)
+int audit_reports_new(sd_event *event, struct spool *spool, const char *state_dir, const struct seal_key *seal_key,
+		      const struct audit_reports_hooks *hooks, struct audit_reports **ret)
 {
 	struct audit_reports *reports = calloc(1, sizeof(*reports));
 	int r;
@@ -575,6 +562,8 @@ int audit_reports_new(sd_event *event, struct spool *spool, const struct audit_r
 		return -ENOMEM;
 	reports->event = sd_event_ref(event);
 	reports->spool = spool;
+	reports->state_dir = state_dir;
+	reports->seal_key = seal_key;
 	reports->hooks = *hooks;
 	r = sd_event_add_time(event, &reports->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_time, reports);
 	if (r >= 0)
@@ -592,6 +581,7 @@ void audit_reports_free(struct audit_reports *reports)
 	if (!reports)
 		return;
 	http_cancel(reports->transfer);
+	keep_receipt(reports);
 	close_reader(reports);
 	sd_event_source_disable_unref(reports->timer);
 	sd_event_unref(reports->event);

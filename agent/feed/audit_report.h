@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "crypto/note.h"
+#include "feed/audit_view.h"
 #include "feed/host.h"
 #include "http/http.h"
 #include "spool/spool.h"
@@ -27,10 +28,12 @@ struct audit_reports_hooks {
 	void (*forked)(void *context, const char *chain, const char *detail);
 	/* What it says cannot be, or was not signed by the authority: `fault` is a word. Once until it changes. */
 	void (*refused)(void *context, const char *fault, const char *detail);
+	void (*changed)(void *context); /* what audit_reports_view says; not for each receipt */
 	void *context;
 };
-int audit_reports_new(sd_event *event, struct spool *spool, const struct audit_reports_hooks *hooks,
-		      struct audit_reports **ret);
+/* In `state_dir`, sealed, lies the last receipt. All are borrowed. */
+int audit_reports_new(sd_event *event, struct spool *spool, const char *state_dir, const struct seal_key *seal_key,
+		      const struct audit_reports_hooks *hooks, struct audit_reports **ret);
 void audit_reports_free(struct audit_reports *reports); /* takes NULL; what is not acknowledged is kept on */
 
 /* To whom, as whom, and whose receipts count. All are borrowed until audit_reports_disconnect. */
@@ -41,11 +44,4 @@ void audit_reports_leave(struct audit_reports *reports); /* takes NULL */
 /* There is an access token (again), or the control plane was heard of otherwise: what waits need not wait longer. */
 void audit_reports_wake(struct audit_reports *reports); /* takes NULL */
 
-struct audit_reports_view {
-	bool connected;       /* somebody wants them */
-	uint64_t next;        /* the first for which there is no receipt */
-	int64_t last_receipt; /* wall clock; 0: none in this process */
-	uint64_t sent, receipts, refusals, forks; /* since start; sent: events */
-	char problem[256];    /* why it does not go on; "" */
-};
 void audit_reports_view(const struct audit_reports *reports, struct audit_reports_view *ret); /* takes NULL */

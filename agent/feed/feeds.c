@@ -30,6 +30,7 @@ enum letter_kind {
 	/* from it */
 	LETTER_ENROLLED,
 	LETTER_AUDIT,
+	LETTER_FOUND,
 	LETTER_DISABLED,
 	LETTER_LOOKED,
 };
@@ -39,7 +40,9 @@ struct note {
 	uint64_t tag;
 	int result;
 	bool critical;
+	enum feeds_finding finding;
 	char *text, *other;      /* url and token; tenant and detail … */
+	char *record, *data;     /* of a finding; NULL */
 	char fault[32];          /* or a session's id */
 	struct problem *problem; /* NULL: none */
 };
@@ -84,6 +87,8 @@ static void note_free(struct note *note)
 {
 	secret_free_heap(note->text);
 	secret_free_heap(note->other);
+	free(note->record);
+	free(note->data);
 	free(note->problem);
 	free(note);
 }
@@ -179,6 +184,22 @@ static void on_audit(void *context, bool critical, const char *tenant_id, const 
 	send_note(&feeds->news, note);
 }
 
+static void on_found(void *context, const struct feeds_found *found)
+{
+	struct feeds *feeds = context;
+	struct note *note = note_new(LETTER_FOUND, 0, found->tenant_id, found->detail, NULL);
+
+	if (note) {
+		note->finding = found->what;
+		snprintf(note->fault, sizeof(note->fault), "%s", found->change);
+		note->record = strdup(found->record);
+		note->data = strdup(found->data ? found->data : "");
+		if (!note->record || !note->data)
+			note_free(TAKE_PTR(note));
+	}
+	send_note(&feeds->news, note);
+}
+
 static void on_disabled(void *context, const char *reason)
 {
 	struct feeds *feeds = context;
@@ -264,6 +285,11 @@ static void deliver(struct feeds *feeds, const struct note *note)
 	case LETTER_AUDIT:
 		hooks->audit(hooks->context, note->critical, note->text, note->fault, note->other);
 		break;
+	case LETTER_FOUND:
+		if (hooks->found)
+			hooks->found(hooks->context, &(struct feeds_found){note->finding, note->text, note->record,
+									   note->fault, note->other, note->data});
+		break;
 	case LETTER_DISABLED:
 		hooks->disabled(hooks->context, note->text);
 		break;
@@ -317,7 +343,7 @@ int feeds_create(sd_event *event, const struct feeds_options *options, const str
 		 struct feeds **ret)
 {
 	struct feeds *feeds = calloc(1, sizeof(*feeds));
-	const struct work_hooks work_hooks = {on_changed, on_audit, on_disabled, on_enrolled, feeds};
+	const struct work_hooks work_hooks = {on_changed, on_audit, on_found, on_disabled, on_enrolled, feeds};
 	int r;
 
 	if (!feeds)

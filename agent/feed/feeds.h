@@ -13,9 +13,11 @@
 #include "base/problem.h"
 #include "crypto/seal.h"
 #include "directory/directory.h"
+#include "feed/audit_view.h"
 
 struct host_token;
 struct session;
+struct spool;
 enum feed_state {
 	FEED_UNENROLLED,
 	FEED_ENROLLING,
@@ -50,6 +52,22 @@ struct feed_view {
 struct host_view {
 	enum feed_state state; /* of the enrolment: UNENROLLED, ENROLLING, LIVE (enrolled), DISABLED */
 	char url[512], host_id[64], problem[FEED_PROBLEM_MAX];
+	struct audit_reports_view reports;
+	struct witness_view witness;
+};
+/* What was found out about the audit log: each is an event for the caller to write. */
+enum feeds_finding {
+	FEEDS_CHAIN_FORKED, /* the control plane has another history of this chain: another one is to be begun */
+	FEEDS_LOG_FORKED,   /* a log is not the one that it was */
+	FEEDS_LOG_SEEN,     /* a log is in order */
+};
+struct feeds_found {
+	enum feeds_finding what;
+	const char *tenant_id; /* whose log; "": the platform's, or none's */
+	const char *record;    /* the chain, or the log's origin */
+	const char *change;    /* how a log is not the one that it was, in a word; "" */
+	const char *detail;
+	const char *data; /* a JSON object; "": none */
 };
 
 struct feeds_options {
@@ -61,6 +79,9 @@ struct feeds_options {
 	uint64_t max_records;              /* of one feed; 0: no limit but the format's */
 	bool allow_plain_http;             /* tests on loopback */
 	struct host_token *host_token;     /* where the access token lies for other threads; NULL: nowhere */
+	struct spool *spool;               /* goes to the control plane; outlives the feeds. NULL: there is none */
+	uint64_t witness_usec;             /* between two looks at one audit log; 0: the usual minute */
+	uint64_t settle_usec;              /* so long an event may take into its log; 0: the usual time */
 };
 /* All are called on the loop's thread. */
 struct feeds_hooks {
@@ -69,7 +90,8 @@ struct feeds_hooks {
 	void (*units)(void *context, struct unit *const *units, uint32_t count, uint64_t tag);
 	void (*view)(void *context); /* states, times or problems changed: look with feeds_view */
 	void (*audit)(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail);
-	void (*disabled)(void *context, const char *reason); /* wiped already: drop every tenant's records */
+	void (*found)(void *context, const struct feeds_found *found); /* NULL: nobody asks */
+	void (*disabled)(void *context, const char *reason);           /* wiped already: drop every tenant's records */
 	void (*enrolled)(void *context, uint64_t tag, int result, const char *host_id, const struct problem *problem);
 	/* feeds_retry has looked into import_dir; what came of it was handed out before. NULL: nobody waits for it. */
 	void (*looked)(void *context);

@@ -395,6 +395,11 @@ void follow_retire(struct follow *follow)
 		log_error("cannot remove the records of feed %s: %s", follow->tenant_id, strerrordesc_np(-r));
 }
 
+const struct feed_trust *follow_trust(const struct follow *follow)
+{
+	return follow->has_trust ? &follow->trust : NULL;
+}
+
 const struct feed_picture *follow_picture(const struct follow *follow)
 {
 	return follow->line ? follow->line->picture : NULL;

@@ -50,5 +50,6 @@ void follow_applied(struct follow *follow, const struct problem *problem);
  * somebody else's. */
 void follow_retire(struct follow *follow);
 void follow_wipe(struct follow *follow);                                /* forgets everything, on disk too */
+const struct feed_trust *follow_trust(const struct follow *follow);     /* the newest trust document; NULL: none */
 const struct feed_picture *follow_picture(const struct follow *follow); /* NULL: none */
 void follow_view(const struct follow *follow, struct feed_view *ret);

@@ -31,10 +31,10 @@ struct watched {
 	sd_event_source *timer;
 	struct backoff backoff;
 	bool followed, waits;
-	int64_t good_at;                    /* wall clock */
-	uint64_t told_size, told_at;        /* by `seen` */
-	uint64_t fork_told_at;              /* CLOCK_BOOTTIME; 0: not in this process */
-	char fault[32];                     /* told last by `refused` */
+	int64_t good_at;             /* wall clock */
+	uint64_t told_size, told_at; /* by `seen` */
+	uint64_t fork_told_at;       /* CLOCK_BOOTTIME; 0: not in this process */
+	char fault[32];              /* told last by `refused` */
 	char problem[256];
 };
 struct witness {
@@ -71,6 +71,7 @@ static void wait_longer(struct watched *watched, uint64_t usec)
 static void note_problem(struct watched *watched, const char *text)
 {
 	(void)snprintf(watched->problem, sizeof(watched->problem), "%.*s", (int)sizeof(watched->problem) - 1, text);
+	watched->witness->hooks.changed(watched->witness->hooks.context);
 }
 
 static void store(struct watched *watched)
@@ -100,7 +101,7 @@ static int keys_of(const struct watched *watched, struct note_key keys[FEED_KEYS
 
 /* ---- what is told ------------------------------------------------------------------------------------------------ */
 
-static void tell_forked(struct watched *watched, const char *origin, const char *detail,
+static void tell_forked(struct watched *watched, const char *origin, enum witness_verdict verdict, const char *detail,
 			const struct witness_answer *answer)
 {
 	struct witness *witness = watched->witness;
@@ -117,8 +118,8 @@ static void tell_forked(struct watched *watched, const char *origin, const char 
 		return;
 	watched->fork_told_at = now;
 	witness_write_evidence(&data, watched->log.note, answer->note, answer->length);
-	witness->hooks.forked(witness->hooks.context, watched->log.tenant_id, origin, detail,
-			      data.failed ? NULL : buffer_text(&data));
+	witness->hooks.forked(witness->hooks.context, watched->log.tenant_id, origin, witness_verdict_word(verdict),
+			      detail, data.failed ? NULL : buffer_text(&data));
 }
 
 static void tell_seen(struct watched *watched)
@@ -127,13 +128,14 @@ static void tell_seen(struct watched *watched)
 	_cleanup_(buffer_finish) struct buffer data = BUFFER_INIT;
 	const struct witness_log *log = &watched->log;
 	uint64_t now = clock_boottime_usec();
-	char detail[128];
+	char detail[192], root[2 * SHA256_BYTES + 1];
 
 	if (log->size == watched->told_size || (watched->told_at && now < watched->told_at + HOUR_USEC))
 		return;
 	watched->told_size = log->size;
 	watched->told_at = now;
-	(void)snprintf(detail, sizeof(detail), "%" PRIu64 " entries", log->size);
+	text_to_hex(log->root.bytes, sizeof(log->root.bytes), root);
+	(void)snprintf(detail, sizeof(detail), "%" PRIu64 " entries, root %s", log->size, root);
 	witness_write_evidence(&data, log->note, NULL, 0);
 	hooks->seen(hooks->context, log->tenant_id, log->origin, detail, data.failed ? NULL : buffer_text(&data));
 }
@@ -150,7 +152,8 @@ static void refuse(struct watched *watched, const char *fault, const char *detai
 	wait_longer(watched, backoff_next(&watched->backoff, -1));
 }
 
-/* ---- cosigning ---------------------------------------------------------------------------------------------------- */
+/* ---- cosigning ----------------------------------------------------------------------------------------------------
+ */
 
 static void on_handed(void *context, const struct http_answer *answer)
 {
@@ -204,7 +207,8 @@ static void cosign(struct watched *watched)
 		log_error("a checkpoint of an audit log cannot be cosigned: %s", strerrordesc_np(-r));
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------------- */
+/* ---- looking
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* An event that was taken long enough ago, by chance: whoever withholds some cannot know which. */
 static const struct witness_pick *choose(const struct watched *watched)
@@ -258,6 +262,7 @@ static void take(struct watched *watched, const struct checkpoint *shown, const 
 	watched->backoff.failures = 0;
 	watched->good_at = clock_realtime_sec();
 	watched->fault[0] = watched->problem[0] = '\0';
+	watched->witness->hooks.changed(watched->witness->hooks.context);
 	if (grown || placed)
 		store(watched);
 	if (grown)
@@ -278,25 +283,29 @@ static void judge(struct watched *watched, const struct witness_answer *answer)
 	if (keys_of(watched, keys, &count, origin) < 0)
 		(void)problem_set(&problem, ENOKEY, "no key is known by which its checkpoints are signed");
 	else
-		verdict = witness_judge(&watched->log, origin, keys, count, &watched->question, answer, &shown,
-					&problem);
+		verdict =
+			witness_judge(&watched->log, origin, keys, count, &watched->question, answer, &shown, &problem);
 	if (verdict == WITNESS_ABSENT && !moves_on(watched)) {
 		(void)problem_set(&problem, EBADMSG,
 				  "event %s of this host, for which there is a receipt, is in no log",
 				  watched->question.pick.id);
-		verdict = WITNESS_FORKED;
+		verdict = WITNESS_LACKING;
 	}
 	switch (verdict) {
 	case WITNESS_FINE:
 	case WITNESS_ABSENT:
 		take(watched, &shown, answer);
 		break;
-	case WITNESS_FORKED:
-		tell_forked(watched, origin, problem.text, answer);
-		arm_next(watched);
-		break;
 	case WITNESS_UNSURE:
 		refuse(watched, "audit-checkpoint", problem.text);
+		break;
+	case WITNESS_SHRUNK:
+	case WITNESS_REWRITTEN:
+	case WITNESS_UNPROVED:
+	case WITNESS_LACKING:
+	case WITNESS_VERDICT_COUNT:
+		tell_forked(watched, origin, verdict, problem.text, answer);
+		arm_next(watched);
 		break;
 	}
 }
@@ -373,7 +382,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-/* ---- which logs -------------------------------------------------------------------------------------------------------- */
+/* ---- which logs
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int watched_of(struct witness *witness, const char *tenant_id, struct watched **ret)
 {

@@ -12,7 +12,8 @@
 #include "feed/witness_log.h"
 #include "json/json_read.h"
 
-/* ---- what came ----------------------------------------------------------------------------------------------------- */
+/* ---- what came -----------------------------------------------------------------------------------------------------
+ */
 
 static int read_proof(json_t *list, struct tlog_proof *ret)
 {
@@ -77,35 +78,46 @@ int witness_answer_read(const char *body, size_t length, json_t **ret_json, stru
 	return 0;
 }
 
-/* ---- what it means --------------------------------------------------------------------------------------------------- */
+/* ---- what it means
+ * --------------------------------------------------------------------------------------------------- */
 
-static enum witness_verdict forked(struct problem *problem, const char *format, ...) _printf_(2, 3);
-static enum witness_verdict forked(struct problem *problem, const char *format, ...)
+static const char *const words[] = {
+	[WITNESS_FINE] = "fine",
+	[WITNESS_ABSENT] = "absent",
+	[WITNESS_UNSURE] = "unsure",
+	[WITNESS_SHRUNK] = "shrunk",
+	[WITNESS_REWRITTEN] = "rewritten",
+	[WITNESS_UNPROVED] = "unproved",
+	[WITNESS_LACKING] = "event-missing",
+};
+_Static_assert(ARRAY_LEN(words) == WITNESS_VERDICT_COUNT, "a word for each verdict");
+
+const char *witness_verdict_word(enum witness_verdict verdict)
 {
-	char text[PROBLEM_TEXT_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	(void)problem_set(problem, EBADMSG, "%s", text);
-	return WITNESS_FORKED;
+	return (unsigned)verdict < WITNESS_VERDICT_COUNT ? words[verdict] : "unknown";
 }
 
 static enum witness_verdict judge_growth(const struct witness_log *log, const struct witness_answer *answer,
 					 const struct checkpoint *shown, struct problem *problem)
 {
-	if (shown->size < log->size)
-		return forked(problem, "the log has %" PRIu64 " entries, and had %" PRIu64 " before", shown->size,
-			      log->size);
-	if (shown->size == log->size && !tlog_hash_equal(&shown->root, &log->root))
-		return forked(problem, "the log has another root at %" PRIu64 " entries than it had before",
-			      shown->size);
+	if (shown->size < log->size) {
+		(void)problem_set(problem, EBADMSG, "the log has %" PRIu64 " entries, and had %" PRIu64 " before",
+				  shown->size, log->size);
+		return WITNESS_SHRUNK;
+	}
+	if (shown->size == log->size && !tlog_hash_equal(&shown->root, &log->root)) {
+		(void)problem_set(problem, EBADMSG, "the log has another root at %" PRIu64 " entries than before",
+				  shown->size);
+		return WITNESS_REWRITTEN;
+	}
 	if (log->size == 0 || shown->size == log->size)
 		return WITNESS_FINE;
-	if (tlog_verify_consistency(&answer->consistency, log->size, &log->root, shown->size, &shown->root) != 0)
-		return forked(problem, "nothing proves that the log of %" PRIu64 " entries goes on from that of %" PRIu64,
-			      shown->size, log->size);
+	if (tlog_verify_consistency(&answer->consistency, log->size, &log->root, shown->size, &shown->root) != 0) {
+		(void)problem_set(problem, EBADMSG,
+				  "nothing proves that the log of %" PRIu64 " entries goes on from that of %" PRIu64,
+				  shown->size, log->size);
+		return WITNESS_UNPROVED;
+	}
 	return WITNESS_FINE;
 }
 
@@ -114,13 +126,18 @@ static enum witness_verdict judge_event(const struct witness_pick *pick, const s
 {
 	if (!answer->has_inclusion && !pick->placed)
 		return WITNESS_ABSENT;
-	if (!answer->has_inclusion || (pick->placed && pick->index != answer->index))
-		return forked(problem, "event %s was in the log at %" PRIu64 " and is not there any more", pick->id,
-			      pick->index);
+	if (!answer->has_inclusion || (pick->placed && pick->index != answer->index)) {
+		(void)problem_set(problem, EBADMSG, "event %s was in the log at %" PRIu64 " and is not there any more",
+				  pick->id, pick->index);
+		return WITNESS_LACKING;
+	}
 	if (answer->index >= shown->size ||
-	    tlog_verify_inclusion(&answer->inclusion, answer->index, &pick->hash, shown->size, &shown->root) != 0)
-		return forked(problem, "event %s of this host is not in the log at %" PRIu64 ", as was said", pick->id,
-			      answer->index);
+	    tlog_verify_inclusion(&answer->inclusion, answer->index, &pick->hash, shown->size, &shown->root) != 0) {
+		(void)problem_set(problem, EBADMSG,
+				  "event %s of this host is not in the log at %" PRIu64 ", as was said", pick->id,
+				  answer->index);
+		return WITNESS_LACKING;
+	}
 	return WITNESS_FINE;
 }
 
@@ -171,7 +188,8 @@ int witness_log_take(struct witness_log *log, const struct checkpoint *checkpoin
 	return 0;
 }
 
-/* ---- events of one's own ------------------------------------------------------------------------------------------------ */
+/* ---- events of one's own
+ * ------------------------------------------------------------------------------------------------ */
 
 void witness_log_add_pick(struct witness_log *log, const char *id, const struct tlog_hash *hash, uint64_t now_usec)
 {

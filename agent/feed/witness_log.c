@@ -36,8 +36,9 @@ static const char *name_of(const struct witness_log *log)
 
 static int path_of(const char *state_dir, const struct witness_log *log, char out[PATH_SIZE])
 {
-	return (size_t)snprintf(out, PATH_SIZE, "%s/" FOLDER "/%s", state_dir, name_of(log)) < PATH_SIZE ? 0
-														 : -ENAMETOOLONG;
+	return (size_t)snprintf(out, PATH_SIZE, "%s/" FOLDER "/%s", state_dir, name_of(log)) < PATH_SIZE
+		       ? 0
+		       : -ENAMETOOLONG;
 }
 
 /* One log's file does not pass as another's. */

@@ -20,8 +20,8 @@ struct witness_pick {
 	char id[LEAF_ID_MAX];
 	struct tlog_hash hash;
 	uint64_t index;
-	bool placed;       /* it was seen in the log, at `index` */
-	uint64_t at_usec;  /* CLOCK_BOOTTIME when it came; 0: before this process */
+	bool placed;      /* it was seen in the log, at `index` */
+	uint64_t at_usec; /* CLOCK_BOOTTIME when it came; 0: before this process */
 };
 struct witness_log {
 	char tenant_id[FEED_TENANT_ID_MAX]; /* "": the platform's */
@@ -29,7 +29,7 @@ struct witness_log {
 	char *note;                         /* the last good checkpoint; NULL: none. Owned */
 	uint64_t size;                      /* of it */
 	struct tlog_hash root;
-	int64_t forked_at;                  /* wall clock: when something was shown that cannot be; 0: never */
+	int64_t forked_at; /* wall clock: when something was shown that cannot be; 0: never */
 	struct witness_pick picks[WITNESS_PICKS_MAX];
 	uint32_t pick_count;
 };
@@ -64,9 +64,15 @@ int witness_answer_read(const char *body, size_t length, json_t **ret_json, stru
 enum witness_verdict {
 	WITNESS_FINE,
 	WITNESS_ABSENT, /* in order, and without the event (not placed before): it may be elsewhere, or late */
-	WITNESS_FORKED, /* signed, and not the log that was seen: the problem says how */
 	WITNESS_UNSURE, /* not signed by a key that is known here, or not of the form: it proves nothing */
+	/* Signed, and not the log that was seen: the problem says how, and witness_verdict_word. */
+	WITNESS_SHRUNK,
+	WITNESS_REWRITTEN,
+	WITNESS_UNPROVED,
+	WITNESS_LACKING,
+	WITNESS_VERDICT_COUNT,
 };
+const char *witness_verdict_word(enum witness_verdict verdict);
 enum witness_verdict witness_judge(const struct witness_log *log, const char *origin, const struct note_key *keys,
 				   uint32_t key_count, const struct witness_question *question,
 				   const struct witness_answer *answer, struct checkpoint *ret,

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "json/json_write.h"
 
-#define EVIDENCE_BYTES_MAX 4096U /* of one checkpoint in an event */
+#define EVIDENCE_BYTES_MAX 3072U /* of one checkpoint in an event */
 
 static int rename_keys(const struct note_key *keys, uint32_t count, const char *origin, struct note_key *ret)
 {
@@ -48,10 +48,22 @@ int witness_platform_key(const struct note_key *authority, struct note_key ret[F
 	return rename_keys(authority, 1, ret_origin, ret);
 }
 
+/* In lines, since nothing in an event has a line end. */
 static void put_note(struct json_writer *w, const char *key, const char *note, size_t length)
 {
-	if (note)
-		json_put_string_n(w, key, note, MIN_OF(length, EVIDENCE_BYTES_MAX));
+	const char *end = note + MIN_OF(length, EVIDENCE_BYTES_MAX);
+
+	if (!note)
+		return;
+	json_begin(w, key, '[');
+	while (note < end) {
+		const char *line_end = memchr(note, '\n', (size_t)(end - note));
+		size_t line = (size_t)((line_end ? line_end : end) - note);
+
+		json_put_string_n(w, NULL, note, line);
+		note += line + 1;
+	}
+	json_end(w, ']');
 }
 
 void witness_write_evidence(struct buffer *out, const char *kept, const char *shown, size_t shown_length)

@@ -106,7 +106,7 @@ void work_remove_entry(struct work *work, struct entry *entry, bool wipe)
 		follow_wipe(entry->follow);
 	follow_free(entry->follow);
 	if (!entry->imported)
-		session_reports_follow(work->sessions, entry->tenant_id, false);
+		work_follow_others(work, entry->tenant_id, false);
 	work->lost_units |= entry->given_count > 0;
 	work_drop_given(entry);
 	free(entry);
@@ -152,7 +152,7 @@ static int add_entry(struct work *work, const char *tenant_id, bool imported, st
 	entry->next = work->entries;
 	work->entries = entry;
 	if (!imported)
-		session_reports_follow(work->sessions, tenant_id, true);
+		work_follow_others(work, tenant_id, true);
 	work_look_soon(work);
 	*ret = entry;
 	return 0;
@@ -344,6 +344,7 @@ static void on_token(void *context)
 	ask_self_after(work, 0);
 	report_soon(work->report);
 	session_reports_wake(work->sessions);
+	work_audit_wake(work);
 }
 
 static void on_no_token(void *context, const char *fault, const struct problem *problem)
@@ -362,6 +363,8 @@ int work_connect(struct work *work)
 		r = report_new(work->event, http_loop_client(work->http), work->identity.url, work, &work->report);
 	if (r >= 0)
 		session_reports_connect(work->sessions, http_loop_client(work->http), work->identity.url);
+	if (r >= 0)
+		work_audit_connect(work);
 	return r;
 }
 
@@ -370,6 +373,8 @@ void work_disconnect(struct work *work)
 	http_cancel(TAKE_PTR(work->self));
 	(void)sd_event_source_set_enabled(work->self_timer, SD_EVENT_OFF);
 	session_reports_disconnect(work->sessions);
+	audit_reports_disconnect(work->audit);
+	witness_disconnect(work->witness);
 	report_free(TAKE_PTR(work->report));
 	token_free(TAKE_PTR(work->token));
 }
@@ -429,8 +434,7 @@ static void import_all(struct work *work)
 	work_look_soon(work);
 }
 
-/* ---- for feeds.c
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- for feeds.c ------------------------------------------------------------------------------------------ */
 
 static void note_states(struct work *work)
 {
@@ -442,8 +446,10 @@ static void note_states(struct work *work)
 			continue;
 		entry->state = view.state;
 		report_soon(work->report);
-		if (view.state == FEED_LIVE)
+		if (view.state == FEED_LIVE) {
 			session_reports_wake(work->sessions);
+			work_audit_wake(work);
+		}
 		if (view.state == FEED_RECONNECT && !entry->imported)
 			ask_self_after(work, backoff_jitter(SELF_SOON_USEC));
 	}
@@ -478,6 +484,7 @@ void work_retry(struct work *work)
 	if (work->token) {
 		token_retry(work->token);
 		ask_self_after(work, 0);
+		work_audit_wake(work);
 	}
 	for (struct entry *entry = work->entries; entry; entry = entry->next)
 		if (!entry->imported)
@@ -536,6 +543,8 @@ int work_new(sd_event *event, const struct feeds_options *options, const struct 
 		r = session_reports_new(event, &(struct session_reports_hooks){on_bearer, on_rejected, work},
 					&work->sessions);
 	if (r >= 0)
+		r = work_audit_new(work);
+	if (r >= 0)
 		r = sd_event_add_defer(event, &work->settle, on_settle, work);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(work->settle, SD_EVENT_OFF);
@@ -559,8 +568,10 @@ int work_new(sd_event *event, const struct feeds_options *options, const struct 
 void work_start(struct work *work)
 {
 	work->started = true;
-	if (!work->enrolled)
+	if (!work->enrolled) {
+		work_audit_rest(work);
 		return;
+	}
 	for (struct entry *entry = work->entries; entry; entry = entry->next)
 		if (!entry->imported)
 			follow_start(entry->follow);
@@ -577,6 +588,8 @@ void work_free(struct work *work)
 	while (work->entries)
 		work_remove_entry(work, work->entries, false);
 	session_reports_free(work->sessions);
+	audit_reports_free(work->audit);
+	witness_free(work->witness);
 	http_loop_free(work->http);
 	sd_event_source_disable_unref(work->settle);
 	sd_event_source_disable_unref(work->self_timer);

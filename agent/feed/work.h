@@ -11,6 +11,7 @@ struct work;
 struct work_hooks {
 	void (*changed)(void *context); /* units or views, at most once for each turn of the loop */
 	void (*audit)(void *context, bool critical, const char *tenant_id, const char *fault, const char *detail);
+	void (*found)(void *context, const struct feeds_found *found);
 	void (*disabled)(void *context, const char *reason);
 	void (*enrolled)(void *context, uint64_t tag, int result, const char *host_id, const struct problem *problem);
 	void *context;

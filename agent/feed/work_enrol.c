@@ -18,6 +18,13 @@ static void drop_assigned(struct work *work, bool imported_too)
 	}
 }
 
+/* Nobody takes what this host writes down any more, and what was seen is no other control plane's. */
+static void leave_log(struct work *work)
+{
+	audit_reports_leave(work->audit);
+	witness_leave(work->witness);
+}
+
 static void tell_enrolled(struct work *work, uint64_t tag, int result, const struct problem *problem)
 {
 	work->hooks.enrolled(work->hooks.context, tag, result, result == 0 ? work->identity.host_id : "", problem);
@@ -43,6 +50,7 @@ static void on_enrolled(void *context, int result, const struct host_identity *i
 	if (result == 0) {
 		work_disconnect(work);
 		drop_assigned(work, false);
+		leave_log(work);
 		work->identity = *identity;
 		work->identity.tenant_count = 0;
 		work->disbelieved = false;
@@ -94,6 +102,7 @@ void work_forget(struct work *work)
 	enrol_free(TAKE_PTR(work->enrol));
 	work_disconnect(work);
 	drop_assigned(work, false);
+	leave_log(work);
 	host_identity_wipe(work->options.state_dir);
 	host_identity_finish(&work->identity);
 	work->enrolled = work->disbelieved = false;
@@ -124,6 +133,7 @@ void work_disable(struct work *work)
 		snprintf(rest.tenants[rest.tenant_count++], sizeof(rest.tenants[0]), "%s", entry->tenant_id);
 	keep_rest(work, &rest);
 	drop_assigned(work, true);
+	leave_log(work);
 	rest.tenant_count = 0;
 	/* Should it fail, the next start finds nothing to wipe. */
 	if (work->options.seal_key)

@@ -5,12 +5,14 @@
 #pragma once
 
 #include "feed/assignment.h"
+#include "feed/audit_report.h"
 #include "feed/backoff.h"
 #include "feed/enrol.h"
 #include "feed/follow.h"
 #include "feed/import.h"
 #include "feed/session_report.h"
 #include "feed/token.h"
+#include "feed/witness.h"
 #include "feed/work.h"
 #include "thread/http_loop.h"
 
@@ -48,6 +50,8 @@ struct work {
 	struct backoff self_backoff;
 	struct report *report;
 	struct session_reports *sessions;
+	struct audit_reports *audit; /* NULL: there is no spool */
+	struct witness *witness;
 	struct entry *entries;
 	struct import_folder *folders;
 	uint32_t folder_count;
@@ -63,4 +67,11 @@ void work_remove_entry(struct work *work, struct entry *entry, bool wipe);
 void work_assign(struct work *work, const struct assignments *assignments);
 int work_connect(struct work *work); /* as the identity that it has */
 void work_disconnect(struct work *work);
+/* (work_audit.c) The audit log: what goes there, and what is seen of it. */
+int work_audit_new(struct work *work);
+void work_audit_connect(struct work *work);
+void work_audit_wake(struct work *work);
+void work_audit_rest(struct work *work); /* there is no control plane */
+/* What goes by an assigned tenant beside its feed. */
+void work_follow_others(struct work *work, const char *tenant_id, bool followed);
 void work_disable(struct work *work); /* (work_enrol.c) out of service, for the reason in `disabled` */

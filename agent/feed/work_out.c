@@ -116,6 +116,8 @@ uint32_t work_view(const struct work *work, struct host_view *ret_host, struct f
 	snprintf(ret_host->host_id, sizeof(ret_host->host_id), "%s", work->identity.host_id);
 	snprintf(ret_host->problem, sizeof(ret_host->problem), "%s",
 		 work->disabled[0] ? work->disabled : work->problem);
+	audit_reports_view(work->audit, &ret_host->reports);
+	witness_view(work->witness, &ret_host->witness);
 	for (const struct entry *entry = work->entries; entry && count < size; entry = entry->next)
 		view_entry(entry, &ret[count++]);
 	for (uint32_t i = 0; i < work->folder_count && count < size; i++) {

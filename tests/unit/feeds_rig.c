@@ -37,6 +37,19 @@ static void on_audit(void *context, bool critical, const char *tenant_id, const 
 	snprintf(rig->fault, sizeof(rig->fault), "%s", fault);
 }
 
+static void on_found(void *context, const struct feeds_found *found)
+{
+	struct rig *rig = context;
+
+	rig->found[found->what]++;
+	(void)snprintf(rig->found_detail, sizeof(rig->found_detail), "%s", found->detail);
+	(void)snprintf(rig->found_change, sizeof(rig->found_change), "%s", found->change);
+	(void)snprintf(rig->found_tenant, sizeof(rig->found_tenant), "%s", found->tenant_id);
+	(void)snprintf(rig->found_data, sizeof(rig->found_data), "%s", found->data);
+	if (found->what == FEEDS_CHAIN_FORKED && rig->spool)
+		assert_int_equal(spool_begin_chain(rig->spool, found->detail), 0);
+}
+
 static void on_disabled(void *context, const char *reason)
 {
 	struct rig *rig = context;
@@ -73,8 +86,12 @@ void rig_start(struct rig *rig)
 		.host_name = "gpu-1",
 		.proxy = "",
 		.allow_plain_http = true,
+		.spool = rig->spool,
+		.witness_usec = rig->witness_usec,
+		.settle_usec = rig->settle_usec,
 	};
-	const struct feeds_hooks hooks = {on_units, on_view, on_audit, on_disabled, on_enrolled, on_looked, rig};
+	const struct feeds_hooks hooks = {on_units,    on_view,     on_audit,  on_found,
+					  on_disabled, on_enrolled, on_looked, rig};
 
 	assert_int_equal(feeds_create(rig->event, &options, &hooks, &rig->feeds), 0);
 	feeds_units(rig->feeds, &rig->units, &rig->unit_count);

@@ -11,6 +11,7 @@
 #include "../fakes/fake_control.h"
 #include "feed/feeds.h"
 #include "records/records.h"
+#include "spool/spool.h"
 
 #define ACME "ten_acme0000000000"
 #define BETA "ten_beta0000000000"
@@ -23,13 +24,17 @@ struct rig {
 	struct fake_control *control;
 	sd_event *event;
 	struct feeds *feeds;
-	bool apply; /* says at once that units are in force */
+	struct spool *spool;                /* NULL: none */
+	uint64_t witness_usec, settle_usec; /* 0: as usual */
+	bool apply;                         /* says at once that units are in force */
 	/* what the hooks told */
 	unsigned unit_calls, enrolled_calls, audits, critical, looked;
 	unsigned looked_at; /* the test's own count */
 	uint32_t unit_count;
 	int enrolled;
 	uint64_t enrolled_tag;
+	unsigned found[3]; /* by feeds_finding */
+	char found_detail[512], found_change[32], found_tenant[64], found_data[8192];
 	char host_id[64], problem[1024], disabled[256], fault[32];
 	struct unit *const *units;
 };
