@@ -189,10 +189,9 @@ static void put_actor(struct view *v, const struct audit_context *context, const
 	bool system = people_is_system_uid(event->caller_uid);
 
 	view_begin(v, "actor");
-	if (event->has_caller) {
+	if (event->has_caller && event->caller_pid) {
 		view_begin(v, "process");
-		if (event->caller_pid)
-			view_number(v, VIEW_LEAF, "pid", event->caller_pid);
+		view_number(v, VIEW_LEAF, "pid", event->caller_pid);
 		view_begin(v, "user");
 		put_uid(v, system ? VIEW_LEAF : context->people.caller, "uid", event->caller_uid);
 		view_end(v);
@@ -257,7 +256,6 @@ static void put_class(struct view *v, const struct placed *p, const struct audit
 		put_user(v, "user", context, event);
 		put_privileges(v, event);
 		put_source(v, context, event);
-		put_service(v, event);
 		put_session(v, context, event);
 		break;
 	case OCSF_ACCOUNT_CHANGE:
@@ -361,6 +359,9 @@ static void put_unmapped(struct view *v, const struct audit_context *context, co
 	view_text(v, context->people.target, "target_user", event->target_user);
 	view_text(v, VIEW_LEAF, "target_user_id", event->target_user_id);
 	view_text(v, VIEW_LEAF, "caller_user_id", event->caller_user_id);
+	if (event->has_caller)
+		put_uid(v, people_is_system_uid(event->caller_uid) ? VIEW_LEAF : context->people.caller, "caller_uid",
+			event->caller_uid);
 	view_text(v, VIEW_LEAF, "record_kind", event->record_kind);
 	view_text(v, record, "record_id", event->record_id);
 	view_text(v, VIEW_LEAF, "change", event->change);
