@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "base/secret_file.h"
+#include "control_plane/api/audit_export.h"
 #include "control_plane/audit/audit.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/publisher.h"
@@ -115,6 +116,7 @@ int app_open(const struct config *config, bool serving, struct app *app, struct 
 
 void app_close(struct app *app)
 {
+	audit_exports_finish();
 	sweeper_stop(TAKE_PTR(app->sweeper));
 	audit_log_destroy(app->audit_log); /* its thread looks there */
 	app->audit_log = NULL;

@@ -2,34 +2,20 @@
 #include "control_plane/api/events.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/parse.h"
 #include "control_plane/api/api_tables.h"
+#include "control_plane/api/audit_view.h"
 #include "control_plane/api/record.h"
 #include "control_plane/app.h"
-
-#define INSERT_SQL                                                                                                    \
-	"INSERT INTO control.events (tenant_id, kind, outcome, actor, credential, source, request_id, target, data) " \
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9::jsonb, '{}'))"
+#include "control_plane/audit/event.h"
 
 static const char *or_empty(const char *text)
 {
 	return text ? text : "";
-}
-
-static int insert(struct request *request, struct db_tx *tx, const char *tenant_id, const char *actor, const char *kind,
-		  const char *outcome, const char *target, json_t *data)
-{
-	_cleanup_(json_decrefp) json_t *own = data;
-	const char *text;
-	int r = record_json_text(request, own, &text);
-
-	if (r < 0)
-		return r;
-	return db_later(tx, INSERT_SQL, or_empty(tenant_id), kind, outcome, or_empty(actor),
-			or_empty(request->principal.credential), request->source_text, request->id, or_empty(target),
-			text);
 }
 
 static const char *actor_of(const struct request *request)
@@ -37,54 +23,125 @@ static const char *actor_of(const struct request *request)
 	return request->principal.kind == PRINCIPAL_LOCAL ? "local" : request->principal.id;
 }
 
+/* `actor` NULL: the principal, whose name is known, too. */
+static int put_as(struct request *request, struct db_tx *tx, const char *log_id, const char *actor, const char *kind,
+		  bool failure, const char *target, const json_t *data)
+{
+	const struct control_event event = {
+		.log_id = or_empty(log_id),
+		.kind = kind,
+		.failure = failure,
+		.actor = actor ? actor : or_empty(actor_of(request)),
+		.actor_name = actor ? NULL : request->principal.name,
+		.credential = request->principal.credential,
+		.source = request->source_text,
+		.request_id = request->id,
+		.target = target,
+		.project_id = request->project_id,
+		.data = data,
+	};
+
+	return control_event_put(request->app, tx, &event);
+}
+
+int events_put(struct request *request, struct db_tx *tx, const char *log_id, const char *kind, const char *target,
+	       const json_t *data)
+{
+	return put_as(request, tx, log_id, NULL, kind, false, target, data);
+}
+
 int event_write(struct request *request, const char *kind, const char *target, json_t *data)
 {
-	return insert(request, request->tx, request->tenant_id, actor_of(request), kind, "success", target, data);
+	_cleanup_(json_decrefp) json_t *own = data;
+
+	return events_put(request, request->tx, request->tenant_id, kind, target, own);
 }
 
 void event_failure(struct request *request, const char *tenant_id, const char *actor, const char *kind,
 		   const char *target, json_t *data)
 {
 	const struct db_scope scope = {.tenant_id = tenant_id, .platform = !tenant_id};
+	_cleanup_(json_decrefp) json_t *own = data;
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
 	int r = db_begin(request->app->db, &scope, &tx);
 
-	if (r < 0)
-		json_decref(data);
-	else
-		r = insert(request, tx, tenant_id, actor ? actor : actor_of(request), kind, "failure", target, data);
+	if (r == 0)
+		r = put_as(request, tx, tenant_id, actor, kind, true, target, own);
 	if (r == 0)
 		r = db_commit(TAKE_PTR(tx));
 	if (r < 0)
 		log_warning("event %s about %s could not be written", kind, or_empty(target));
+	else
+		audit_log_wake(request->app, or_empty(tenant_id));
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------------
  */
 
-#define VIEW_SQL                                                                                                 \
-	"jsonb_build_object('id', id, 'at', extract(epoch FROM at), 'kind', kind, 'outcome', outcome, 'actor', " \
-	"actor, "                                                                                                \
-	"'credential', credential, 'source', source, 'request_id', request_id, 'target', target, 'data', data)"
+struct listing {
+	json_t *items;
+	uint32_t limit;
+	uint64_t last;
+	bool more;
+};
 
-/* Newest first, and by the primary key: the cursor is the last id of the page before. */
-static int list_of(struct request *request, const char *tenant_id)
+static int add(void *context, const struct audit_row *row)
 {
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	struct page page;
-	uint64_t before = INT64_MAX;
-	int r = request_page(request, &page);
+	struct listing *listing = context;
+	json_t *view;
 
-	if (r != 0)
+	if (json_array_size(listing->items) == listing->limit) {
+		listing->more = true;
 		return 0;
-	if (*page.after && (parse_u64(page.after, &before) < 0 || before > INT64_MAX))
-		return respond_invalid(request, "cursor", "give what `next` said in the page before");
-	r = db_run(request->tx, &rows,
-		   "SELECT id, " VIEW_SQL " FROM control.events WHERE tenant_id = $1 AND id < $2::bigint "
-		   "AND ($3::text IS NULL OR kind = $3) ORDER BY id DESC LIMIT $4::bigint",
-		   tenant_id, record_number(request, (int64_t)before), request_query(request, "kind"),
-		   record_limit(request, &page));
-	return r < 0 ? respond_db(request, r, "events") : record_page(request, &page, rows);
+	}
+	view = audit_view_entry(row);
+	listing->last = row->index;
+	return json_array_append_new(listing->items, view) < 0 ? -ENOMEM : 0;
+}
+
+/* The newest first, unless ?order=oldest; the cursor is the index of the last one of the page before. 1: a problem. */
+static int read_page(struct request *request, struct audit_filter *filter, struct listing *listing)
+{
+	const char *order = request_query(request, "order");
+	struct page page;
+	uint64_t last;
+
+	if (request_page(request, &page) != 0 || audit_view_filter(request, filter) != 0)
+		return 1;
+	if (order && strcmp(order, "oldest") != 0 && strcmp(order, "newest") != 0)
+		return respond_invalid(request, "order", "newest or oldest"), 1;
+	filter->newest_first = !order || strcmp(order, "newest") == 0;
+	listing->limit = page.limit;
+	if (*page.after && (parse_u64(page.after, &last) < 0 || last >= TLOG_SIZE_MAX))
+		return respond_invalid(request, "cursor", "give what `next` said in the page before"), 1;
+	if (*page.after && filter->newest_first && last == 0)
+		listing->limit = 0; /* nothing stands before the first one */
+	else if (*page.after && filter->newest_first)
+		filter->to = last;
+	else if (*page.after)
+		filter->from = last + 1;
+	return 0;
+}
+
+static int list_of(struct request *request, const char *log_id)
+{
+	_cleanup_(json_decrefp) json_t *items = json_array();
+	struct listing listing = {.items = items};
+	struct audit_filter filter;
+	char last[24];
+	int r;
+
+	if (read_page(request, &filter, &listing) != 0)
+		return 0;
+	r = items ? audit_view_refresh(request, log_id) : -ENOMEM;
+	if (r == 0 && listing.limit > 0)
+		r = audit_read(request->app, request->tx, log_id, &filter, listing.limit + 1, add, &listing);
+	if (r == 0)
+		r = audit_view_tell(request, log_id, "audit.view");
+	if (r < 0)
+		return respond_db(request, r, "events");
+	(void)snprintf(last, sizeof(last), "%llu", (unsigned long long)listing.last);
+	return respond_page(request, TAKE_PTR(items), listing.more ? last : NULL);
 }
 
 static int list_tenant(struct request *request)

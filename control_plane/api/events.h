@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What happened: who did what to whom, from where, with which credential, in which request. Never changed and never
- * deleted by the program. Kinds are words such as "member.put"; api/events.c has them all.
+ * What happened: who did what to whom, from where, with which credential, in which request, as events of the audit log
+ * (docs/audit-log.md). Kinds are words such as "member.put"; audit/kinds.c has them all.
  */
 #pragma once
 
@@ -14,3 +14,6 @@ int event_write(struct request *request, const char *kind, const char *target, j
  * platform's. `actor` NULL: the request's principal. Never fails the request; what cannot be written is logged. */
 void event_failure(struct request *request, const char *tenant_id, const char *actor, const char *kind,
 		   const char *target, json_t *data);
+/* Into one log, in a transaction of its scope, by the request's principal. `data` is borrowed. 0 or -errno. */
+int events_put(struct request *request, struct db_tx *tx, const char *log_id, const char *kind, const char *target,
+	       const json_t *data);

@@ -14,6 +14,7 @@
 #include "control_plane/api/impersonation_account.h"
 #include "control_plane/api/record.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/event.h"
 #include "control_plane/feed/change.h"
 
 #define ATTEMPTS 3
@@ -220,16 +221,13 @@ int impersonation_remove(struct request *request, const char *operator_id)
  * Hosts keep the time themselves and let nobody in past it; this only cleans up behind them.
  */
 
-#define EVENT_SQL                                                                                             \
-	"INSERT INTO control.events (tenant_id, kind, outcome, target, data) VALUES ($1, $2, 'success', $3, " \
-	"$4::jsonb)"
-
-static int write_event(struct db_tx *tx, const char *tenant_id, const char *kind, const char *target, json_t *data)
+static int write_event(struct app *app, struct db_tx *tx, const char *tenant_id, const char *kind, const char *target,
+		       json_t *data)
 {
 	_cleanup_(json_decrefp) json_t *own = data;
-	_cleanup_(freep) char *text = own ? json_dumps(own, JSON_COMPACT) : NULL;
+	const struct control_event event = {.log_id = tenant_id, .kind = kind, .target = target, .data = own};
 
-	return text ? db_later(tx, EVENT_SQL, tenant_id, kind, target, text) : -ENOMEM;
+	return own ? control_event_put(app, tx, &event) : -ENOMEM;
 }
 
 static int expire(struct app *app, struct change *change, const char *tenant_id, const char *grant_id)
@@ -243,10 +241,11 @@ static int expire(struct app *app, struct change *change, const char *tenant_id,
 	if (r == 0)
 		r = impersonation_end(tx, change, tenant_id, grant_id, &end);
 	if (r == 0)
-		r = write_event(tx, tenant_id, "impersonation.end", grant_id, impersonation_end_data(&end, "expired"));
+		r = write_event(app, tx, tenant_id, "impersonation.end", grant_id,
+				impersonation_end_data(&end, "expired"));
 	if (r == 0)
 		r = write_event(
-			tx, "", "grant.expire", end.operator_id,
+			app, tx, "", "grant.expire", end.operator_id,
 			json_pack("{s:s, s:s, s:s}", "grant", grant_id, "role", IMPERSONATE, "tenant", tenant_id));
 	if (r == 0)
 		r = change_publish(change, app, tx, &problem);

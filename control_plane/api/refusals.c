@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "control_plane/api/events.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/event.h"
 #include "control_plane/http/limiter.h"
 
 /* Of one span between two writes. What does not fit is counted without saying what it was. */
@@ -90,20 +91,25 @@ void refusals_count(struct request *request, const struct refusal *refusal)
 
 /* ---- writing --------------------------------------------------------------------------------------------------------
  */
-#define INSERT_SQL                                                                                               \
-	"INSERT INTO control.events (tenant_id, kind, outcome, actor, source, request_id, target, data) VALUES " \
-	"($1, $2, 'failure', $3, $4, $5, $6, jsonb_strip_nulls(jsonb_build_object('reason', nullif($7, ''), "    \
-	"'token', nullif($8, ''), 'count', $9::bigint)))"
-
-static int write_one(struct db_tx *tx, const struct counted *one)
+static int write_one(struct app *app, struct db_tx *tx, const struct counted *one)
 {
-	char count[16];
+	_cleanup_(json_decrefp) json_t *data = json_pack("{s:I}", "count", (json_int_t)one->count);
+	const struct control_event event = {
+		.log_id = one->tenant_id,
+		.kind = one->kind,
+		.failure = true,
+		.actor = one->actor,
+		.source = one->source,
+		.request_id = one->request_id,
+		.target = one->target,
+		.data = data,
+	};
 	int r = *one->tenant_id ? db_switch_tenant(tx, one->tenant_id) : 0;
 
-	(void)snprintf(count, sizeof(count), "%u", one->count);
-	return r < 0 ? r
-		     : db_later(tx, INSERT_SQL, one->tenant_id, one->kind, one->actor, one->source, one->request_id,
-				one->target, one->reason, one->token, count);
+	if (!data || (*one->reason && json_object_set_new(data, "reason", json_string(one->reason)) < 0) ||
+	    (*one->token && json_object_set_new(data, "token", json_string(one->token)) < 0))
+		return -ENOMEM;
+	return r < 0 ? r : control_event_put(app, tx, &event);
 }
 
 int refusals_write(struct app *app)
@@ -125,9 +131,9 @@ int refusals_write(struct app *app)
 		return 0;
 	r = db_begin(app->db, &scope, &tx);
 	for (uint32_t i = 0; r == 0 && i < count; i++)
-		r = write_one(tx, &items[i]);
+		r = write_one(app, tx, &items[i]);
 	if (r == 0 && others.count > 0)
-		r = write_one(tx, &others);
+		r = write_one(app, tx, &others);
 	if (r == 0)
 		r = db_commit(TAKE_PTR(tx));
 	if (r < 0)

@@ -25,10 +25,9 @@
 
 /* Members of data that are never about a person by more than their id. */
 static const char *const open_words[] = {
-	"at",       "before", "count",   "epoch",         "filter",    "from",      "grace",
-	"grant",    "host",   "kid",     "kind",          "not_after", "operator",  "project",
-	"projects", "role",   "session", "sessions",      "slug",      "successor", "tenant",
-	"tenants",  "to",     "token",   "trust_version", "until",     "user",      "why",
+	"at",        "before",    "count",    "epoch",   "from",     "grace",         "grant",   "host",     "kid",
+	"kind",      "not_after", "operator", "project", "projects", "role",          "session", "sessions", "slug",
+	"successor", "tenant",    "tenants",  "to",      "token",    "trust_version", "until",   "user",     "why",
 };
 
 /* What is being put together. */

@@ -14,9 +14,9 @@ enum { OTHER = 99 };
 /* clang-format off */
 static const struct event_kind kinds[] = {
 	{"audit.drop",               OCSF_ENTITY_MANAGEMENT, DELETE, SEVERITY_MEDIUM, "audit-log", true},
-	{"audit.export",             OCSF_API_ACTIVITY, READ, SEVERITY_INFO, "audit-log", true},
+	{"audit.export",             OCSF_API_ACTIVITY, READ, SEVERITY_INFO, "audit-log", false},
 	{"audit.retention",          OCSF_ENTITY_MANAGEMENT, UPDATE, SEVERITY_MEDIUM, "audit-log", true},
-	{"audit.view",               OCSF_API_ACTIVITY, READ, SEVERITY_INFO, "audit-log", true},
+	{"audit.view",               OCSF_API_ACTIVITY, READ, SEVERITY_INFO, "audit-log", false},
 	{"connector.change",         OCSF_ENTITY_MANAGEMENT, UPDATE, SEVERITY_INFO, "connector", true},
 	{"connector.create",         OCSF_ENTITY_MANAGEMENT, CREATE, SEVERITY_INFO, "connector", true},
 	{"connector.delete",         OCSF_ENTITY_MANAGEMENT, DELETE, SEVERITY_INFO, "connector", true},

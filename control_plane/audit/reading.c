@@ -34,7 +34,7 @@ enum { IDX, LEAF, EVENT_ID, KIND, HOST_ID, HOST_NAME, SEVERITY, TIME_MS, AT_MS }
 	"SELECT " COLUMNS_SQL " FROM control.audit_entries e WHERE " WHERE_SQL " ORDER BY e.idx LIMIT $14::bigint"
 #define DOWN_SQL                                                                                             \
 	"SELECT " COLUMNS_SQL " FROM control.audit_entries e WHERE " WHERE_SQL " ORDER BY e.idx DESC LIMIT " \
-									       "$14::bigint"
+	"$14::bigint"
 #define PARAMS 14U
 
 enum { P_IDX, P_PART, P_PERSON, P_SEALED };
@@ -145,7 +145,7 @@ static int open_part(const struct reading *reading, uint32_t at, const struct le
 		log_error("personal data of entry %" PRIu64 " were changed in the database: they are not shown",
 			  row->index);
 	if (r == 0)
-		row->personal.count++;
+		row->parts[row->personal.count++] = part;
 	return r == -ENOKEY || r == -EBADMSG ? 1 : r;
 }
 

@@ -20,9 +20,10 @@ struct audit_row {
 	const char *leaf; /* as it was hashed; borrowed, as all texts are */
 	const char *event_id, *kind, *host_id, *host_name;
 	uint32_t severity_id;
-	int64_t time_ms, at_ms;        /* at: when it got its place */
-	struct personal_list personal; /* those that could be opened … */
-	uint32_t erased_count;         /* … and those whose key is gone */
+	int64_t time_ms, at_ms;           /* at: when it got its place */
+	struct personal_list personal;    /* those that could be opened … */
+	uint32_t parts[LEAF_PERSONS_MAX]; /* … and which of the leaf's each is */
+	uint32_t erased_count;            /* … and those whose key is gone */
 	char erased[LEAF_PERSONS_MAX][LEAF_ID_MAX];
 	json_t *event; /* leaf and personal data merged */
 };
