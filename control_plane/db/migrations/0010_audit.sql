@@ -19,7 +19,8 @@ CREATE TABLE audit_chains (
 	state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'forked')),
 	began_at timestamptz NOT NULL DEFAULT now(),
 	last_at timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (host_id, chain)
+	PRIMARY KEY (host_id, chain),
+	UNIQUE (chain) -- events are known by chain and number: two hosts that came from one image do not share one
 );
 
 -- ---- what was accepted and has no place yet ----------------------------------------------------------------------------
