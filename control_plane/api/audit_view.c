@@ -242,6 +242,8 @@ json_t *audit_view_entry(const struct audit_row *row)
 	if (!view)
 		return NULL;
 	PUT_FIRST(view, "actor", event, {{"actor", "user", "uid"}}, {{"actor", "user", "name"}}, {{"user", "uid"}});
+	if (text_equal(json_string_value(json_object_get(view, "actor")), EVENT_OWN_ACTOR))
+		(void)json_object_set_new(view, "actor", json_string(""));
 	PUT_FIRST(view, "credential", event, {{"unmapped", "credential"}}, {{"user", "credential_uid"}},
 		  {{"actor", "user", "credential_uid"}});
 	PUT_FIRST(view, "source", event, {{"src_endpoint", "ip"}}, {{"src_endpoint", "hostname"}});

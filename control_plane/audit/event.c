@@ -25,9 +25,10 @@
 
 /* Members of data that are never about a person by more than their id. */
 static const char *const open_words[] = {
-	"at",        "before",    "count",    "epoch",   "from",     "grace",         "grant",   "host",     "kid",
-	"kind",      "not_after", "operator", "project", "projects", "role",          "session", "sessions", "slug",
-	"successor", "tenant",    "tenants",  "to",      "token",    "trust_version", "until",   "user",     "why",
+	"at",       "before", "chain",         "count",   "epoch",    "first",  "from",      "grace",    "grant",
+	"hash",     "host",   "kid",           "kind",    "last",     "length", "not_after", "operator", "project",
+	"projects", "role",   "sequence",      "session", "sessions", "slug",   "successor", "tenant",   "tenants",
+	"to",       "token",  "trust_version", "until",   "user",     "why",
 };
 
 /* What is being put together. */
@@ -283,7 +284,8 @@ static void move_data(struct making *m)
 
 static json_t *user_object(struct making *m, const char *id)
 {
-	bool operator= text_starts(id, "opr_") || strcmp(id, "local") == 0, host = text_starts(id, "hst_");
+	bool operator= text_starts(id, "opr_") || strcmp(id, "local") == 0;
+	bool host = text_starts(id, "hst_") || strcmp(id, EVENT_OWN_ACTOR) == 0;
 	json_t *user = json_object();
 
 	if (is_set(id) && strcmp(id, NOBODY) != 0) {
@@ -300,13 +302,14 @@ static void put_actor(struct making *m)
 {
 	const struct control_event *event = m->event;
 	json_t *actor = object_in(m, m->leaf, "actor"), *endpoint = object_in(m, m->leaf, "src_endpoint");
-	bool somebody = is_person(m->actor) || !*m->actor;
+	bool somebody = is_person(m->actor) || (!*m->actor && (is_set(event->actor) || is_set(event->source)));
 	json_t *patch;
 
 	put_text(m, actor, "app_name", "tenant-control");
 	put_text(m, endpoint, "svc_name", strcmp(m->actor, "local") == 0 ? "command-line" : "api");
-	if (*m->actor)
-		put(m, actor, "user", user_object(m, m->actor));
+	/* What nobody asked for is the program's own doing, and not that of whom it is about. */
+	if (*m->actor || !somebody)
+		put(m, actor, "user", user_object(m, *m->actor ? m->actor : EVENT_OWN_ACTOR));
 	if (!somebody) {
 		/* A machine's address is nobody's. */
 		put_if(m, endpoint, "ip", event->source);

@@ -11,12 +11,15 @@
 struct app;
 struct db_tx;
 
+/* The actor of what the program does by itself. */
+#define EVENT_OWN_ACTOR "tenant-control"
+
 /* NULL texts are "". */
 struct control_event {
 	const char *log_id; /* whose log: a tenant's id; "": the platform's */
 	const char *kind;   /* audit/kinds.c */
 	bool failure;
-	const char *actor;      /* an id, "local", or what somebody called themselves */
+	const char *actor;      /* an id, "local", or what somebody called themselves; "": see above */
 	const char *actor_name; /* login name or address of an actor that is an id */
 	const char *credential, *source, *request_id;
 	const char *target; /* an id, "usr_…/prj_…", a role's name */
