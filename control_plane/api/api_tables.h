@@ -40,3 +40,4 @@ extern const struct route_table sessions_routes;
 extern const struct route_table session_ends_routes;
 extern const struct route_table audit_hosts_routes;
 extern const struct route_table audit_tree_routes;
+extern const struct route_table audit_witness_routes;

@@ -43,5 +43,6 @@ const struct route_table *const api_routes[] = {
 	&session_ends_routes,
 	&audit_hosts_routes,
 	&audit_tree_routes,
+	&audit_witness_routes,
 };
 const size_t api_route_tables = ARRAY_LEN(api_routes);
