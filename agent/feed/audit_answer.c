@@ -22,6 +22,7 @@ int audit_answer_read(const char *body, size_t length, json_t **ret_json, struct
 	if (!json_is_integer(next) || json_integer_value(next) < 1 || !head ||
 	    text_from_hex(head, ret->hash.bytes, sizeof(ret->hash.bytes)) < 0)
 		return -EBADMSG;
+	ret->forked = json_is_true(json_object_get(*ret_json, "forked"));
 	ret->next = (uint64_t)json_integer_value(next);
 	return 0;
 }
@@ -48,6 +49,15 @@ int audit_answer_receipt(const struct audit_answer *answer, const struct audit_b
 		return problem_set(problem, EBADMSG, "a receipt for another chain");
 	if (ret->head.sequence + 1 != answer->next || !tlog_hash_equal(&ret->head.hash, &answer->hash))
 		return problem_set(problem, EBADMSG, "the receipt says something else than the answer around it");
+	if (ret->head.sequence > sent->at)
+		return problem_set(problem, ESTALE,
+				   "the control plane has this host's chain up to event %" PRIu64
+				   ", and here it ends at %" PRIu64,
+				   ret->head.sequence, sent->at);
+	if (ret->head.sequence + 1 < sent->first)
+		return problem_set(problem, ERANGE,
+				   "a receipt for event %" PRIu64 " alone, where events from %" PRIu64 " on were sent",
+				   ret->head.sequence, sent->first);
 	if (audit_body_hash(sent, ret->head.sequence, &own) < 0)
 		return problem_set(problem, EBADMSG, "a receipt for event %" PRIu64 ", which was not sent",
 				   ret->head.sequence);

@@ -228,6 +228,7 @@ static int make(struct audit_body *body, struct spool_reader *reader, uint64_t n
 		return -EBADMSG;
 	(void)snprintf(body->chain, sizeof(body->chain), "%s", chain);
 	body->past = body->first;
+	body->at = head.sequence;
 	if (r == 0)
 		r = measure(&groups, &body->key, body->first, &body->past, &length, &body->before, &body->knows_before);
 	else

@@ -14,6 +14,7 @@ struct audit_body {
 	struct note_key key;
 	char chain[CHAIN_ID_CHARS + 1];
 	uint64_t first, past;    /* the events in it; equal: none */
+	uint64_t at;             /* where the chain ended when it was made */
 	struct tlog_hash before; /* hash of the event before `first` */
 	bool knows_before;
 };

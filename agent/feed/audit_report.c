@@ -317,25 +317,6 @@ static void take_receipt(struct audit_reports *reports, const struct receipt *re
 		hurry(reports, BETWEEN_USEC);
 }
 
-static void on_taken(struct audit_reports *reports, const struct http_answer *answer)
-{
-	_cleanup_(json_decrefp) json_t *json = NULL;
-	struct audit_answer said = {0};
-	struct receipt receipt;
-	struct problem problem = {0};
-
-	if (audit_answer_read(answer->body, answer->length, &json, &said) < 0) {
-		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
-		return;
-	}
-	if (audit_answer_receipt(&said, &reports->body, reports->has_authority ? &reports->authority : NULL,
-				 reports->identity->host_id, &receipt, &problem) < 0) {
-		refuse(reports, "audit-receipt", problem.text);
-		return;
-	}
-	take_receipt(reports, &receipt, said.receipt);
-}
-
 /* ---- where the two do not agree
  * ---------------------------------------------------------------------------------------
  */
@@ -373,52 +354,83 @@ static void note_rollback(struct audit_reports *reports, const struct audit_answ
 	reports->hooks.refused(reports->hooks.context, "audit-rollback", detail);
 }
 
-/* 409: it says where it is. */
-static void on_conflict(struct audit_reports *reports, const struct http_answer *answer)
+/* On from where the control plane is, if this host was there, too. */
+static void go_where_it_is(struct audit_reports *reports, const struct audit_answer *said, int64_t retry_after)
 {
-	_cleanup_(json_decrefp) json_t *json = NULL;
-	struct audit_answer said = {0};
+	char detail[256] = "the control plane takes nothing more of this host's chain: it has another history of it";
 	struct tlog_hash own;
 	struct note_key key;
 	struct chain_head head;
-	char detail[256];
-	int r;
+	bool forked = said->forked;
+	int r = audit_place_hash(reports->reader, &reports->taken, said->next - 1, &own);
 
-	if (audit_answer_read(answer->body, answer->length, &json, &said) < 0) {
-		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
-		return;
-	}
 	spool_reader_head(reports->reader, &key, &head);
-	r = audit_place_hash(reports->reader, &reports->taken, said.next - 1, &own);
-	if (said.next - 1 > head.sequence && r != 0) {
+	if (said->next - 1 > head.sequence && r != 0) {
+		forked = true;
 		(void)snprintf(detail, sizeof(detail),
 			       "the control plane has this host's chain up to event %" PRIu64
 			       ", and here it ends at %" PRIu64,
-			       said.next - 1, head.sequence);
-		fork_chain(reports, detail);
-		return;
-	}
-	if (r == 0 && !tlog_hash_equal(&own, &said.hash)) {
+			       said->next - 1, head.sequence);
+	} else if (r == 0 && !tlog_hash_equal(&own, &said->hash)) {
+		forked = true;
 		(void)snprintf(detail, sizeof(detail),
 			       "the control plane has another event %" PRIu64
 			       " of this host's chain than this host has",
-			       said.next - 1);
+			       said->next - 1);
+	}
+	if (forked) {
 		fork_chain(reports, detail);
 		return;
 	}
 	if (r < 0 && r != -ENODATA) {
 		note_problem(reports, "the spool cannot be read: %s", strerrordesc_np(-r));
-		wait_after_failure(reports, answer->retry_after);
+		wait_after_failure(reports, retry_after);
 		return;
 	}
-	note_rollback(reports, &said);
+	note_rollback(reports, said);
 	/* The same place twice: it will not be moved by sending the same again and again. */
-	if (said.next == reports->next)
-		wait_after_failure(reports, answer->retry_after);
-	reports->next = said.next;
+	if (said->next == reports->next)
+		wait_after_failure(reports, retry_after);
+	reports->next = said->next;
 	reports->greeted = false;
 	audit_body_clear(&reports->body);
 	hurry(reports, 0);
+}
+
+static void on_taken(struct audit_reports *reports, const struct http_answer *answer)
+{
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	struct audit_answer said = {0};
+	struct receipt receipt;
+	struct problem problem = {0};
+	int r = audit_answer_read(answer->body, answer->length, &json, &said);
+
+	if (r < 0) {
+		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
+		return;
+	}
+	r = audit_answer_receipt(&said, &reports->body, reports->has_authority ? &reports->authority : NULL,
+				 reports->identity->host_id, &receipt, &problem);
+	if (r == 0)
+		take_receipt(reports, &receipt, said.receipt);
+	else if (r == -ESTALE) /* this host was set back */
+		fork_chain(reports, problem.text);
+	else if (r == -ERANGE)
+		go_where_it_is(reports, &said, answer->retry_after);
+	else
+		refuse(reports, "audit-receipt", problem.text);
+}
+
+/* 409: it says where it is. */
+static void on_conflict(struct audit_reports *reports, const struct http_answer *answer)
+{
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	struct audit_answer said = {0};
+
+	if (audit_answer_read(answer->body, answer->length, &json, &said) < 0)
+		refuse(reports, "audit-answer", "the control plane's answer to audit events is not of the form");
+	else
+		go_where_it_is(reports, &said, answer->retry_after);
 }
 
 static void on_refused(struct audit_reports *reports, const struct http_answer *answer)
