@@ -36,7 +36,8 @@ enum spool_finding {
 	SPOOL_CHAIN_BEGAN, /* no spool was here, or none that this key opens: detail says which chain, after what */
 	SPOOL_REPAIRED,    /* a torn tail was cut: count: bytes */
 	SPOOL_DAMAGED,     /* groups that do not open: count: events that are missing, `first` the first of them */
-	SPOOL_BROKEN,      /* it cannot be written: detail. Told once, until … */
+	SPOOL_BROKEN,      /* it cannot be written, or is full: detail. What was appended is tried on, and who waits for
+			    * that need not wait longer. Told once, until … */
 	SPOOL_WHOLE,       /* … it can again */
 	SPOOL_OVERWRITTEN, /* nobody wanted the oldest: told once a start */
 	SPOOL_FINDING_COUNT,
@@ -62,40 +63,49 @@ void spool_set_policy(struct spool *spool, uint64_t max_bytes, enum spool_durabi
 /* ---- writing: the loop's thread --------------------------------------------------------------- */
 /* What the next leaf has to say. 0; -ENOSPC: there is no room, or the disk refuses: the event is not kept. */
 int spool_next(struct spool *spool, struct leaf_link *ret);
-/* That leaf, and the line of its personal data. Right after spool_next that said 0. 0, -ENOMEM: it is not kept, and the
- * chain as it was. */
+/* That leaf, and the line of its personal data. Right after spool_next that said 0. 0; -ENOMEM, -EINVAL (empty, too
+ * long, a line end in it): it is not kept, and the chain as it was. */
 int spool_append(struct spool *spool, const char *leaf, size_t leaf_length, const char *personal,
 		 size_t personal_length);
 uint64_t spool_last(const struct spool *spool);    /* the sequence appended last; 0: none ever */
 uint64_t spool_durable(const struct spool *spool); /* all up to here is on disk; in relaxed: appended */
 /* Is there room for what a sign-in writes? False only under SPOOL_REFUSE. */
-bool spool_admits(const struct spool *spool);
+bool spool_admits(struct spool *spool);
 
 /* ---- reading: any thread ---------------------------------------------------------------------- */
 /* A consumer: what it has not acknowledged is kept. A new name begins with the oldest that is there. */
 struct spool_reader;
 int spool_reader_open(struct spool *spool, const char *name, struct spool_reader **ret);
 void spool_reader_close(struct spool_reader *reader); /* takes NULL; what it has not taken is kept on */
-/* It is no consumer any more: nothing is kept for it. */
+/* It is no consumer any more: nothing is kept for it. -ENOENT, -EBUSY: it is open. */
 int spool_reader_drop(struct spool *spool, const char *name);
 /* Appends whole groups as they go to the control plane, from the one that holds `from` on, up to about max_bytes (at
  * least one group). *ret_next: the sequence after them. 0; 1: there is nothing durable from there on; -ENOENT: it is
  * not there any more (freed, damaged): *ret_next is the first that is; -EIO. */
 int spool_read(struct spool_reader *reader, uint64_t from, size_t max_bytes, struct buffer *ret, uint64_t *ret_next);
-uint64_t spool_reader_next(const struct spool_reader *reader);     /* the first that is not acknowledged */
-int spool_acknowledge(struct spool_reader *reader, uint64_t next); /* all before `next`: kept on disk, then freed */
+uint64_t spool_reader_next(const struct spool_reader *reader); /* the first that is not acknowledged */
+/* All before `next`: kept on disk, then freed. Less than before changes nothing; -EINVAL: that far it is not durable.
+ */
+int spool_acknowledge(struct spool_reader *reader, uint64_t next);
+/* Sequences are those of the chain that the reader is in. Once everything of an older one is acknowledged it is in the
+ * next one (spool_reader_next begins anew, and the descriptor is readable). Key and durable end of its chain; -ENOENT:
+ * the key of that old chain is lost. */
+int spool_reader_chain(const struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret);
+/* Gives up what it has not acknowledged of older chains: it is in the newest one then. */
+int spool_reader_leave_chain(struct spool_reader *reader);
 /* Readable when something new is durable. The reader's own. */
 int spool_reader_fd(const struct spool_reader *reader);
 void spool_reader_rest(struct spool_reader *reader); /* makes it unreadable again */
-/* The chain that this reader is in, and its durable end. Sequences are that chain's; the reader goes on to the next chain
- * when it has acknowledged all of this one, and then spool_reader_next is 1. */
+/* The chain that this reader is in, and its durable end. Sequences are that chain's; the reader goes on to the next
+ * chain when it has acknowledged all of this one, and then spool_reader_next is 1. */
 void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret);
 /* Of the newest chain, as of the durable end. */
 void spool_head(struct spool *spool, struct note_key *ret_key, struct chain_head *ret);
 /* Signs as the host's witness key (lib/tlog/checkpoint.h) and other words of the chain's key. */
 int spool_sign(struct spool *spool, const void *data, size_t length, uint8_t signature[ED25519_SIGNATURE_BYTES]);
 /* Another chain from here on: this one's history is not what the control plane has. What is there stays readable until
- * everybody has it or gave it up. */
+ * everybody has it or gave it up. Key and head are the new one's at once; the loop's thread goes on to it in its next
+ * turn, after `durable` was called for all of the old one, and its sequences begin with 1. */
 int spool_begin_chain(struct spool *spool, const char *why);
 
 struct spool_state {
