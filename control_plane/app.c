@@ -11,6 +11,7 @@
 #include "base/secret_file.h"
 #include "control_plane/api/audit_export.h"
 #include "control_plane/audit/audit.h"
+#include "control_plane/audit/sinks.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/publisher.h"
 #include "control_plane/http/limiter.h"
@@ -99,6 +100,8 @@ static int open_parts(struct app *app, bool serving, struct problem *problem)
 	if (result == 0)
 		result = provider_metrics(app->metrics);
 	if (result == 0 && serving)
+		result = sinks_start(app, &app->sinks, problem);
+	if (result == 0 && serving)
 		result = sweeper_start(app, &app->sweeper);
 	return result;
 }
@@ -118,6 +121,7 @@ void app_close(struct app *app)
 {
 	audit_exports_finish();
 	sweeper_stop(TAKE_PTR(app->sweeper));
+	sinks_stop(TAKE_PTR(app->sinks));
 	audit_log_destroy(app->audit_log); /* its thread looks there */
 	app->audit_log = NULL;
 	token_keys_destroy(TAKE_PTR(app->token_keys));

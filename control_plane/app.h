@@ -15,6 +15,7 @@ struct token_keys; /* auth/token_keys.h: keys of access tokens, rotation, revoca
 struct limiter;    /* http/limiter.h: rate limits */
 struct metrics;    /* http/metrics.h */
 struct audit_log;  /* audit/audit.h: the central log, its sequencer and sinks */
+struct sinks;      /* audit/sinks.h: where its events go besides */
 struct sweeper;    /* sweeper.h */
 
 struct app {
@@ -28,6 +29,7 @@ struct app {
 	struct limiter *limiter;
 	struct metrics *metrics;
 	struct audit_log *audit_log;
+	struct sinks *sinks;     /* NULL: none, or on the command line */
 	struct sweeper *sweeper; /* NULL on the command line */
 	_Atomic bool draining;   /* SIGTERM came: streams are told to go elsewhere, /readyz says no */
 };

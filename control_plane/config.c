@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "ship/ship_yaml.h"
 #include "yaml/settings.h"
 
 #define PROXIES_MAX 64U
@@ -170,6 +171,9 @@ static const struct setting limit_options[] = {
 	SETTING_RANGE("per_source", settings_number, AT(rate_per_source), 0, 1000000),
 	SETTING_RANGE("per_principal", settings_number, AT(rate_per_principal), 0, 10000000),
 };
+static const struct setting audit_options[] = {
+	SETTING("sinks", ship_settings_log, AT(sinks)),
+};
 static const struct setting path_options[] = {
 	SETTING("seal_key", settings_path, AT(seal_key_path)),
 	SETTING("internal_secret", settings_path, AT(internal_secret_path)),
@@ -186,6 +190,7 @@ static const struct setting top_options[] = {
 	SETTING_GROUP("operators", operator_options),
 	SETTING_GROUP("feed", feed_options),
 	SETTING_GROUP("limits", limit_options),
+	SETTING_GROUP("audit", audit_options),
 	SETTING_GROUP("paths", path_options),
 };
 static const struct setting top = SETTING_GROUP("", top_options);

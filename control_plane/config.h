@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "base/problem.h"
 #include "records/records.h"
+#include "ship/ship.h"
 
 #define CONTROL_CONFIG_PATH "/etc/tenant-control/control.yaml"
 
@@ -38,6 +39,7 @@ struct config {
 	uint32_t rate_per_source;         /* requests a minute that are not signed in: 300 */
 	uint32_t rate_per_principal;      /* requests a minute: 6000 */
 	uint32_t keep_deltas_sec;         /* 86400 */
+	struct ship_list sinks;           /* of the audit log */
 	int log_level;
 };
 int config_load(const char *path, bool must_exist, struct config **ret, struct problem *problem);

@@ -94,6 +94,19 @@ void metrics_put(struct buffer *out, const char *name, enum metric_type type, co
 		      type == METRIC_COUNTER ? "_total" : "", value);
 }
 
+void metrics_begin(struct buffer *out, const char *name, enum metric_type type, const char *help)
+{
+	buffer_printf(out, "# TYPE " PREFIX "%s %s\n# HELP " PREFIX "%s %s\n", name,
+		      type == METRIC_COUNTER ? "counter" : "gauge", name, help);
+}
+
+void metrics_sample(struct buffer *out, const char *name, enum metric_type type, const char *label, const char *text,
+		    double value)
+{
+	buffer_printf(out, PREFIX "%s%s{%s=\"%s\"} %.17g\n", name, type == METRIC_COUNTER ? "_total" : "", label, text,
+		      value);
+}
+
 static void put_labels(struct buffer *out, const struct route *route)
 {
 	/* Patterns are checked at the start: nothing in them needs escaping. */

@@ -28,6 +28,11 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 int metrics_register(struct metrics *metrics, void (*collect)(void *context, struct buffer *out), void *context);
 /* One family with one sample. `name` without the prefix tenant_control_ and, for counters, without _total. */
 void metrics_put(struct buffer *out, const char *name, enum metric_type type, const char *help, double value);
+/* The same in pieces, for a family with several samples: its head, then each with one label (a literal's name; a value
+ * in which nothing needs escaping). */
+void metrics_begin(struct buffer *out, const char *name, enum metric_type type, const char *help);
+void metrics_sample(struct buffer *out, const char *name, enum metric_type type, const char *label, const char *text,
+		    double value);
 
 /* A request was answered. `route` NULL: none was found. Any thread. */
 void metrics_request(struct metrics *metrics, const struct route *route, unsigned status, uint64_t usec);
