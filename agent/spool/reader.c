@@ -182,33 +182,29 @@ uint64_t spool_reader_next(const struct spool_reader *reader)
 	return next;
 }
 
-/* The chain that it reads; NULL: one that is not appended to yet. */
+/* The chain that it reads; NULL: it was dropped. */
 static const struct spool_chain *chain_of(const struct spool_reader *reader)
 {
 	const struct consumer *consumer = consumer_of(reader);
-	const struct spool *spool = reader->spool;
 
-	if (!consumer)
-		return NULL;
-	if (spool->upcoming && spool->upcoming->generation == consumer->generation)
-		return spool->upcoming;
-	return chain_find(spool, consumer->generation);
+	return consumer ? chain_find(reader->spool, consumer->generation) : NULL;
 }
 
-int spool_reader_chain(const struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret)
+void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret)
 {
+	static const uint8_t lost[ED25519_PUBLIC_BYTES];
 	const struct spool_chain *chain;
-	int r = -ENOENT;
 
 	pthread_mutex_lock(&reader->spool->lock);
 	chain = chain_of(reader);
-	if (chain && chain->has_key) {
+	if (!chain)
+		chain = reader->spool->chain;
+	if (chain->has_key)
 		*ret_key = chain->key;
-		*ret = chain->durable;
-		r = 0;
-	}
+	else
+		(void)chain_key_init(ret_key, chain->id, lost);
+	*ret = chain->durable;
 	pthread_mutex_unlock(&reader->spool->lock);
-	return r;
 }
 
 /* Keeps the new places on disk, then frees. */
@@ -248,29 +244,6 @@ int spool_acknowledge(struct spool_reader *reader, uint64_t next)
 	}
 	pthread_mutex_unlock(&spool->lock);
 	return moved ? keep_places(spool) : r;
-}
-
-int spool_reader_leave_chain(struct spool_reader *reader)
-{
-	struct spool *spool = reader->spool;
-	const struct spool_chain *newest;
-	struct consumer *consumer;
-
-	pthread_mutex_lock(&spool->lock);
-	consumer = consumer_of(reader);
-	newest = spool->upcoming ? spool->upcoming : spool->chain;
-	if (consumer && consumer->generation != newest->generation) {
-		consumer->generation = newest->generation;
-		consumer->next = 1;
-		for (const struct segment *segment = spool->segments; segment; segment = segment->next)
-			if (segment->chain == newest) {
-				consumer->next = segment->first;
-				break;
-			}
-		wake(reader);
-	}
-	pthread_mutex_unlock(&spool->lock);
-	return consumer ? keep_places(spool) : -EINVAL;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */

@@ -87,25 +87,20 @@ uint64_t spool_reader_next(const struct spool_reader *reader); /* the first that
 /* All before `next`: kept on disk, then freed. Less than before changes nothing; -EINVAL: that far it is not durable.
  */
 int spool_acknowledge(struct spool_reader *reader, uint64_t next);
-/* Sequences are those of the chain that the reader is in. Once everything of an older one is acknowledged it is in the
- * next one (spool_reader_next begins anew, and the descriptor is readable). Key and durable end of its chain; -ENOENT:
- * the key of that old chain is lost. */
-int spool_reader_chain(const struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret);
-/* Gives up what it has not acknowledged of older chains: it is in the newest one then. */
-int spool_reader_leave_chain(struct spool_reader *reader);
 /* Readable when something new is durable. The reader's own. */
 int spool_reader_fd(const struct spool_reader *reader);
 void spool_reader_rest(struct spool_reader *reader); /* makes it unreadable again */
 /* The chain that this reader is in, and its durable end. Sequences are that chain's; the reader goes on to the next
- * chain when it has acknowledged all of this one, and then spool_reader_next is 1. */
+ * chain when it has acknowledged all of this one; then spool_reader_next begins anew, and the descriptor is readable.
+ * An old chain whose every file was damaged has lost its key: only its name is right then. */
 void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret);
 /* Of the newest chain, as of the durable end. */
 void spool_head(struct spool *spool, struct note_key *ret_key, struct chain_head *ret);
 /* Signs as the host's witness key (lib/tlog/checkpoint.h) and other words of the chain's key. */
 int spool_sign(struct spool *spool, const void *data, size_t length, uint8_t signature[ED25519_SIGNATURE_BYTES]);
 /* Another chain from here on: this one's history is not what the control plane has. What is there stays readable until
- * everybody has it or gave it up. Key and head are the new one's at once; the loop's thread goes on to it in its next
- * turn, after `durable` was called for all of the old one, and its sequences begin with 1. */
+ * everybody has it or gave it up. The loop's thread goes on to it in its next turn, after `durable` was called for all
+ * of the old one; sequences, keys and heads are the new one's from then on. */
 int spool_begin_chain(struct spool *spool, const char *why);
 
 struct spool_state {

@@ -38,16 +38,11 @@ bool spool_admits(struct spool *spool)
 	return admits;
 }
 
-static const struct spool_chain *newest(const struct spool *spool)
-{
-	return spool->upcoming ? spool->upcoming : spool->chain;
-}
-
 void spool_head(struct spool *spool, struct note_key *ret_key, struct chain_head *ret)
 {
 	pthread_mutex_lock(&spool->lock);
-	*ret_key = newest(spool)->key;
-	*ret = newest(spool)->durable;
+	*ret_key = spool->chain->key;
+	*ret = spool->chain->durable;
 	pthread_mutex_unlock(&spool->lock);
 }
 
@@ -57,7 +52,7 @@ int spool_sign(struct spool *spool, const void *data, size_t length, uint8_t sig
 	int r;
 
 	pthread_mutex_lock(&spool->lock);
-	memcpy(secret, newest(spool)->secret, sizeof(secret));
+	memcpy(secret, spool->chain->secret, sizeof(secret));
 	pthread_mutex_unlock(&spool->lock);
 	r = ed25519_sign(secret, data, length, signature);
 	secret_wipe(secret, sizeof(secret));

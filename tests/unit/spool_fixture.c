@@ -148,7 +148,7 @@ static uint64_t check_groups(struct spool_reader *reader, const struct buffer *b
 	struct chain_head head;
 	uint64_t next = 0;
 
-	assert_result(spool_reader_chain(reader, &key, &head), 0);
+	spool_reader_head(reader, &key, &head);
 	for (size_t at = 0; at < buffer->length;) {
 		struct problem problem = {0};
 		struct group group;
