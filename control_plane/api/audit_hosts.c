@@ -202,7 +202,7 @@ static int mark_forked(struct coming *coming, const char *why)
 	text_to_hex(coming->sent.at.hash.bytes, SHA256_BYTES, head);
 	db_rollback(TAKE_PTR(request->tx));
 	r = db_begin(request->app->db, &scope, &tx);
-	if (r == 0)
+	if (r == 0 && !coming->foreign)
 		r = db_run(tx, &rows,
 			   "UPDATE control.audit_chains SET state = 'forked', last_at = now() WHERE host_id = $1 AND "
 			   "chain = $2 "

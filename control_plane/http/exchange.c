@@ -150,16 +150,22 @@ static int take_method(struct request *request, const char *method)
 	return 1;
 }
 
-/* How much body is taken is the route's matter. */
-static void take_body_limit(struct exchange *exchange)
+/* How much body is taken is the route's matter. 0; 1: it is answered. */
+static int take_body_limit(struct exchange *exchange)
 {
 	struct request *request = &exchange->request;
+	const char *length = request_header(request, "Content-Length"); /* looked at by hygiene_check */
 	unsigned methods;
 	const struct route *route =
 		routes_find(api_routes, api_route_tables, request->method, request->path, request, &methods);
 
 	if (route && (route->flags & ROUTE_LARGE))
 		exchange->body.limit = BODY_LARGE_MAX;
+	if (!length || strtoull(length, NULL, 10) <= exchange->body.limit)
+		return 0;
+	exchange->last = true;
+	respond_problem(request, PROBLEM_TOO_LARGE, "a body has at most %zu bytes", exchange->body.limit);
+	return 1;
 }
 
 /* The headers are there. 0; 1: it is answered; -errno: the connection ends. */
@@ -182,9 +188,7 @@ static int begin(struct exchange *exchange, const char *method, const char *url,
 	if (request_target(request, exchange->target))
 		return 1;
 	result = take_method(request, method);
-	if (result == 0)
-		take_body_limit(exchange);
-	return result;
+	return result ? result : take_body_limit(exchange);
 }
 
 static void add_headers(struct exchange *exchange, struct MHD_Response *response)

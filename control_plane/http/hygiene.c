@@ -140,8 +140,8 @@ int hygiene_check(struct request *request, struct MHD_Connection *connection, co
 		respond_problem(request, PROBLEM_UNSUPPORTED_MEDIA, "bodies are not compressed here");
 		return 1;
 	}
-	if (headers.length && strtoull(headers.length, NULL, 10) > BODY_MAX) {
-		respond_problem(request, PROBLEM_TOO_LARGE, "a body has at most %u bytes", BODY_MAX);
+	if (headers.length && strtoull(headers.length, NULL, 10) > BODY_LARGE_MAX) {
+		respond_problem(request, PROBLEM_TOO_LARGE, "a body has at most %u bytes", BODY_LARGE_MAX);
 		return 1;
 	}
 	return 0;

@@ -17,7 +17,7 @@
 #include "control_plane/http/workers.h"
 
 #define BODY_MAX (1024U * 1024U)
-#define BODY_LARGE_MAX (2U * 1024 * 1024 + 4096) /* of ROUTE_LARGE */
+#define BODY_LARGE_MAX (2U * 1024U * 1024U + 4096U) /* of ROUTE_LARGE */
 
 /* ---- streams (stream.c) -------------------------------------------------------------------------- */
 struct streams {
