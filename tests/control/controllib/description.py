@@ -208,7 +208,7 @@ class Description:
         media = (headers["Content-Type"] or "").partition(";")[0]
         if media not in content:
             _fail(where, f"{media} is none of {list(content)}")
-        if media.endswith("json"):
+        if media.endswith(("/json", "+json")):
             self.schemas.check(json.loads(body), content[media].get("schema", {}), where)
 
 
