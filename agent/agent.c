@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "audit_trail.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -43,6 +44,7 @@ struct agent {
 	struct sources *sources; /* the files' picture goes through it, and comes back joined with the feeds */
 	struct map_writer *map;
 	struct audit *audit;
+	struct audit_trail *trail;
 	struct login_book *logins;
 	struct session_ends *ends;
 	struct server *server;
@@ -81,6 +83,8 @@ static void update_state(struct agent *agent)
 		  : agent->map_problem[0]     ? agent->map_problem
 		  : agent->feed_problem[0]    ? agent->feed_problem
 					      : single_sign_on_problem(agent->sso);
+	if (!problem[0])
+		problem = audit_trail_problem(agent->trail);
 	snprintf(parts->problem, sizeof(parts->problem), "%s", problem);
 	if (!parts->directory)
 		parts->state = AGENT_BROKEN;
@@ -218,6 +222,11 @@ static void on_looked(void *context)
 	source_file_reload(agent->source);
 }
 
+static void on_audit_state(void *context)
+{
+	update_state(context);
+}
+
 static void on_feed_state(void *context)
 {
 	struct agent *agent = context;
@@ -270,6 +279,8 @@ static void reload_config(struct agent *agent)
 	log_set_level(config->log_level);
 	single_sign_on_configure(agent->sso, config);
 	session_ends_configure(agent->ends, config);
+	audit_trail_configure(agent->trail, config);
+	agent->parts.shipping = audit_trail_shipping(agent->trail);
 	if (agent->parts.directory && (old->enumerate != config->enumerate || old->subids != config->subids))
 		publish_map(agent);
 	config_free(old);
@@ -394,28 +405,48 @@ static bool user_is_ending(void *context, const char *user_id, uint32_t uid)
 
 /* ---- making and ending -------------------------------------------------------------------------- */
 
-static int open_source(struct agent *agent, struct problem *problem)
+static void read_seal_key(struct agent *agent)
+{
+	struct problem problem = {0};
+	int result = seal_source_read(agent->config->seal_key_path, &agent->seal_key, &problem);
+
+	agent->has_seal_key = result >= 0;
+	if (result == -ENOENT)
+		log_notice("there is no sealing key (%s): nothing is kept on disk, and each start reads the whole "
+			   "directory file",
+			   agent->config->seal_key_path);
+	else if (result < 0)
+		log_problem(LOG_WARNING, "no sealing key, so nothing is kept on disk", &problem);
+}
+
+/* Before anything is written into the audit. */
+static int open_trail(struct agent *agent)
+{
+	int result = audit_trail_create(agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL,
+					agent->audit, on_audit_state, agent, &agent->trail);
+
+	if (result < 0)
+		return result;
+	audit_trail_set_server(agent->trail, agent->server);
+	login_book_set_admission(agent->logins, audit_trail_admits, agent->trail);
+	agent->parts.spool = audit_trail_spool(agent->trail);
+	agent->parts.shipping = audit_trail_shipping(agent->trail);
+	return 0;
+}
+
+static int open_source(struct agent *agent)
 {
 	struct source_file_options options = {
 		.path = agent->config->directory_path,
 		.host_name = agent->config->host_name,
+		.cache_dir = agent->has_seal_key ? agent->config->state_dir : NULL,
+		.seal_key = agent->has_seal_key ? &agent->seal_key : NULL,
 	};
-	int result = seal_source_read(agent->config->seal_key_path, &agent->seal_key, problem);
+	int result;
 
-	if (result >= 0) {
-		agent->has_seal_key = true;
-		options.cache_dir = agent->config->state_dir;
-		options.seal_key = &agent->seal_key;
-	} else if (result == -ENOENT) {
-		log_notice("there is no sealing key (%s): nothing is kept on disk, and each start reads the whole "
-			   "directory file",
-			   agent->config->seal_key_path);
-	} else {
-		log_problem(LOG_WARNING, "no sealing key, so nothing is kept on disk", problem);
-		*problem = (struct problem){0};
-	}
 	result = sources_create(
-		agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL, NULL, &agent->parts,
+		agent->event, agent->config, agent->has_seal_key ? &agent->seal_key : NULL, agent->parts.spool,
+		&agent->parts,
 		&(struct sources_hooks){
 			.picture = on_feeds, .state = on_feed_state, .looked = on_looked, .context = agent},
 		&agent->sources);
@@ -554,8 +585,12 @@ int agent_create(const char *config_path, struct agent **ret, struct problem *pr
 		result = sd_event_set_watchdog(agent->event, true);
 	if (result >= 0)
 		result = make_parts(agent, problem);
+	if (result >= 0) {
+		read_seal_key(agent);
+		result = open_trail(agent);
+	}
 	if (result >= 0)
-		result = open_source(agent, problem);
+		result = open_source(agent);
 	if (result >= 0)
 		result = single_sign_on_create(agent->event, agent->config,
 					       agent->has_seal_key ? &agent->seal_key : NULL, &agent->parts,
@@ -599,6 +634,8 @@ void agent_destroy(struct agent *agent)
 		session_ends_set_server(agent->ends, NULL);
 		session_ends_set_sources(agent->ends, NULL);
 	}
+	if (agent->trail)
+		audit_trail_set_server(agent->trail, NULL);
 	server_destroy(TAKE_PTR(agent->server));
 	source_file_destroy(agent->source);
 	sources_destroy(agent->sources);
@@ -609,6 +646,7 @@ void agent_destroy(struct agent *agent)
 	directory_unref(agent->parts.directory);
 	map_writer_destroy(agent->map);
 	audit_destroy(agent->audit);
+	audit_trail_destroy(agent->trail);
 	sd_event_source_disable_unref(agent->tick_source);
 	sd_event_source_disable_unref(agent->publish_source);
 	sd_event_source_disable_unref(agent->trim_source);

@@ -208,6 +208,8 @@ static void take_views(struct sources *sources)
 			(struct freshness_entry){parts->feeds[i].tenant_id, parts->feeds[i].fresh_until};
 	parts->freshness = (struct freshness){.entries = sources->freshness, .count = parts->feed_count};
 	login_book_set_freshness(parts->logins, &parts->freshness);
+	if (parts->audit && audit_set_host_id(parts->audit, parts->host.host_id) < 0)
+		log_error("this host's id is none: events do not say it");
 }
 
 static void on_view(void *context)

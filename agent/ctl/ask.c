@@ -10,6 +10,37 @@
 #include "ctl/enroll.h"
 #include "ctl/verbs.h"
 
+static void show_audit(const struct ctl *ctl, const json_t *audit)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!audit)
+		return;
+	if (!json_is_true(json_object_get(audit, "spool"))) {
+		ctl_say(ctl, "audit:        in the journal alone, there is no spool");
+		return;
+	}
+	ctl_say(ctl, "audit:        chain %s, event %lld; %lld of %lld MiB%s", ctl_text(audit, "chain"),
+		(long long)ctl_number(audit, "last"), (long long)ctl_number(audit, "bytes") >> 20,
+		(long long)ctl_number(audit, "max_bytes") >> 20,
+		json_is_true(json_object_get(audit, "stuck")) ? "; the disk takes no events" : "");
+	if (ctl_text(audit, "problem")[0])
+		ctl_say(ctl, "              %s", ctl_text(audit, "problem"));
+	if (ctl_number(audit, "dropped"))
+		ctl_say(ctl, "              %lld events found no room", (long long)ctl_number(audit, "dropped"));
+	if (ctl_number(json_object_get(audit, "witness"), "forked"))
+		ctl_say(ctl, "              %lld LOGS ARE NOT WHAT THEY WERE: %s",
+			(long long)ctl_number(json_object_get(audit, "witness"), "forked"),
+			ctl_text(json_object_get(audit, "witness"), "problem"));
+	json_array_foreach(json_object_get(audit, "consumers"), i, item)
+	{
+		if (ctl_number(item, "waiting"))
+			ctl_say(ctl, "              %lld wait for %s", (long long)ctl_number(item, "waiting"),
+				ctl_text(item, "name"));
+	}
+}
+
 int ctl_status(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct ctl_command command = {
@@ -57,6 +88,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 	if (ctl_number(p, "audit_lost"))
 		ctl_say(ctl, "audit:        %lld events were not taken by the journal",
 			(long long)ctl_number(p, "audit_lost"));
+	show_audit(ctl, json_object_get(p, "audit"));
 	ctl_show_feeds(ctl, p);
 	if (text_equal(state, "ready"))
 		return CTL_OK;

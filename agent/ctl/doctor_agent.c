@@ -72,6 +72,59 @@ static void judge_feed(struct doctor *doctor, const json_t *feed)
 		     stale ? ", and too old to count" : "", *problem ? ": " : "", problem);
 }
 
+#define SPOOL_FULL_PERCENT 80
+
+static void judge_spool(struct doctor *doctor, const json_t *audit)
+{
+	const char *problem = ctl_text(audit, "problem");
+	bool refuses = text_equal(ctl_text(audit, "when_full"), "refuse");
+	long long bytes = ctl_number(audit, "bytes"), most = ctl_number(audit, "max_bytes");
+	const json_t *item;
+	size_t i;
+
+	if (!audit)
+		return;
+	if (!json_is_true(json_object_get(audit, "spool")))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "audit",
+			     "make /etc/tenantd/seal.key as the package does, and restart the agent",
+			     "there is no spool: events are in the journal alone%s",
+			     refuses ? ", and nobody of the directory signs in" : "");
+	else if (*problem || json_is_true(json_object_get(audit, "stuck")))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "audit",
+			     "is /var/lib/tenantd full, or its disk broken? `tenantctl status`, journalctl -u tenantd",
+			     "the spool takes no events%s%s%s", *problem ? ": " : "", problem,
+			     refuses ? "; nobody of the directory signs in" : "");
+	else if (most > 0 && bytes > most / 100 * SPOOL_FULL_PERCENT)
+		findings_add(
+			&doctor->findings, FINDING_WARNING, "audit",
+			"can the control plane and the sinks be reached? `tenantctl status` says who waits for what",
+			"%lld of %lld MiB of the spool are taken", bytes >> 20, most >> 20);
+	else
+		findings_add(&doctor->findings, FINDING_OK, "audit", NULL, "%lld events in chain %s, %lld of %lld MiB",
+			     (long long)ctl_number(audit, "last"), ctl_text(audit, "chain"), bytes >> 20, most >> 20);
+	if (ctl_number(json_object_get(audit, "witness"), "forked"))
+		findings_add(&doctor->findings, FINDING_PROBLEM, "audit",
+			     "tell the tenants and the operators: journalctl -t tenantd TENANTD_EVENT=audit-log-forked",
+			     "%lld audit logs of the control plane are not what they were",
+			     (long long)ctl_number(json_object_get(audit, "witness"), "forked"));
+	json_array_foreach(json_object_get(audit, "sinks"), i, item)
+	{
+		if (ctl_number(item, "failures"))
+			findings_add(&doctor->findings, FINDING_WARNING, "audit", "what waits for it is kept",
+				     "the sink %s takes nothing: %s", ctl_text(item, "name"),
+				     ctl_text(item, "problem"));
+		if (ctl_number(item, "dead"))
+			findings_add(&doctor->findings, FINDING_WARNING, "audit",
+				     "journalctl -t tenantd TENANTD_EVENT=audit-dead-letter",
+				     "the sink %s will never take %lld events", ctl_text(item, "name"),
+				     (long long)ctl_number(item, "dead"));
+	}
+	if (ctl_number(audit, "dropped"))
+		findings_add(&doctor->findings, FINDING_WARNING, "audit", NULL,
+			     "%lld events found no room in the spool since the agent started",
+			     (long long)ctl_number(audit, "dropped"));
+}
+
 static void judge_status(struct doctor *doctor, const json_t *status)
 {
 	const char *state = ctl_text(status, "state"), *problem = ctl_text(status, "problem");
@@ -93,6 +146,7 @@ static void judge_status(struct doctor *doctor, const json_t *status)
 	if (ctl_number(status, "audit_lost"))
 		findings_add(&doctor->findings, FINDING_WARNING, "audit", "look at systemd-journald",
 			     "the journal did not take %lld events", (long long)ctl_number(status, "audit_lost"));
+	judge_spool(doctor, json_object_get(status, "audit"));
 	json_array_foreach(json_object_get(status, "feeds"), i, item) judge_feed(doctor, item);
 	json_array_foreach(json_object_get(status, "conflicts"), i, item)
 		findings_add(&doctor->findings, FINDING_PROBLEM, "directory", "rename or remove one of the two",

@@ -44,6 +44,7 @@ void connection_kill(struct connection *c)
 	c->dead = true;
 	end_stream(c);
 	forget_end(c);
+	audit_hold_forget(c);
 	if (c->had_login)
 		login_cancel_owner(server->parts->logins, c->id, clock_boottime_usec());
 	close(TAKE_FD(c->fd)); /* takes it out of the epoll instance, too: no copy of it exists */
@@ -53,6 +54,7 @@ void connection_kill(struct connection *c)
 void connection_close_after(struct connection *c)
 {
 	end_stream(c);
+	audit_hold_forget(c);
 	c->hold = HOLD_NONE;
 	c->closing = true;
 	buffer_clear(&c->in);
@@ -65,7 +67,7 @@ void connection_close_after(struct connection *c)
 /* May what is in `out` leave now? */
 static bool may_send(const struct connection *c)
 {
-	return c->hold != HOLD_DELAY && connection_backlog(c) > 0;
+	return c->hold != HOLD_DELAY && c->hold != HOLD_AUDIT && connection_backlog(c) > 0;
 }
 
 static void flush(struct connection *c)
@@ -115,8 +117,8 @@ static uint64_t deadline(const struct connection *c)
 {
 	if (c->closing)
 		return c->drained_at + CLOSING_USEC;
-	if (c->hold == HOLD_DELAY || c->hold == HOLD_RELOAD || c->hold == HOLD_END || c->hold == HOLD_ENROLL ||
-	    c->hold == HOLD_LOGIN)
+	if (c->hold == HOLD_DELAY || c->hold == HOLD_AUDIT || c->hold == HOLD_RELOAD || c->hold == HOLD_END ||
+	    c->hold == HOLD_ENROLL || c->hold == HOLD_LOGIN)
 		return c->hold_until;
 	if (connection_backlog(c) > 0)
 		return c->drained_at + DRAIN_USEC;
@@ -136,7 +138,7 @@ void connection_settle(struct connection *c)
 	/* A hang-up is always told. Half of one (RDHUP) only while we would read anyway. */
 	if (c->hold == HOLD_NONE && !c->closing && !c->eof && connection_backlog(c) < OUTPUT_PAUSE && !c->queued)
 		wanted.events = EPOLLIN | EPOLLRDHUP;
-	if (c->hold != HOLD_DELAY && connection_backlog(c) > 0)
+	if (may_send(c))
 		wanted.events |= EPOLLOUT;
 	if (wanted.events != c->watched) {
 		if (epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD, c->fd, &wanted) < 0) {
@@ -280,6 +282,10 @@ void connection_ready(struct connection *c, uint32_t events)
 {
 	/* Gone altogether: whatever it waited for is not wanted any more. */
 	if (events & (EPOLLHUP | EPOLLERR)) {
+		if (c->hold == HOLD_AUDIT) {
+			audit_hold_abandon(c);
+			return;
+		}
 		/* … but calls that it sent and did not wait for are still carried out. */
 		if (!(events & EPOLLIN) || c->hold != HOLD_NONE) {
 			connection_kill(c);
@@ -297,8 +303,12 @@ void connection_ready(struct connection *c, uint32_t events)
 void connection_expired(struct connection *c)
 {
 	if (c->hold == HOLD_DELAY && clock_boottime_usec() >= c->hold_until) {
-		c->hold = HOLD_NONE;
+		audit_hold_delayed(c);
 		connection_turn(c);
+		return;
+	}
+	if (c->hold == HOLD_AUDIT) {
+		audit_hold_expired(c->server);
 		return;
 	}
 	if (c->hold == HOLD_RELOAD) {
@@ -335,7 +345,7 @@ void connection_expired(struct connection *c)
 	}
 	if (c->hold == HOLD_LOGIN) {
 		c->hold = HOLD_NONE;
-		if (login_reply_cannot(c) >= 0) {
+		if (login_reply_cannot(c, REASON_BROKEN) >= 0) {
 			connection_settle(c);
 			return;
 		}

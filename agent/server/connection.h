@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "server/audit_hold.h"
 #include "server/callers.h"
 #include "server/peer.h"
 #include "server/server.h"
@@ -16,6 +17,7 @@
 enum hold {
 	HOLD_NONE,
 	HOLD_DELAY,  /* the answer is in `out` and leaves at `hold_until` */
+	HOLD_AUDIT,  /* the answer is in `out` and leaves when what was written for it is on disk: `audit` */
 	HOLD_RELOAD, /* waits for server_reload_done */
 	HOLD_END,    /* waits for server_end_session_done: `ends` */
 	HOLD_ENROLL, /* waits for server_enroll_done */
@@ -65,6 +67,7 @@ struct connection {
 	size_t sent; /* of out */
 	struct stream *stream;
 	struct end_wait ends;
+	struct audit_wait audit;
 };
 
 /* The epoll instance says something about it. */

@@ -30,6 +30,7 @@ struct server {
 	uint64_t accept_paused_until;
 	struct timers timers;
 	struct callers callers;
+	struct audit_waits audit;
 	uint32_t untrusted; /* connections that count against the open share */
 	struct server_counts counts;
 	uint64_t method_calls[METHODS_MAX];

@@ -47,6 +47,7 @@
 #define END_WAIT_MAX_SEC 600U               /* that a caller may wait for sessions to be gone */
 #define ENROLL_USEC (60 * USEC_PER_SEC)     /* until an Enroll is answered */
 #define LOGIN_HELD_USEC (28 * USEC_PER_SEC) /* until an Answer is answered, whatever the login book does (25 s) */
+#define AUDIT_HELD_USEC (5 * USEC_PER_SEC)  /* until an answer leaves that the disk should have taken events for */
 #define ACCEPT_PAUSE_USEC USEC_PER_SEC      /* when the process is out of descriptors */
 #define DELAY_MOST_USEC (45 * USEC_PER_SEC) /* libtenant waits a minute for an answer */
 

@@ -36,14 +36,14 @@ int login_reply_put(struct connection *c, const struct login_reply *reply, uint6
 	return result;
 }
 
-int login_reply_cannot(struct connection *c)
+int login_reply_cannot(struct connection *c, enum reason reason)
 {
 	struct varlink_writer writer;
 
 	varlink_reply_begin(&writer, &c->out);
 	json_put_string(&writer.json, "step", "broken");
-	json_put_string(&writer.json, "text", reason_text(REASON_BROKEN));
-	json_put_string(&writer.json, "reason", reason_word(REASON_BROKEN));
+	json_put_string(&writer.json, "text", reason_text(reason));
+	json_put_string(&writer.json, "reason", reason_word(reason));
 	json_put_bool(&writer.json, "final", true);
 	return varlink_end(&writer, false);
 }

@@ -9,5 +9,5 @@
 
 /* `now_usec` 0: a delay that the reply asks for is left out. 0 or -errno. */
 int login_reply_put(struct connection *connection, const struct login_reply *reply, uint64_t now_usec);
-/* Nobody can decide. */
-int login_reply_cannot(struct connection *connection);
+/* Nobody can decide: a reason of the broken kind. */
+int login_reply_cannot(struct connection *connection, enum reason reason);

@@ -35,7 +35,7 @@ static int reply_step(struct call *call, struct login_reply *reply)
 
 static int reply_no_directory(struct call *call)
 {
-	return login_reply_cannot(call->connection);
+	return login_reply_cannot(call->connection, REASON_BROKEN);
 }
 
 /* One person in a loop would have all of the host's connections, and nobody could sign in. */

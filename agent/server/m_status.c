@@ -8,6 +8,7 @@
 
 #include "server/call.h"
 #include "server/internal.h"
+#include "server/m_audit.h"
 #include "server/m_bindings.h"
 #include "server/m_feeds.h"
 
@@ -21,6 +22,7 @@ int m_status(struct call *call)
 {
 	const struct parts *parts = call->parts;
 	const struct directory *d = parts->directory;
+	enum agent_state state = parts->state;
 	struct directory_counts counts = {0};
 	struct json_writer *w;
 
@@ -29,10 +31,9 @@ int m_status(struct call *call)
 	if (d)
 		counts = directory_counts(d);
 	w = call_reply(call);
-	json_put_string(
-		w, "state",
-		state_words[parts->state == AGENT_READY && any_feed_is_stale(parts, call->now_usec) ? AGENT_DEGRADED
-												    : parts->state]);
+	if (state == AGENT_READY && (any_feed_is_stale(parts, call->now_usec) || server_audit_is_stuck(call->server)))
+		state = AGENT_DEGRADED;
+	json_put_string(w, "state", state_words[state]);
 	json_put_string(w, "version", TENANTD_VERSION);
 	json_put_string(w, "host", parts->config->host_name);
 	json_put_u64(w, "generation", d ? directory_generation(d) : 0);
@@ -51,6 +52,8 @@ int m_status(struct call *call)
 		json_put_u64(w, "audit_lost", audit_lost(parts->audit));
 	}
 	json_put_bool(w, "map_published", parts->map_published);
+	if (call_is_root(call))
+		put_audit(w, call->server);
 	if (call_is_root(call))
 		put_feeds(w, parts, call->now_usec, call->realtime);
 	return call_reply_end(call, false);
@@ -101,6 +104,7 @@ int m_metrics(struct call *call)
 	counter(&out, "connections_timed_out", "Connections closed for being slow.", counts->timeouts);
 	counter(&out, "subscribers_dropped", "Subscribers that fell too far behind.", counts->dropped_subscribers);
 	counter(&out, "audit_lost", "Audit events that the journal did not take.", audit_lost(parts->audit));
+	gauge_audit(&out, call->server);
 	buffer_add_text(&out, "# TYPE tenantd_calls counter\n# HELP tenantd_calls Calls by method.\n");
 	for (size_t i = 0; (method = method_at(i)); i++)
 		buffer_printf(&out, "tenantd_calls_total{method=\"%s\"} %llu\n", method->name,

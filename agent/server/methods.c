@@ -155,12 +155,23 @@ static int read_call(struct call *call, struct varlink_call *tree, struct reques
 	return 0;
 }
 
+/* Which answers let somebody in. */
+static enum audit_form form_of(const struct method *method)
+{
+	if (method && (method->handle == m_login || method->handle == m_answer))
+		return AUDIT_FORM_STEP;
+	if (method && (method->handle == m_authorize || method->handle == m_open_session))
+		return AUDIT_FORM_DECISION;
+	return AUDIT_FORM_SAME;
+}
+
 void methods_dispatch(struct connection *c, char *frame, size_t length)
 {
 	struct server *server = c->server;
 	struct varlink_call tree = {0};
 	struct request request;
 	struct call call = {.connection = c, .server = server, .parts = server->parts};
+	uint64_t mark = audit_hold_mark(server);
 	size_t before = c->out.length;
 	const char *name;
 	bool upgrade;
@@ -191,4 +202,5 @@ void methods_dispatch(struct connection *c, char *frame, size_t length)
 	}
 	if (call.oneway && !c->closing && c->hold != HOLD_STREAM && c->hold != HOLD_EVENTS)
 		c->out.length = before; /* nobody waits for it */
+	audit_hold_answer(c, mark, before, form_of(call.method));
 }

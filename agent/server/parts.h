@@ -26,6 +26,8 @@ enum agent_state {
 };
 
 struct bindings;
+struct shipping;
+struct spool;
 struct sso;
 
 struct parts {
@@ -34,6 +36,8 @@ struct parts {
 	struct login_book *logins;
 	struct session_table *sessions;
 	struct audit *audit;
+	struct spool *spool;       /* NULL: there is none */
+	struct shipping *shipping; /* NULL: there are no sinks */
 	enum agent_state state;
 	char problem[PARTS_PROBLEM_MAX]; /* "" when ready */
 	int64_t loaded_at;

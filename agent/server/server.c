@@ -433,13 +433,14 @@ struct server_counts server_counts(const struct server *server)
 	return server->counts;
 }
 
-/* An answer that was waited for is in `out`: it leaves, and calls sent behind it get their turn. */
-static void resume(struct server *server, struct connection *c, int result)
+/* An answer that was waited for is in `out`, from `before` on: it leaves, and calls sent behind it get their turn. */
+static void resume(struct server *server, struct connection *c, int result, size_t before, enum audit_form form)
 {
 	if (result < 0) {
 		connection_kill(c);
 		return;
 	}
+	audit_hold_answer(c, 0, before, form);
 	if (c->in.length)
 		server_queue(server, c);
 	connection_settle(c);
@@ -449,6 +450,7 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 {
 	for (struct connection *c = server->connections, *next; c; c = next) {
 		struct varlink_writer writer;
+		size_t before = c->out.length;
 
 		next = c->next;
 		if (c->hold != HOLD_RELOAD)
@@ -461,7 +463,7 @@ void server_reload_done(struct server *server, bool changed, const char *problem
 			varlink_reply_begin(&writer, &c->out);
 			json_put_bool(&writer.json, "changed", changed);
 		}
-		resume(server, c, varlink_end(&writer, false));
+		resume(server, c, varlink_end(&writer, false), before, AUDIT_FORM_SAME);
 	}
 	server_finish(server);
 }
@@ -480,8 +482,10 @@ void server_end_session_done(struct server *server, uint64_t tag, int result)
 			ends->problem = result;
 		/* Heard of before the call has asked for the last one, it answers by itself. */
 		if (c->hold == HOLD_END && ends->heard >= ends->waiting) {
+			size_t before = c->out.length;
+
 			c->hold = HOLD_NONE;
-			resume(server, c, end_reply_put(c));
+			resume(server, c, end_reply_put(c), before, AUDIT_FORM_SAME);
 		}
 		break;
 	}
@@ -491,10 +495,12 @@ void server_end_session_done(struct server *server, uint64_t tag, int result)
 void server_login_reply(struct server *server, uint64_t owner, const struct login_reply *reply)
 {
 	for (struct connection *c = server->connections; c; c = c->next) {
+		size_t before = c->out.length;
+
 		if (c->id != owner || c->hold != HOLD_LOGIN)
 			continue;
 		c->hold = HOLD_NONE;
-		resume(server, c, login_reply_put(c, reply, clock_boottime_usec()));
+		resume(server, c, login_reply_put(c, reply, clock_boottime_usec()), before, AUDIT_FORM_STEP);
 		break;
 	}
 	server_finish(server);
@@ -504,6 +510,7 @@ void server_enroll_done(struct server *server, uint64_t tag, const char *host_id
 {
 	for (struct connection *c = server->connections; c; c = c->next) {
 		struct varlink_writer writer;
+		size_t before = c->out.length;
 
 		if (c->id != tag || c->hold != HOLD_ENROLL)
 			continue;
@@ -515,7 +522,7 @@ void server_enroll_done(struct server *server, uint64_t tag, const char *host_id
 			varlink_reply_begin(&writer, &c->out);
 			json_put_string(&writer.json, "host", host_id);
 		}
-		resume(server, c, varlink_end(&writer, false));
+		resume(server, c, varlink_end(&writer, false), before, AUDIT_FORM_SAME);
 		break;
 	}
 	server_finish(server);

@@ -54,6 +54,14 @@ void server_enroll_done(struct server *server, uint64_t tag, const char *host_id
 struct login_reply;
 void server_login_reply(struct server *server, uint64_t owner, const struct login_reply *reply);
 
+/* Everything that was written into the spool, up to this one, is on disk: whoever waits for it is answered. */
+void server_audit_durable(struct server *server, uint64_t sequence);
+/* The spool cannot be written: nobody waits for it until something is on disk again (server/audit_hold.h). */
+void server_audit_stuck(struct server *server);
+/* Its numbers begin anew: nothing is heard any more of what somebody still waits for. */
+void server_audit_anew(struct server *server);
+bool server_audit_is_stuck(const struct server *server);
+
 /* Something happened: to every subscriber that may know. */
 struct server_event {
 	const char *event; /* see Subscribe in the interface text */
