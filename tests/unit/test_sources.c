@@ -128,7 +128,7 @@ static void test_feeds_come_and_go(void **state)
 	put(0, ACME, FEED_RECONNECT);
 	put(1, BETA, FEED_RECONNECT);
 	view_count = 2;
-	assert_int_equal(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	assert_int_equal(sources_create(NULL, &config, NULL, NULL, &parts, &own, &sources), 0);
 	assert_said(ACME ":reconnect " BETA ":reconnect ");
 	tell(""); /* once for each change */
 	put(0, ACME, FEED_LIVE);
@@ -156,7 +156,7 @@ static void test_removed_at_once(void **state)
 
 	put(0, ACME, FEED_RECONNECT);
 	view_count = 1;
-	assert_int_equal(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	assert_int_equal(sources_create(NULL, &config, NULL, NULL, &parts, &own, &sources), 0);
 	assert_said(ACME ":reconnect ");
 	view_count = 0;
 	tell(ACME ":removed ");
@@ -171,7 +171,7 @@ static void test_tampering_is_of_a_feed_or_of_the_host(void **state)
 	struct sources *sources;
 
 	view_count = 0;
-	assert_int_equal(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	assert_int_equal(sources_create(NULL, &config, NULL, NULL, &parts, &own, &sources), 0);
 	snprintf(parts.host.host_id, sizeof(parts.host.host_id), "hst_1");
 	given.audit(given.context, true, ACME, "rollback", "older");
 	assert_said("feed " ACME ":rollback ");
@@ -191,7 +191,7 @@ static void test_what_is_not_on_disk_is_said(void **state)
 
 	put(0, ACME, FEED_LIVE);
 	view_count = 1;
-	assert_result(sources_create(NULL, &config, NULL, &parts, &own, &sources), 0);
+	assert_result(sources_create(NULL, &config, NULL, NULL, &parts, &own, &sources), 0);
 	given.view(given.context);
 	sources_problem(sources, problem, sizeof(problem));
 	assert_string_equal(problem, "");
