@@ -3,8 +3,7 @@
 and what is said about it holds."""
 import collections
 
-from controllib.trail import Chain, Receipt
-from test_audit_kills import export
+from controllib.trail import Chain, Receipt, export
 
 DAY = 20000
 REQUEST = 1000  # events in one request

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import random
 import secrets
 import string
 import time
@@ -245,3 +246,24 @@ class Receipt:
         assert set(words) == {"host", "chain", "next", "head", "issued"}
         self.host, self.chain = words["host"], words["chain"]
         self.next, self.head = int(words["next"]), bytes.fromhex(words["head"])
+
+
+# ---- exports ---------------------------------------------------------------------------------------------------------
+
+
+def export(client, path):
+    """The log, checked as whoever gets the file would: every leaf, every proof, the root. Leaves in order."""
+    client.timeout = 120
+    answer = client.get(f"{path}/audit/export")
+    assert answer.status == 200, answer
+    lines = [json.loads(line) for line in answer.body.decode().splitlines()]
+    head, entries, end = lines[0], lines[1:-1], lines[-1]
+    assert end == {"end": True, "entries": len(entries)}
+    checkpoint = Checkpoint(head["checkpoint"], head["keys"][0])
+    hashes = [leaf_hash(entry["leaf"]) for entry in entries]
+    assert [entry["index"] for entry in entries] == list(range(checkpoint.size))
+    assert tree_hash(hashes) == checkpoint.root
+    for entry in random.sample(entries, min(50, len(entries))):
+        proof = [base64.b64decode(one) for one in entry["proof"]]
+        assert inclusion_root(entry["index"], checkpoint.size, hashes[entry["index"]], proof) == checkpoint.root
+    return [json.loads(entry["leaf"]) for entry in entries]
