@@ -14,6 +14,7 @@ static const struct ctl_verb verbs[] = {
 	{"status", ctl_status, "how the agent is"},
 	{"doctor", ctl_doctor, "what is wrong on this host, and what to do"},
 	{"sessions", ctl_sessions, "who is signed in; end their sessions"},
+	{"audit", ctl_audit, "what happened here, and whether logs were changed"},
 	{"code", ctl_code, "a code that signs somebody in once"},
 	{"whoami", ctl_whoami, "who you are, and your roles"},
 	{"check", ctl_check, "may somebody do something in a project?"},

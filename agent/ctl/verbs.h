@@ -15,6 +15,7 @@ int ctl_verify(struct ctl *ctl, int argc, char **argv);   /* verify.c */
 int ctl_ssh_keys(struct ctl *ctl, int argc, char **argv); /* ssh_keys.c */
 int ctl_code(struct ctl *ctl, int argc, char **argv);     /* code.c */
 int ctl_sessions(struct ctl *ctl, int argc, char **argv); /* sessions.c */
+int ctl_audit(struct ctl *ctl, int argc, char **argv);    /* audit.c */
 int ctl_watch(struct ctl *ctl, int argc, char **argv);    /* watch.c */
 int ctl_enroll(struct ctl *ctl, int argc, char **argv);   /* enroll.c */
 int ctl_unenroll(struct ctl *ctl, int argc, char **argv); /* enroll.c */
