@@ -170,7 +170,8 @@ class Description:
 
     @staticmethod
     def _pattern(path):
-        parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in path.split("/")]
+        kinds = {"{path}": ".+"}  # what is left, with its "/"
+        parts = [kinds.get(part) or ("[^/]+" if part.startswith("{") else re.escape(part)) for part in path.split("/")]
         return re.compile("/".join(parts))
 
     def operations(self):
