@@ -52,6 +52,7 @@ static void takes_everything(void **state)
 		      "feed: {head: 5s, stale: 60s, keep_deltas: 2d}\n"
 		      "limits: {workers: 3, streams: 4, per_source: 0, "
 		      "per_principal: 7}\n"
+		      "audit: {sinks: [{name: keeper, kind: file, path: /a/kept}]}\n"
 		      "paths: {seal_key: /a/seal, internal_secret: /a/secret}\n",
 		      &problem);
 
@@ -68,6 +69,8 @@ static void takes_everything(void **state)
 	assert_int_equal(config->keep_deltas_sec, 172800);
 	assert_int_equal(config->workers, 3);
 	assert_int_equal(config->rate_per_source, 0);
+	assert_int_equal(config->sinks.count, 1);
+	assert_string_equal(config->sinks.items[0].path, "/a/kept");
 	assert_string_equal(config->internal_secret_path, "/a/secret");
 }
 
