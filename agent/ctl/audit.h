@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 
+int audit_status_verb(struct ctl *ctl, int argc, char **argv); /* audit_status.c */
 int audit_tail_verb(struct ctl *ctl, int argc, char **argv);   /* audit_journal.c */
 int audit_search_verb(struct ctl *ctl, int argc, char **argv); /* audit_journal.c */
 
