@@ -235,11 +235,11 @@ static void on_audit(void *context, bool critical, const char *tenant_id, const 
 	}
 }
 
-/* The event about the fork is the first thing that the new chain is for; what began it is in the event about that. */
-static void begin_chain(const struct sources *sources, const char *why)
+static void begin_chain(const struct sources *sources, const struct feeds_found *found)
 {
-	int r = sources->spool ? spool_begin_chain(sources->spool, why) : -ENOENT;
+	int r = sources->spool ? spool_begin_chain(sources->spool, found->detail) : -ENOENT;
 
+	log_line(LOG_CRIT, "audit chain %s: %s; another one begins", found->record, found->detail);
 	if (r < 0)
 		log_error("another audit chain cannot begin: %s", strerror(-r));
 }
@@ -262,10 +262,12 @@ static void on_found(void *context, const struct feeds_found *found)
 		.failure = found->what != FEEDS_LOG_SEEN,
 	};
 
-	if (found->what != FEEDS_LOG_SEEN)
-		log_line(LOG_CRIT, "%s %s: %s", is_chain ? "audit chain" : "audit log", found->record, found->detail);
-	if (is_chain)
-		begin_chain(sources, found->detail);
+	if (found->what == FEEDS_CHAIN_ENDS) {
+		begin_chain(sources, found);
+		return;
+	}
+	if (found->what == FEEDS_LOG_FORKED)
+		log_line(LOG_CRIT, "audit log %s: %s", found->record, found->detail);
 	audit_write(sources->parts->audit, &event);
 }
 

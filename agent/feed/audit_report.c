@@ -60,9 +60,10 @@ struct audit_reports {
 	bool look;       /* something new may be durable */
 	uint64_t rolled; /* the control plane's place when it last fell behind its own receipt: told once */
 	char forked[CHAIN_ID_CHARS + 1]; /* a chain that is to be given up; "" */
-	uint64_t fork_again;             /* CLOCK_BOOTTIME */
-	unsigned refused;                /* the status of the last refusal: told once */
-	char fault[32];                  /* what was told last of answers that cannot be believed */
+	char forked_detail[AUDIT_PROBLEM_MAX];
+	uint64_t fork_again; /* CLOCK_BOOTTIME */
+	unsigned refused;    /* the status of the last refusal: told once */
+	char fault[32];      /* what was told last of answers that cannot be believed */
 	struct audit_reports_view view;
 	uint64_t shown_usec;
 };
@@ -199,9 +200,29 @@ static bool is_chain_due(struct audit_reports *reports)
 	if (text_equal(chain_of_key(&key), reports->forked) &&
 	    spool_acknowledge(reports->reader, head.sequence + 1) < 0)
 		return true;
+	reports->hooks.forked(reports->hooks.context, reports->forked, reports->forked_detail);
 	reports->forked[0] = '\0';
 	enter_chain(reports);
 	return false;
+}
+
+/* Nobody has the key of an older chain any more, so nothing of it can be verified. */
+static int give_up_chain(struct audit_reports *reports)
+{
+	struct note_key key, newest;
+	struct chain_head head;
+	int r;
+
+	spool_head(reports->spool, &newest, &head);
+	spool_reader_head(reports->reader, &key, &head);
+	if (text_equal(key.name, newest.name))
+		return -EKEYREJECTED;
+	log_error("events of the audit chain %s up to %" PRIu64 " are not sent: its key is lost", chain_of_key(&key),
+		  head.sequence);
+	r = spool_acknowledge(reports->reader, head.sequence + 1);
+	if (r == 0)
+		arm(reports, 0);
+	return r;
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *context)
@@ -229,6 +250,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context)
 	}
 	if (r == 0)
 		r = send_body(reports);
+	if (r == -EKEYREJECTED && give_up_chain(reports) == 0)
+		return 0;
 	if (r < 0) {
 		audit_body_clear(&reports->body);
 		note_problem(reports, "the spool cannot be read: %s", strerrordesc_np(-r));
@@ -333,7 +356,9 @@ static void fork_chain(struct audit_reports *reports, const char *detail)
 	reports->fork_again = now + FORK_USEC;
 	reports->view.forks++;
 	(void)snprintf(reports->forked, sizeof(reports->forked), "%s", reports->body.chain);
-	reports->hooks.forked(reports->hooks.context, reports->body.chain, detail);
+	(void)snprintf(reports->forked_detail, sizeof(reports->forked_detail), "%.*s",
+		       (int)sizeof(reports->forked_detail) - 1, detail);
+	reports->hooks.end_chain(reports->hooks.context, reports->body.chain, detail);
 	audit_body_clear(&reports->body);
 	wait_longer(reports, CHAIN_USEC);
 }

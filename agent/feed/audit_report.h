@@ -24,7 +24,9 @@ struct audit_reports_hooks {
 	void (*rejected)(void *context);      /* the control plane refused it */
 	/* A few of those for which there is a receipt now, picked so that nobody can foresee which. */
 	void (*taken)(void *context, const struct group_record *record);
-	/* The control plane has another history of this chain: begin another one (spool_begin_chain, on the loop). */
+	/* The control plane has another history of this chain: begin another one (spool_begin_chain), and when that has
+	 * begun, so that it stands in there, tell of it. */
+	void (*end_chain)(void *context, const char *chain, const char *detail);
 	void (*forked)(void *context, const char *chain, const char *detail);
 	/* What it says cannot be, or was not signed by the authority: `fault` is a word. Once until it changes. */
 	void (*refused)(void *context, const char *fault, const char *detail);

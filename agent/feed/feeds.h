@@ -55,11 +55,13 @@ struct host_view {
 	struct audit_reports_view reports;
 	struct witness_view witness;
 };
-/* What was found out about the audit log: each is an event for the caller to write. */
+/* What was found out about the audit log: but for the first, each is an event for the caller to write. */
 enum feeds_finding {
-	FEEDS_CHAIN_FORKED, /* the control plane has another history of this chain: another one is to be begun */
+	FEEDS_CHAIN_ENDS,   /* the control plane has another history of this chain: another one is to be begun … */
+	FEEDS_CHAIN_FORKED, /* … and was: now it can be told where it is read */
 	FEEDS_LOG_FORKED,   /* a log is not the one that it was */
 	FEEDS_LOG_SEEN,     /* a log is in order */
+	FEEDS_FINDING_COUNT,
 };
 struct feeds_found {
 	enum feeds_finding what;

@@ -38,6 +38,11 @@ static void tell(const struct work *work, const struct feeds_found *found)
 	work->hooks.found(work->hooks.context, found);
 }
 
+static void on_chain_ends(void *context, const char *chain, const char *detail)
+{
+	tell(context, &(struct feeds_found){FEEDS_CHAIN_ENDS, "", chain, "", detail, ""});
+}
+
 static void on_chain_forked(void *context, const char *chain, const char *detail)
 {
 	tell(context, &(struct feeds_found){FEEDS_CHAIN_FORKED, "", chain, "", detail, ""});
@@ -77,8 +82,8 @@ static void on_log_refused(void *context, const char *tenant_id, const char *fau
 
 int work_audit_new(struct work *work)
 {
-	const struct audit_reports_hooks reports = {on_bearer,  on_rejected, on_taken, on_chain_forked,
-						    on_refused, on_changed,  work};
+	const struct audit_reports_hooks reports = {on_bearer,       on_rejected, on_taken,   on_chain_ends,
+						    on_chain_forked, on_refused,  on_changed, work};
 	const struct witness_options options = {
 		.state_dir = work->options.state_dir,
 		.seal_key = work->options.seal_key,

@@ -46,7 +46,7 @@ static void on_found(void *context, const struct feeds_found *found)
 	(void)snprintf(rig->found_change, sizeof(rig->found_change), "%s", found->change);
 	(void)snprintf(rig->found_tenant, sizeof(rig->found_tenant), "%s", found->tenant_id);
 	(void)snprintf(rig->found_data, sizeof(rig->found_data), "%s", found->data);
-	if (found->what == FEEDS_CHAIN_FORKED && rig->spool)
+	if (found->what == FEEDS_CHAIN_ENDS && rig->spool)
 		assert_int_equal(spool_begin_chain(rig->spool, found->detail), 0);
 }
 

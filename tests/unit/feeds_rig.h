@@ -33,7 +33,7 @@ struct rig {
 	uint32_t unit_count;
 	int enrolled;
 	uint64_t enrolled_tag;
-	unsigned found[3]; /* by feeds_finding */
+	unsigned found[FEEDS_FINDING_COUNT]; /* by feeds_finding */
 	char found_detail[512], found_change[32], found_tenant[64], found_data[8192];
 	char host_id[64], problem[1024], disabled[256], fault[32];
 	struct unit *const *units;
