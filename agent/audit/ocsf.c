@@ -184,6 +184,23 @@ static bool is_by_other(const struct audit_event *event)
 	return id_or_none(event->caller_user_id) && !text_equal(event->caller_user_id, event->user_id);
 }
 
+static bool names_user(const struct audit_event *event)
+{
+	return is_set(event->user) || is_set(event->user_id);
+}
+
+/* It happens to the user, who does nothing. The directory does not say who changed it. */
+static bool is_passive(const struct audit_event *event)
+{
+	return event->kind == AUDIT_DIRECTORY_CHANGED || event->kind == AUDIT_IDENTITY_UNBOUND ||
+	       event->kind == AUDIT_SESSION_ENDING;
+}
+
+static bool class_has_user(enum ocsf_class class_uid)
+{
+	return class_uid / 1000 == 3 && class_uid != OCSF_ENTITY_MANAGEMENT;
+}
+
 static void put_actor(struct view *v, const struct audit_context *context, const struct audit_event *event)
 {
 	bool system = people_is_system_uid(event->caller_uid);
@@ -201,7 +218,7 @@ static void put_actor(struct view *v, const struct audit_context *context, const
 		view_begin(v, "user");
 		view_text(v, VIEW_LEAF, "uid", event->caller_user_id);
 		view_end(v);
-	} else if (is_set(event->user) || is_set(event->user_id)) {
+	} else if (names_user(event) && !is_passive(event)) {
 		put_user(v, "user", context, event);
 	}
 	view_text(v, VIEW_LEAF, "app_name", is_set(event->service) ? event->service : PROGRAM);
@@ -344,7 +361,7 @@ static void put_unmapped(struct view *v, const struct audit_context *context, co
 	int record = event->kind == AUDIT_NAME_CONFLICT ? whose : VIEW_LEAF;
 
 	view_begin(v, "unmapped");
-	if (is_by_other(event) && (is_set(event->user) || is_set(event->user_id)))
+	if ((is_by_other(event) || is_passive(event)) && names_user(event) && !class_has_user(class_of(event, row)))
 		put_user(v, "user", context, event);
 	view_text(v, VIEW_LEAF, "reason", reason_word(event->reason));
 	view_text(v, VIEW_LEAF, "tenant", event->tenant);

@@ -261,6 +261,45 @@ static void each_has_their_own(void **state)
 	assert_null(strstr(patch_of(&list, "usr_caller"), "victor"));
 }
 
+/* Who did it: whoever asked, else the user; and nobody where it happened to them. */
+static void whose_doing_it_is(void **state)
+{
+	static const struct {
+		enum audit_kind kind;
+		const char *caller, *record, *actor;
+		bool in_unmapped;
+	} table[] = {
+		{AUDIT_LOGIN_ALLOWED, NULL, NULL, "usr_victor", false},
+		{AUDIT_SERVICE_EVENT, NULL, NULL, "usr_victor", false},
+		{AUDIT_SERVICE_EVENT, "usr_caller", NULL, "usr_caller", true},
+		{AUDIT_SERVICE_EVENT, "usr_victor", NULL, "usr_victor", false},
+		{AUDIT_CALL_REFUSED, "usr_caller", NULL, "usr_caller", true},
+		{AUDIT_DIRECTORY_CHANGED, NULL, "key", "", true},
+		{AUDIT_DIRECTORY_CHANGED, NULL, "user", "usr_victor", false}, /* `user` itself, no actor */
+		{AUDIT_SESSION_ENDING, NULL, NULL, "usr_victor", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		_cleanup_(json_decrefp) json_t *object = NULL;
+		struct leaf leaf;
+
+		audit_write(audit, &(struct audit_event){.kind = table[i].kind,
+							 .user = "victor",
+							 .user_id = "usr_victor",
+							 .record_kind = table[i].record,
+							 .has_caller = table[i].caller != NULL,
+							 .caller_user_id = table[i].caller,
+							 .caller_uid = 1879048299});
+		leaf = check_last(NULL);
+		assert_string_equal(leaf.actor, table[i].actor);
+		object = journal_object();
+		assert_int_equal(json_object_get(json_object_get(object, "unmapped"), "user") != NULL,
+				 table[i].in_unmapped);
+		if (table[i].kind == AUDIT_DIRECTORY_CHANGED || table[i].kind == AUDIT_SESSION_ENDING)
+			assert_null(json_object_get(json_object_get(object, "actor"), "user"));
+	}
+}
+
 static void nobody_whom_the_directory_knows(void **state)
 {
 	_cleanup_(personal_finish) struct personal_list list = {0};
@@ -639,6 +678,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_kind_as_leaf_and_as_a_whole),
 		TEST(each_has_their_own),
+		TEST(whose_doing_it_is),
 		TEST(nobody_whom_the_directory_knows),
 		TEST(ids_that_are_none),
 		TEST(a_program_of_the_system_is_no_person),
