@@ -13,13 +13,14 @@
 #include "base/text.h"
 #include "control_plane/cli/cli.h"
 
-extern const struct verb_table serve_verbs, setup_verbs, feed_verbs, record_verbs;
+extern const struct verb_table serve_verbs, setup_verbs, feed_verbs, record_verbs, audit_verbs;
 
 static const struct verb_table *const tables[] = {
 	&serve_verbs,
 	&setup_verbs,
 	&record_verbs,
 	&feed_verbs,
+	&audit_verbs,
 };
 
 #define VERBS_MAX 64U

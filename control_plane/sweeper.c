@@ -14,6 +14,7 @@
 #include "control_plane/api/refusals.h"
 #include "control_plane/api/sessions.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/retention.h"
 #include "control_plane/http/idempotency.h"
 #include "control_plane/provider/grants.h"
 
@@ -35,6 +36,11 @@ static int sweep_platform(struct app *app)
 	return r < 0 ? r : db_commit(TAKE_PTR(tx));
 }
 
+static int sweep_audit(struct app *app)
+{
+	return audit_retire(app, NULL);
+}
+
 static const struct task {
 	const char *name;
 	unsigned first_sec, every_sec; /* a replica that is often started anew sweeps, too */
@@ -43,6 +49,7 @@ static const struct task {
 	{"idempotency", 60, 3600, idempotency_sweep},   {"device grants", 90, 3600, grants_sweep},
 	{"sessions", 6, 3600, sessions_sweep},          {"platform", 4, 600, sweep_platform},
 	{"impersonations", 4, 10, impersonation_sweep}, {"refusals", 30, 30, refusals_write},
+	{"audit log", 1800, 43200, sweep_audit},
 };
 
 struct sweeper {

@@ -144,25 +144,18 @@ static int get(struct request *request)
 /* ---- sweeping -------------------------------------------------------------------------------------------------------
  */
 
+/* Its sessions go with it. */
+static int sweep_reports(void *context, struct db_tx *tx, const char *tenant_id)
+{
+	(void)context;
+	return db_later(tx,
+			"DELETE FROM control.session_reports WHERE tenant_id = $1 AND at < now() - interval '7 days'",
+			tenant_id);
+}
+
 int sessions_sweep(struct app *app)
 {
-	const struct db_scope scope = {.platform = true};
-	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_begin(app->db, &scope, &tx);
-
-	if (r == 0)
-		r = db_run(tx, &rows, "SELECT id FROM control.tenants ORDER BY id");
-	for (uint32_t i = 0; r == 0 && i < db_row_count(rows); i++) {
-		r = db_switch_tenant(tx, db_text(rows, i, 0));
-		/* Its sessions go with it. */
-		if (r == 0)
-			r = db_later(tx,
-				     "DELETE FROM control.session_reports WHERE tenant_id = $1 "
-				     "AND at < now() - interval '7 days'",
-				     db_text(rows, i, 0));
-	}
-	return r == 0 ? db_commit(TAKE_PTR(tx)) : r;
+	return db_each_tenant(app->db, sweep_reports, NULL);
 }
 
 static const struct route routes[] = {

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/frontier.h"
 #include "crypto/note.h"
 #include "tlog/tile.h"
 
@@ -51,28 +52,6 @@ void export_free(struct export *export)
 /* ---- the header -----------------------------------------------------------------------------------------------------
  */
 
-/* The hashes of the tree before an index are what the proof of a leaf there consists of, the smallest first. */
-static int frontier_at(struct db_tx *tx, const char *log_id, uint64_t at, const struct log_head *head,
-		       struct tlog_frontier *ret)
-{
-	struct tlog_proof proof;
-	int r;
-
-	*ret = (struct tlog_frontier){.size = at};
-	if (at == head->frontier.size) {
-		*ret = head->frontier;
-		return 0;
-	}
-	if (at == 0)
-		return 0;
-	r = log_prove_inclusion(tx, log_id, at, at + 1, &proof);
-	if (r == 0 && proof.count != tlog_frontier_count(at))
-		r = -EIO;
-	for (unsigned i = 0; r == 0 && i < proof.count; i++)
-		ret->hashes[i] = proof.hashes[proof.count - 1 - i];
-	return r;
-}
-
 static json_t *frontier_json(const struct tlog_frontier *frontier)
 {
 	json_t *hashes = json_array();
@@ -95,7 +74,7 @@ static int make_header(struct export *export, struct db_tx *tx, const struct log
 	if (r == 0)
 		r = log_keys(export->app, tx, export->log_id, &keys);
 	if (r == 0)
-		r = frontier_at(tx, export->log_id, export->next, head, &frontier);
+		r = log_frontier(tx, export->log_id, export->next, head, &frontier);
 	if (r < 0)
 		return r;
 	export->header = json_pack("{s:s, s:s, s:O, s:s, s:I, s:I, s:o}", "export", "tenantd-audit/v1", "origin",

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "control_plane/cli/setup.h"
-#include "control_plane/db/conninfo.h"
 
 struct work {
 	char *dsn;
@@ -35,24 +34,6 @@ static int run(void *context)
 	if (work->count == 0)
 		puts("the schema is up to date");
 	return work->check && work->count > 0 ? CLI_FAILED : fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
-}
-
-/* The administrator's connection, to the service's database. */
-static int find_dsn(const struct config *config, const char *admin_dsn, char **ret, struct problem *problem)
-{
-	_cleanup_(freep) char *admin = NULL, *database = NULL;
-	struct conninfo_part part = {"dbname", NULL};
-	int result = 0;
-
-	if (!admin_dsn)
-		result = setup_admin_dsn(config, &admin, problem);
-	if (result < 0)
-		return result;
-	result = conninfo_get(config->database, "dbname", &database);
-	part.value = database;
-	if (result == 0)
-		result = conninfo_change(admin_dsn ? admin_dsn : admin, &part, database ? 1 : 0, ret);
-	return result < 0 ? problem_set(problem, -result, "the database's connection string cannot be read") : 0;
 }
 
 int verb_migrate(int argc, char **argv)
@@ -87,7 +68,7 @@ int verb_migrate(int argc, char **argv)
 	}
 	path = options.config_path ? options.config_path : CONTROL_CONFIG_PATH;
 	if (config_load(path, options.config_path != NULL, &config, &problem) < 0 ||
-	    find_dsn(config, admin_dsn, &work.dsn, &problem) < 0)
+	    setup_owner_dsn(config, admin_dsn, &work.dsn, &problem) < 0)
 		return cli_fail("migrate", &problem);
 	result = admin_dsn ? run(&work) : setup_as_postgres(run, &work, &problem);
 	free(work.dsn);

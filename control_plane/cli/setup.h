@@ -25,6 +25,8 @@ int setup_option(const char *verb, char **argv, int *i, const char *name, const 
 int setup_as_postgres(int (*work)(void *context), void *context, struct problem *problem);
 /* Who may make roles, by the server that the configuration names: malloc'd. -errno with the problem. */
 int setup_admin_dsn(const struct config *config, char **ret, struct problem *problem);
+/* The administrator's connection to the service's database; `admin_dsn` NULL: by the configuration. malloc'd. */
+int setup_owner_dsn(const struct config *config, const char *admin_dsn, char **ret, struct problem *problem);
 
 /* ---- setup_files.c ---- */
 /* Writes `<config>.d/00-init.yaml` where it is not there. `certificate`, `key`: NULL for the ones that init makes. */

@@ -30,6 +30,23 @@ int setup_admin_dsn(const struct config *config, char **ret, struct problem *pro
 	return result < 0 ? problem_set(problem, -result, "the database's connection string cannot be read") : 0;
 }
 
+int setup_owner_dsn(const struct config *config, const char *admin_dsn, char **ret, struct problem *problem)
+{
+	_cleanup_(freep) char *admin = NULL, *database = NULL;
+	struct conninfo_part part = {"dbname", NULL};
+	int result = 0;
+
+	if (!admin_dsn)
+		result = setup_admin_dsn(config, &admin, problem);
+	if (result < 0)
+		return result;
+	result = conninfo_get(config->database, "dbname", &database);
+	part.value = database;
+	if (result == 0)
+		result = conninfo_change(admin_dsn ? admin_dsn : admin, &part, database ? 1 : 0, ret);
+	return result < 0 ? problem_set(problem, -result, "the database's connection string cannot be read") : 0;
+}
+
 static int become_postgres(void)
 {
 	const struct passwd *account = getpwnam(ADMIN);

@@ -54,6 +54,9 @@ int db_begin(struct db *db, const struct db_scope *scope, struct db_tx **ret);
 /* From here on the transaction is in another tenant's scope. Queued; nothing where it is in that one. Never in one that
  * is `once`. */
 int db_switch_tenant(struct db_tx *tx, const char *tenant_id);
+/* Every tenant in turn, in one transaction that is in its scope and the platform's; commits it at the end. Non-zero of
+ * `each` ends it, and is returned. */
+int db_each_tenant(struct db *db, int (*each)(void *context, struct db_tx *tx, const char *tenant_id), void *context);
 /* 0, or: -EAGAIN it certainly did not commit. An unknown outcome (connection lost in the middle of COMMIT) is found out
  * by pg_xact_status on another connection; when that cannot be asked, or the server crashed meanwhile and may have
  * given the transaction's id a second time: -EIO. */

@@ -391,24 +391,16 @@ int grant_decide(struct request *request, const struct grant_question *question,
 /* ---- sweeping -------------------------------------------------------------------------------------------------------
  */
 
+static int sweep_grants(void *context, struct db_tx *tx, const char *tenant_id)
+{
+	(void)context;
+	return db_later(tx,
+			"DELETE FROM control.device_grants WHERE tenant_id = $1 AND expires_at < clock_timestamp() - "
+			"interval '1 hour'",
+			tenant_id);
+}
+
 int grants_sweep(struct app *app)
 {
-	const struct db_scope scope = {.platform = true};
-	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
-	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_begin(app->db, &scope, &tx);
-
-	if (r == 0)
-		r = db_run(tx, &rows, "SELECT id FROM control.tenants ORDER BY id");
-	for (uint32_t i = 0; r == 0 && i < db_row_count(rows); i++) {
-		const char *tenant_id = db_text(rows, i, 0);
-
-		r = db_switch_tenant(tx, tenant_id);
-		if (r == 0)
-			r = db_later(tx,
-				     "DELETE FROM control.device_grants WHERE tenant_id = $1 AND expires_at < "
-				     "clock_timestamp() - interval '1 hour'",
-				     tenant_id);
-	}
-	return r == 0 ? db_commit(TAKE_PTR(tx)) : r;
+	return db_each_tenant(app->db, sweep_grants, NULL);
 }

@@ -123,7 +123,7 @@ def test_enrolment_tokens(control, operator, tenant):
     assert made["token"].startswith(f"tnt_et_{made['id']}_") and made["tenants"] == [tenant.id]
     listed = [t for t in operator.must("GET", "/v1/enrolment-tokens?limit=1000")["items"] if t["id"] == made["id"]]
     assert len(listed) == 1 and "token" not in listed[0] and "verifier" not in listed[0]
-    assert made["token"][24:] not in control.cluster.psql("SELECT t::text FROM control.enrolment_tokens t UNION ALL SELECT e::text FROM control.events e")
+    assert made["token"][24:] not in control.cluster.psql("SELECT t::text FROM control.enrolment_tokens t UNION ALL SELECT e::text FROM control.audit_entries e UNION ALL SELECT convert_from(w.records, 'UTF8') FROM control.audit_inbox w")
     refused(tenant.owner.post("/v1/enrolment-tokens", {"tenants": [tenant.slug]}), 403)
     assert operator.delete(f"/v1/enrolment-tokens/{made['id']}").status == 204
     refused(operator.delete(f"/v1/enrolment-tokens/{made['id']}"), 404)
