@@ -197,17 +197,22 @@ def measure(folder):
     network = networks.Network()
     plain = machine.Machine("plain", network=network, number=2)
     worker = machine.Machine("worker-1", network=network, number=3)
+    relaxed = machine.Machine("worker-2", network=network, number=4)
+    hosts = (plain, worker, relaxed)
     held = []
     try:
         world = World(folder)
-        for host in (plain, worker):
+        for host in hosts:
             host.start()
-        for host in (plain, worker):
+        for host in hosts:
             host.wait_until_up()
             set_up(host, world)
-        worker.install()
-        world.write(worker)
-        for host in (plain, worker):
+        # No answer of this one waits for the disk.
+        relaxed.write("/etc/tenantd/agent.yaml.d/50-audit.yaml", "audit: {durability: relaxed}\n")
+        for host in (worker, relaxed):
+            host.install()
+            world.write(host)
+        for host in hosts:
             host.run("systemctl", "restart", "ssh.service")
         by_key = Kind("local account, SSH key, no tenantd", plain, "local1", key=world.local_key)
         by_word = Kind("local account, password, no tenantd", plain, "local1", secret=LOCAL_PASSWORD)
@@ -215,23 +220,25 @@ def measure(folder):
             by_key,
             Kind("local account, SSH key", worker, "local1", key=world.local_key, floor=by_key),
             Kind("tenant's person, SSH key", worker, "uma", key=world.uma.ssh_key, floor=by_key, budget=True),
+            Kind("tenant's person, SSH key, audit relaxed", relaxed, "uma", key=world.uma.ssh_key, floor=by_key),
             by_word,
             Kind("local account, password", worker, "local1", secret=LOCAL_PASSWORD, floor=by_word),
             Kind("tenant's person, API key", worker, "alice", secret=world.alice.secret, floor=by_word, budget=True),
+            Kind("tenant's person, API key, audit relaxed", relaxed, "alice", secret=world.alice.secret, floor=by_word),
         ]
         held = [client.Held(plain, "local1", world.local_key), client.Held(worker, "local1", world.local_key)]
-        held += [client.Held(worker, person.login, person.ssh_key) for person in (world.uma, world.alice)]
+        held += [client.Held(host, person.login, person.ssh_key) for host in (worker, relaxed) for person in (world.uma, world.alice)]
         namespace = os.open(network.client.path, os.O_RDONLY | os.O_CLOEXEC)
         all_kinds(kinds, namespace, WARM_UP, keep=False)
         all_kinds(kinds, namespace, ROUNDS, keep=True)
         say_differences(kinds)
-        for host in (plain, worker):
+        for host in hosts:
             log_level(host, "VERBOSE")
         say_stages(kinds, namespace)
     finally:
         for one in held:
             one.close()
-        for host in (worker, plain):
+        for host in hosts[::-1]:
             host.close()
         network.close()
 

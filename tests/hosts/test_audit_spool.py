@@ -3,6 +3,8 @@
 operators have it their way: people are let in and the gap is told, or they are not. Root and local accounts always get in."""
 import json
 import re
+import shutil
+import subprocess
 import threading
 import time
 
@@ -48,6 +50,10 @@ def kept(host, after=None):
         if match:
             found.append((match[1], int(match[2]), entry["TENANTD_EVENT"], entry))
     return found
+
+
+def is_kept(entry):
+    return re.search(r'"uid":"[0-9A-Za-z]{16}-[0-9]+"', entry.get("OCSF", "")) is not None
 
 
 def kinds(events):
@@ -127,18 +133,16 @@ class Strace:
 
 def test_an_answer_leaves_after_its_events_are_on_disk(host, world):
     restart(host)
-    trace = Strace(host, "fdatasync", "sendto")
+    trace = Strace(host, "fdatasync", "recvfrom", "sendto")
     try:
         assert client.ssh(host, "alice", secret=world.alice.secret).code == 0
     finally:
         lines = trace.end().splitlines()
-    # The journal has the event's fields, the answer is the "allowed" that PAM gets; between the two the disk was asked.
-    journal = [i for i, line in enumerate(lines) if "sendto(" in line and "MESSAGE=Sign-in allowed" in line]
-    answers = [i for i, line in enumerate(lines) if "sendto(" in line and '\\"allowed\\"' in line]
-    synced = [i for i, line in enumerate(lines) if re.search(r"fdatasync(\(| resumed>).* = 0", line)]
-    assert journal and answers, lines
-    after = min(i for i in answers if i > journal[0])
-    assert any(journal[0] < i < after for i in synced), lines
+    for method in ("Answer", "Authorize", "OpenSession"):
+        asked = next(i for i, line in enumerate(lines) if f"Agent.{method}" in line)
+        answer = next(i for i, line in enumerate(lines) if i > asked and "sendto(" in line and "parameters" in line)
+        synced = [i for i, line in enumerate(lines) if re.search(r"fdatasync(\(| resumed>).* = 0", line)]
+        assert any(asked < i < answer for i in synced), (method, lines[asked:answer + 1])
 
 
 def test_a_slow_disk_holds_the_answer_back_and_nobody_else(host, world):
@@ -230,8 +234,7 @@ def test_full_disk_that_drops_lets_people_in_and_tells_of_the_gap(host, world, d
     state = status(host)
     assert state["state"] == "degraded" and "audit" in state["problem"], state
     assert state["audit"]["dropped"] > 0, state
-    broken = [e for e in host.journal(after=mark, SYSLOG_IDENTIFIER="tenantd") if e.get("TENANTD_EVENT") == "login-allowed"]
-    assert len(broken) == 3  # the journal has them all
+    assert len(host.journal(after=mark, TENANTD_EVENT="login-allowed")) == 3  # the journal has them all
     assert host.journal(after=mark, TENANTD_EVENT="audit-broken")
     findings = host.run("tenantctl", "doctor", check=False).out
     assert "the spool takes no events" in findings, findings
@@ -240,11 +243,15 @@ def test_full_disk_that_drops_lets_people_in_and_tells_of_the_gap(host, world, d
         status(host)
     assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code == 0
     events = whole(kept(host, after=mark))
-    gap = [entry for _, _, kind, entry in events if kind == "audit-gap"]
-    assert len(gap) == 1 and int(gap[0]["TENANT_COUNT"]) == state["audit"]["dropped"] or len(gap) >= 1, gap
-    # The first one that has room again says what is missing.
-    first = next(i for i, kind in enumerate(kinds(events)) if kind in ("audit-gap", "login-allowed") and i > 0)
-    assert "audit-gap" in kinds(events)[:first + 3], kinds(events)
+    gaps = [int(entry["TENANT_COUNT"]) for _, _, kind, entry in events if kind == "audit-gap"]
+    everything = host.journal(after=mark, SYSLOG_IDENTIFIER="tenantd")
+    unkept = [e["TENANTD_EVENT"] for e in everything if "TENANTD_EVENT" in e and not is_kept(e)]
+    assert sum(gaps) == len(unkept) > 0, (gaps, unkept)
+    assert sum(gaps) == status(host)["audit"]["dropped"]
+    # What has room again comes after the gap, and never before it.
+    last_unkept = max(i for i, e in enumerate(everything) if "TENANTD_EVENT" in e and not is_kept(e))
+    after = [e["TENANTD_EVENT"] for e in everything[last_unkept:] if is_kept(e)]
+    assert after[0] == "audit-gap", after
 
 
 def test_full_disk_that_refuses_lets_in_root_and_local_people_alone(host, world, disk):
@@ -304,12 +311,10 @@ def test_a_disk_that_hangs_and_refuse(host, world):
 # ---- what lies on disk
 
 
-def segments(host):
-    return sorted(host.sh(f"ls {SPOOL} | grep -v -e '^key$' -e '\\.' | xargs -r -n 1").out.split())
-
-
 def newest_segment(host):
-    return host.sh(f"cd {SPOOL} && ls -t | grep -v -e '^key' -e consumer -e '^state' -e '^chain' | head -n 1").out.strip()
+    """The agent writes to this one: <generation>-<chain>-<number>."""
+    names = re.findall(r"^[0-9]{6}-[0-9A-Za-z]{16}-[0-9]{20}$", host.run("ls", SPOOL).out, re.M)
+    return max(names)
 
 
 def test_torn_tail_is_cut_and_said(host, world):
@@ -362,6 +367,47 @@ def test_a_spool_of_another_key_begins_a_new_chain(host, world):
         assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code == 0
     finally:
         host.sh("mv /root/seal.key /etc/tenantd/seal.key; systemctl restart tenantd.service")
+
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The wall clock, a day ago. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+		now->tv_sec -= 86400;
+	return result;
+}
+"""
+CLOCK_DROPIN = "/run/systemd/system/tenantd.service.d/clock.conf"
+
+
+def test_a_clock_that_was_set_back_breaks_no_chain(host, world, tmp_path):
+    restart(host)
+    mark = host.cursor()
+    assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code == 0
+    (tmp_path / "clock.c").write_text(CLOCK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "clock.so", tmp_path / "clock.c"], check=True)
+    shutil.copy(tmp_path / "clock.so", host.root / "usr/lib/clock.so")
+    host.write(CLOCK_DROPIN, "[Service]\nEnvironment=LD_PRELOAD=/usr/lib/clock.so\n")
+    try:
+        host.sh("systemctl daemon-reload; systemctl restart tenantd.service")
+        assert host.wait_until(lambda: agent_runs(host), 15)
+        assert client.ssh(host, "alice", method="key", key=world.alice.ssh_key).code == 0
+    finally:
+        host.sh(f"rm {CLOCK_DROPIN}; systemctl daemon-reload; systemctl restart tenantd.service")
+    assert host.wait_until(lambda: agent_runs(host), 15)
+    events = whole(kept(host, after=mark))
+    times = [json.loads(entry["OCSF"])["time"] for _, _, _, entry in events]
+    assert min(times) < max(times) - 80000000  # a day, in milliseconds: it was another clock
+    assert not {"audit-damaged", "audit-gap", "audit-chain-began"} & set(kinds(events)), kinds(events)
+    assert status(host)["state"] == "ready"
 
 
 def test_without_a_sealing_key_the_journal_has_everything(host, world):
