@@ -167,6 +167,7 @@ const char *ocsf_fault(const json_t *schema, const json_t *event, char *out, siz
 	const json_t *class;
 	const char *wrong;
 
+	out[0] = '\0';
 	(void)snprintf(key, sizeof(key), "%lld", uid);
 	class = json_object_get(json_object_get(schema, "classes"), key);
 	if (!class)
