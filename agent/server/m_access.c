@@ -121,6 +121,8 @@ static void audit_denied(struct call *call, const struct check_request *p, const
 	if (decision->project)
 		event.project_id = decision->project->id;
 	event.tenant = decision->tenant ? decision->tenant->slug : NULL;
+	if (decision->tenant)
+		event.tenant_id = decision->tenant->id;
 	audit_write(call->parts->audit, &event);
 }
 

@@ -109,6 +109,7 @@ int m_emit(struct call *call)
 	struct emit_request p = {0};
 	_cleanup_(freep) char *data = NULL;
 	const struct directory *d = call->parts->directory;
+	const struct project_record *project;
 	const struct user_record *user;
 	const char *service = NULL;
 	struct audit_event event;
@@ -148,6 +149,12 @@ int m_emit(struct call *call)
 		.detail = p.message,
 		.data_json = data,
 	};
+	/* In whose log it belongs: the person's tenant's, else the project's. A service may name what does not fit. */
+	project = d && p.project ? directory_project_by_name(d, p.project) : NULL;
+	if (project && (!user || text_equal(project->tenant_id, user->tenant_id))) {
+		event.project_id = project->id;
+		event.tenant_id = project->tenant_id;
+	}
 	call_audit_caller(call, &event);
 	audit_write(call->parts->audit, &event);
 	return call_reply_empty(call);

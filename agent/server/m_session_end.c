@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "audit/session_event.h"
+#include "audit/user_event.h"
 #include "base/text.h"
 #include "login/codes.h"
 #include "server/call.h"
@@ -102,14 +103,31 @@ static void end_one(struct ending *e, const struct session *session)
 	login_drop_code(call->parts->logins, session->user_id); /* what was taken out of it a moment ago */
 }
 
+/* Of whom, or of what, in the records' own words. */
+static struct audit_event event_of_filter(const struct ending *e)
+{
+	const struct directory *d = e->call->parts->directory;
+	const struct session_filter *filter = &e->request->filter;
+	const struct session_targets targets = session_filter_targets(filter, d);
+	struct audit_event event = {.kind = AUDIT_SERVICE_EVENT,
+				    .tenant = filter->tenant,
+				    .project = filter->project,
+				    .user = filter->user};
+
+	if (targets.tenant)
+		event.tenant_id = targets.tenant->id;
+	if (targets.project) {
+		event.project_id = targets.project->id;
+		event.tenant_id = targets.project->tenant_id;
+	}
+	audit_about_user(&event, d, targets.user);
+	return event;
+}
+
 /* Who asked for it, and of how many; each end is an event of its own (reaper/reaper.h). */
 static void report(const struct ending *e, const struct session *session)
 {
-	struct audit_event event = session ? session_event(AUDIT_SERVICE_EVENT, session)
-					   : (struct audit_event){.kind = AUDIT_SERVICE_EVENT,
-								  .tenant = e->request->filter.tenant,
-								  .project = e->request->filter.project,
-								  .user = e->request->filter.user};
+	struct audit_event event = session ? session_event(AUDIT_SERVICE_EVENT, session) : event_of_filter(e);
 
 	event.action = "session.end";
 	event.detail = e->request->reason;
