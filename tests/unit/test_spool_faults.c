@@ -203,7 +203,7 @@ static void test_ended_on_a_broken_disk(void **state)
 	spool_world_append(2);
 	spool_world_wait();
 	break_disk(EIO, 0, INT32_MAX, true);
-	spool_world_append(3);
+	spool_world_append(1);
 	spool_world_stop(); /* does not wait for ever */
 	fault = FAULT_NONE;
 	spool_world_start();
@@ -245,11 +245,11 @@ static void test_a_sync_and_the_truncation_fail(void **state)
 	spool_world_append(1);
 	spool_world_wait();
 	break_disk(EIO, 1, 2, false); /* so the old bytes stay behind in the first file */
-	spool_world_append(2);
+	spool_world_append(1);
 	wait_for(SPOOL_BROKEN, 1);
 	fault = FAULT_NONE;
 	spool_world_wait();
-	spool_world_append(1);
+	spool_world_append(2);
 	spool_world_wait();
 	spool_world_stop();
 	for (unsigned i = 0; i < 2; i++) {
