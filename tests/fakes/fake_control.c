@@ -287,6 +287,13 @@ static void serve_feed(struct fake_feed *feed, const char *what, const char *met
 	}
 }
 
+static void witness(struct fake_control *control, const char *tenant_id, const char *method, const char *body,
+		    size_t length, struct MHD_Connection *connection, struct reply *reply)
+{
+	reply->status = strcmp(method, "POST") == 0 ? fake_audit_cosign(control, tenant_id, body, length)
+						    : fake_audit_show(control, tenant_id, connection, &reply->body);
+}
+
 /* False: cut the connection. */
 static bool planned(struct fake_control *control, const char *request, struct reply *reply, bool *ret_cut)
 {
@@ -333,6 +340,14 @@ static void route(struct fake_control *control, const char *method, const char *
 		json_end(&w, '}');
 		return;
 	}
+	if (strcmp(url, "/v1/hosts/self/audit") == 0) {
+		reply->status = fake_audit_post(control, body, length, &reply->body);
+		return;
+	}
+	if (strcmp(url, "/v1/hosts/self/audit/witness") == 0) {
+		witness(control, "", method, body, length, connection, reply);
+		return;
+	}
 	if (strcmp(url, "/v1/hosts/self/status") == 0) {
 		reply->status = 204;
 		return;
@@ -341,6 +356,11 @@ static void route(struct fake_control *control, const char *method, const char *
 		struct fake_feed *feed = control->feeds[i];
 		char prefix[96];
 
+		snprintf(prefix, sizeof(prefix), "/v1/feeds/%s/audit/witness", feed->tenant_id);
+		if (!feed->dropped && strcmp(url, prefix) == 0) {
+			witness(control, feed->tenant_id, method, body, length, connection, reply);
+			return;
+		}
 		snprintf(prefix, sizeof(prefix), "/v1/feeds/%s/", feed->tenant_id);
 		if (!feed->dropped && strncmp(url, prefix, strlen(prefix)) == 0) {
 			serve_feed(feed, url + strlen(prefix), method, connection, reply);
@@ -480,6 +500,7 @@ void fake_control_stop(struct fake_control *control)
 		free(control->requests[i].data);
 	for (unsigned i = 0; i < control->answer_count; i++)
 		free(control->answers[i].body.data);
+	fake_audit_free(control->audit);
 	pthread_mutex_destroy(&control->lock);
 	pthread_cond_destroy(&control->changed);
 	free(control);

@@ -73,6 +73,7 @@ struct fake_control {
 		struct fake_text body;
 	} answers[64];
 	unsigned answer_count;
+	struct fake_audit *audit; /* fake_audit.c; NULL: nobody asked yet */
 };
 
 static inline void fake_lock(struct fake_control *control)
@@ -87,6 +88,13 @@ static inline void fake_unlock(struct fake_control *control)
 	pthread_mutex_unlock(&control->lock);
 }
 void fake_feed_free(struct fake_feed *feed);
+/* fake_audit.c; all with the lock. They give the answer's status. */
+struct MHD_Connection;
+unsigned fake_audit_post(struct fake_control *control, const char *body, size_t length, struct buffer *out);
+unsigned fake_audit_show(struct fake_control *control, const char *tenant_id, struct MHD_Connection *connection,
+			 struct buffer *out);
+unsigned fake_audit_cosign(struct fake_control *control, const char *tenant_id, const char *body, size_t length);
+void fake_audit_free(struct fake_audit *audit); /* takes NULL */
 /* fake_assignment.c; all with the lock */
 void fake_assignment_init(struct fake_control *control);
 /* The members "tenants" and "assignment". */
