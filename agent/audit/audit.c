@@ -210,6 +210,9 @@ static int render(const struct audit *audit, const struct audit_event *event, co
 		(void)snprintf(id, sizeof(id), "%s-%llu-%llu", audit->boot_id, (unsigned long long)context.time_usec,
 			       (unsigned long long)context.sequence);
 	r = audit_clean_event(event, most, &clean);
+	/* What happens to the spool happens to the chain that it is written in. */
+	if (r >= 0 && link && !event->record_id && text_equal(event->record_kind, "audit-chain"))
+		clean.event.record_id = link->chain;
 	if (r >= 0)
 		r = audit_record_make(&context, &clean.event, record);
 	if (r < 0)
@@ -279,7 +282,6 @@ static int tell_gap(struct audit *audit)
 	r = audit->store.next(audit->store.context, &link);
 	if (r < 0)
 		return r;
-	event.record_id = link.chain;
 	(void)snprintf(detail, sizeof(detail), "from %s to %s", format_time(audit->gap.first, first),
 		       format_time(audit->gap.last, last));
 	r = keep(audit, &event, &link, &fields);

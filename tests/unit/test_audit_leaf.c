@@ -665,6 +665,7 @@ static void what_the_spool_finds(void **state)
 		assert_int_equal(leaf.severity_id, table[i].severity);
 		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"detail\":\"in segment 1, from 17 on\""));
 		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"count\":4"));
+		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"record_id\":\"0123456789abcdef\""));
 	}
 	audit_found(audit, SPOOL_FINDING_COUNT, 0, 0, NULL);
 	assert_int_equal(kept.count, SPOOL_FINDING_COUNT);
