@@ -104,7 +104,21 @@ ROUTES = {
     ("GET", T + "/impersonations"): (AUDIT, None, 200),
     ("DELETE", T + "/impersonations/{grant}"): (MANAGE, None, 404),
     ("GET", T + "/events"): (AUDIT, None, 200),
+    ("GET", T + "/audit/checkpoint"): (AUDIT, None, 200),
+    ("GET", T + "/audit/tile/{path}"): (AUDIT, None, 404),
+    ("GET", T + "/audit/proofs/inclusion"): (AUDIT, None, 400),
+    ("GET", T + "/audit/proofs/consistency"): (AUDIT, None, 200),
+    ("GET", T + "/audit/witnesses"): (AUDIT, None, 200),
+    ("GET", T + "/audit/export"): (AUDIT, None, 200),
+    ("DELETE", T + "/audit/persons/{person}"): (MANAGE, None, 404),
     ("GET", "/v1/events"): (PLATFORM_READ, None, 200),
+    ("GET", "/v1/audit/checkpoint"): (PLATFORM_READ, None, 200),
+    ("GET", "/v1/audit/tile/{path}"): (PLATFORM_READ, None, 404),
+    ("GET", "/v1/audit/proofs/inclusion"): (PLATFORM_READ, None, 400),
+    ("GET", "/v1/audit/proofs/consistency"): (PLATFORM_READ, None, 200),
+    ("GET", "/v1/audit/witnesses"): (PLATFORM_READ, None, 200),
+    ("GET", "/v1/audit/export"): (PLATFORM_READ, None, 200),
+    ("DELETE", "/v1/audit/persons/{person}"): (PLATFORM, None, 404),
     ("GET", "/v1/hosts"): (HOSTS_READ, None, 200),
     ("GET", "/v1/hosts/{host}"): (HOSTS_READ, None, 200),
     ("PATCH", "/v1/hosts/{host}"): (HOSTS, {"name": "x"}, 412),
@@ -166,6 +180,7 @@ def world(control, operator):
     names["connector"] = operator.must("POST", f"{here.path}/connectors", {"name": "c", "kind": "s3"})["id"]
     names["provider"] = operator.must("POST", f"{here.path}/identity-providers", {"kind": "tenantd"})["id"]
     names["session"] = "5e55105e55105e55"
+    names["person"], names["path"] = "usr_0000000000000000", "0/x999/999"
     control.cluster.psql(
         f"INSERT INTO control.session_reports VALUES ('{here.id}', '{host.id}', 'matrixup', '{names['session']}', 1, true);"
         "INSERT INTO control.sessions (tenant_id, id, host_id, list, user_id, project_id, opened, state) VALUES "
