@@ -10,6 +10,7 @@ static const struct ctl_verb verbs[] = {
 	{"tail", audit_tail_verb, "the newest events, and those to come"},
 	{"status", audit_status_verb, "whether all is kept, and who has it already"},
 	{"search", audit_search_verb, "events by person, project, kind, outcome, time"},
+	{"verify", audit_verify_verb, "whether exports and kept checkpoints of a log are true"},
 };
 
 static const char intro[] = "What happened on this host, from its journal: root and the groups adm and systemd-journal "

@@ -11,6 +11,7 @@
 int audit_status_verb(struct ctl *ctl, int argc, char **argv); /* audit_status.c */
 int audit_tail_verb(struct ctl *ctl, int argc, char **argv);   /* audit_journal.c */
 int audit_search_verb(struct ctl *ctl, int argc, char **argv); /* audit_journal.c */
+int audit_verify_verb(struct ctl *ctl, int argc, char **argv); /* audit_verify.c: asks nobody */
 
 /* Which events are asked for (audit_query.c). As on the command line, then as they are looked for. */
 struct audit_query {

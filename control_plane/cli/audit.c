@@ -424,7 +424,7 @@ static const struct {
 } actions[] = {
 	{"events", audit_verb_events},         {"search", audit_verb_events},       {"tail", audit_verb_tail},
 	{"export", audit_verb_export},         {"proof", audit_verb_proof},         {"erase", audit_verb_erase},
-	{"checkpoint", audit_verb_checkpoint}, {"retention", audit_verb_retention},
+	{"checkpoint", audit_verb_checkpoint}, {"retention", audit_verb_retention}, {"verify", audit_verb_verify},
 };
 
 static int run_audit(int argc, char **argv)
