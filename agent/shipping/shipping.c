@@ -230,18 +230,35 @@ static enum rested wait_for_news(struct shipper *shipper, enum ship_outcome *ret
 	return rested;
 }
 
+/* What is next was freed or damaged, which the spool has told of: goes on behind it. */
+static enum ship_outcome skip_gap(struct shipper *shipper, uint64_t next, uint32_t *ret_wait_ms,
+				  struct problem *problem)
+{
+	if (sink_unsettled(shipper->sink))
+		return settle(shipper, ret_wait_ms, problem);
+	if (next > shipper->position && spool_acknowledge(shipper->reader, next) == 0)
+		return SHIP_TAKEN;
+	(void)problem_set(problem, ENOENT, "the spool has nothing after a gap");
+	return SHIP_LATER;
+}
+
 /* One step. False: it is time to end. */
 static bool step(struct shipper *shipper)
 {
 	_cleanup_(buffer_finish) struct buffer groups = {.wipe = true};
 	struct problem problem = {0};
-	uint64_t next = shipper->position;
+	uint64_t next;
 	uint32_t wait_ms = 0;
 	enum ship_outcome outcome = SHIP_TAKEN;
-	int result = spool_read(shipper->reader, shipper->position, READ_BYTES, &groups, &next);
+	int result;
 
-	if (result == -ENOENT && next != shipper->position) { /* freed or damaged: the spool has told of it */
-		shipper->position = next;
+	/* The reader may have gone on to another chain, whose sequences are others. */
+	if (!sink_unsettled(shipper->sink))
+		shipper->position = spool_reader_next(shipper->reader);
+	next = shipper->position;
+	result = spool_read(shipper->reader, shipper->position, READ_BYTES, &groups, &next);
+	if (result == -ENOENT) {
+		outcome = skip_gap(shipper, next, &wait_ms, &problem);
 	} else if (result == 0) {
 		outcome = send_read(shipper, &groups, next, &wait_ms, &problem);
 	} else if (result == 1) {
@@ -251,8 +268,10 @@ static bool step(struct shipper *shipper)
 		(void)problem_set(&problem, -result, "the spool cannot be read: %s", strerror(-result));
 		outcome = SHIP_LATER;
 	}
+	if (rest(shipper, false, 0) == REST_END)
+		return false;
 	if (outcome == SHIP_TAKEN)
-		return rest(shipper, false, 0) != REST_END;
+		return true;
 	/* From where all is settled, once more. */
 	remember_failure(shipper, &problem);
 	shipper->position = spool_reader_next(shipper->reader);

@@ -249,6 +249,14 @@ static enum ship_outcome ship_log(struct shipper *shipper, const char *log_id, s
 	return outcome;
 }
 
+/* False: it is time to end. */
+static bool rest(const struct shipper *shipper, int timeout_ms)
+{
+	struct pollfd fd = {.fd = shipper->stop_fd, .events = POLLIN};
+
+	return poll(&fd, 1, timeout_ms) <= 0;
+}
+
 /* What was sent and is not known to be there is forgotten: it will be sent again. */
 static void fail_pending(struct shipper *shipper, struct pending *pending, const struct problem *problem)
 {
@@ -261,7 +269,7 @@ static void fail_pending(struct shipper *shipper, struct pending *pending, const
 		cursor->next = cursor->checkpoint_size = cursor->sent = cursor->dead = 0; /* they only grow */
 	}
 	store(shipper, pending->cursors, pending->count, why);
-	if (atomic_fetch_add(&shipper->failures, 1) == 0)
+	if (atomic_fetch_add(&shipper->failures, 1) == 0 && rest(shipper, 0))
 		log_warning("events do not get to the sink %s for now: %s", shipper->options->name, why);
 }
 
@@ -291,14 +299,6 @@ static enum ship_outcome go_round(struct shipper *shipper, struct pending *pendi
 	if (outcome == SHIP_TAKEN)
 		outcome = sink_settle(shipper->sink, ret_wait_ms, problem);
 	return outcome;
-}
-
-/* False: it is time to end. */
-static bool rest(const struct shipper *shipper, int timeout_ms)
-{
-	struct pollfd fd = {.fd = shipper->stop_fd, .events = POLLIN};
-
-	return poll(&fd, 1, timeout_ms) <= 0;
 }
 
 static void *run(void *argument)
