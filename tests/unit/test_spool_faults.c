@@ -27,7 +27,8 @@
 
 /* ---- the calls that change what is on disk ------------------------------------------------------ */
 /* Counted; from the chosen one on, as many as said, the process is gone or the call fails. */
-static enum { FAULT_NONE, FAULT_KILL, FAULT_FAIL } fault;
+enum { FAULT_NONE, FAULT_KILL, FAULT_FAIL };
+static atomic_int fault;
 static atomic_int calls_left, calls_fail;
 static int fault_errno;
 static bool fault_short; /* half of a write arrives first */
@@ -380,7 +381,8 @@ static void live(struct told *told)
 	struct spool_reader *reader;
 
 	/* A loop of its own: the parent's does not work here. */
-	if (sd_event_new(&world.event) < 0 || spool_world_try(NULL) < 0 || spool_reader_open(world.spool, "control plane", &reader) < 0)
+	if (sd_event_new(&world.event) < 0 || spool_world_try(NULL) < 0 ||
+	    spool_reader_open(world.spool, "control plane", &reader) < 0)
 		_exit(3);
 	for (;;) {
 		_cleanup_(buffer_finish) struct buffer groups = BUFFER_INIT;
