@@ -11,14 +11,6 @@ static const char *const durability_words[] = {
 	[SPOOL_GROUP] = "group", [SPOOL_EACH] = "each", [SPOOL_RELAXED] = "relaxed"};
 static const char *const when_full_words[] = {[SPOOL_DROP] = "drop", [SPOOL_REFUSE] = "refuse"};
 
-/* How many events are in the spool for it. */
-static uint64_t waiting(const struct spool_state *state, uint32_t consumer)
-{
-	uint64_t next = MAX_OF(state->consumer[consumer].next, state->oldest);
-
-	return state->durable >= next ? state->durable - next + 1 : 0;
-}
-
 #define SINKS_MAX SPOOL_CONSUMERS_MAX
 
 static void put_sinks(struct json_writer *w, struct shipping *shipping)
@@ -89,7 +81,7 @@ void put_audit(struct json_writer *w, const struct server *server)
 		for (uint32_t i = 0; i < state.consumers; i++) {
 			json_begin(w, NULL, '{');
 			json_put_string(w, "name", state.consumer[i].name);
-			json_put_u64(w, "waiting", waiting(&state, i));
+			json_put_u64(w, "waiting", state.consumer[i].waiting);
 			json_end(w, '}');
 		}
 		json_end(w, ']');
@@ -189,7 +181,7 @@ void gauge_audit(struct buffer *out, const struct server *server)
 			"fetched yet.\n");
 	for (uint32_t i = 0; i < state.consumers; i++)
 		buffer_printf(out, "tenantd_audit_waiting{consumer=\"%s\"} %llu\n", state.consumer[i].name,
-			      (unsigned long long)waiting(&state, i));
+			      (unsigned long long)state.consumer[i].waiting);
 	gauge_delivery(out, &server->parts->host);
 	gauge_sinks(out, server->parts->shipping);
 }

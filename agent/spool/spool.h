@@ -114,7 +114,8 @@ struct spool_state {
 	uint32_t consumers;
 	struct {
 		char name[SPOOL_NAME_MAX];
-		uint64_t next;
+		uint64_t next;    /* of the chain that it is in */
+		uint64_t waiting; /* durable events that it has not acknowledged, of all chains */
 	} consumer[SPOOL_CONSUMERS_MAX];
 	char problem[256]; /* why it cannot be written; "" */
 };

@@ -106,6 +106,20 @@ static uint64_t oldest_of(const struct spool *spool)
 	return 0;
 }
 
+/* What is missing between two groups counts as if it were there. */
+static uint64_t waiting_for(const struct spool *spool, const struct consumer *consumer)
+{
+	uint64_t waiting = 0;
+
+	for (const struct spool_chain *chain = spool->chains; chain; chain = chain->next) {
+		uint64_t next = chain->generation == consumer->generation ? consumer->next : 1;
+
+		if (chain->generation >= consumer->generation && chain->durable.sequence >= next)
+			waiting += chain->durable.sequence - next + 1;
+	}
+	return waiting;
+}
+
 void spool_state(struct spool *spool, struct spool_state *ret)
 {
 	struct spool_state state = {0};
@@ -130,6 +144,7 @@ void spool_state(struct spool *spool, struct spool_state *ret)
 	for (uint32_t i = 0; i < spool->consumer_count; i++) {
 		memcpy(state.consumer[i].name, spool->consumers[i].name, SPOOL_NAME_MAX);
 		state.consumer[i].next = spool->consumers[i].next;
+		state.consumer[i].waiting = waiting_for(spool, &spool->consumers[i]);
 	}
 	memcpy(state.problem, spool->problem, sizeof(state.problem));
 	pthread_mutex_unlock(&spool->lock);

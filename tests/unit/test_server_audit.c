@@ -68,7 +68,7 @@ void __wrap_spool_state(struct spool *spool, struct spool_state *ret)
 				    .dropped = 2,
 				    .consumers = 1};
 	strcpy(ret->consumer[0].name, "control-plane");
-	ret->consumer[0].next = 1;
+	ret->consumer[0].waiting = 17;
 	strcpy(ret->problem, spool_problem);
 }
 
@@ -626,7 +626,7 @@ static void status_and_metrics_tell(void **state)
 	assert_non_null(strstr(text, "tenantd_audit_spool_ready 0\n"));
 	assert_non_null(strstr(text, "tenantd_audit_dropped_total 2\n"));
 	assert_non_null(strstr(text, "tenantd_audit_spool_bytes 3145728\n"));
-	assert_non_null(strstr(text, "tenantd_audit_waiting{consumer=\"control-plane\"}"));
+	assert_non_null(strstr(text, "tenantd_audit_waiting{consumer=\"control-plane\"} 17\n"));
 	json_decref(reply);
 	parts.spool = NULL;
 	say(fd, STATUS);

@@ -103,6 +103,32 @@ static void test_the_old_chain_is_made_durable_first(void **state)
 	assert_int_equal(spool_last(world.spool), 0);
 }
 
+static void test_what_waits_is_counted_over_all_chains(void **state)
+{
+	struct spool_reader *reader = NULL;
+	struct spool_state now;
+
+	spool_world_start();
+	assert_result(spool_reader_open(world.spool, "sink", &reader), 0);
+	spool_world_append(5);
+	spool_world_wait();
+	begin_chain();
+	spool_world_append(3);
+	spool_world_wait();
+	spool_state(world.spool, &now);
+	assert_int_equal(now.consumer[0].waiting, 8);
+	assert_result(spool_acknowledge(reader, 4), 0);
+	spool_state(world.spool, &now);
+	assert_int_equal(now.consumer[0].waiting, 5);
+	assert_result(spool_acknowledge(reader, 6), 0); /* and on to the next chain */
+	spool_state(world.spool, &now);
+	assert_int_equal(now.consumer[0].waiting, 3);
+	assert_result(spool_acknowledge(reader, 4), 0);
+	spool_state(world.spool, &now);
+	assert_int_equal(now.consumer[0].waiting, 0);
+	spool_reader_close(reader);
+}
+
 static void test_readers_go_from_chain_to_chain(void **state)
 {
 	char first[CHAIN_ID_CHARS + 1], second[CHAIN_ID_CHARS + 1];
@@ -342,6 +368,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_another_chain_begins_with_one),  TEST(test_the_old_chain_is_made_durable_first),
+		TEST(test_what_waits_is_counted_over_all_chains),
 		TEST(test_readers_go_from_chain_to_chain), TEST(test_old_chains_are_read_after_a_restart),
 		TEST(test_a_chain_that_nobody_wrote_to),   TEST(test_a_chain_that_was_never_begun),
 		TEST(test_ended_before_the_loop_went_on),  TEST(test_readers_while_writing),
