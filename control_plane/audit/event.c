@@ -163,9 +163,22 @@ static json_t *clean_text(const char *text, size_t length)
 					       : json_string(text_escape(text, length, escaped, sizeof(escaped)));
 }
 
+/* Names of things are short; what is not is none, and would keep the event out of the log. */
+static json_t *short_text(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length >= TEXT_MAX) {
+		length = TEXT_MAX - 1;
+		while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+			length--; /* not within a character */
+	}
+	return clean_text(text, length);
+}
+
 static void put_text(struct making *m, json_t *object, const char *name, const char *text)
 {
-	put(m, object, name, clean_text(text, strlen(text)));
+	put(m, object, name, short_text(text));
 }
 
 /* A copy in which all texts are clean. NULL: out of memory. */
@@ -345,7 +358,7 @@ static void put_class(struct making *m)
 		break;
 	case OCSF_USER_ACCESS:
 		put(m, m->leaf, "user", user_object(m, about));
-		put(m, m->leaf, "privileges", json_pack("[s]", *role ? role : "none"));
+		put(m, m->leaf, "privileges", json_pack("[o]", short_text(*role ? role : "none")));
 		break;
 	case OCSF_ENTITY_MANAGEMENT:
 		inner = object_in(m, m->leaf, "entity");

@@ -158,3 +158,8 @@ const char *ocsf_activity_name(const struct event_kind *kind)
 	       : kind->class_uid == OCSF_API_ACTIVITY ? "Other"
 						      : "Update";
 }
+
+const struct event_kind *event_kind_at(size_t index)
+{
+	return index < ARRAY_LEN(kinds) ? &kinds[index] : NULL;
+}

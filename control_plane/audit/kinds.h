@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define OCSF_VERSION "1.3.0"
@@ -29,6 +30,7 @@ struct event_kind {
 };
 /* Never NULL: a word that is not in the table is an API Activity of its own. */
 const struct event_kind *event_kind_find(const char *word);
+const struct event_kind *event_kind_at(size_t index); /* in their order; NULL: past the last */
 const char *ocsf_class_name(enum ocsf_class class_uid);
 const char *ocsf_category_name(enum ocsf_class class_uid);
 const char *ocsf_activity_name(const struct event_kind *kind);

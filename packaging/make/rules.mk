@@ -118,6 +118,9 @@ CONTROL_UNIT_BIN := $(patsubst %.c,$(O)/%,$(CONTROL_UNIT_TESTS))
 $(CONTROL_UNIT_BIN): $(O)/%: $(O)/%.o $(call objects,$(CONTROL_TEST_COMMON)) $(CONTROL_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(CONTROL_LIBS)
 $(O)/tests/unit/control/%.o: CPPFLAGS += -I$(O)/generated
+# What would go into the database is looked at.
+$(O)/tests/unit/control/test_audit_event: $(O)/tests/unit/ocsf_check.o
+$(O)/tests/unit/control/test_audit_event: LDFLAGS += -Wl,--wrap=inbox_put
 
 # These have the NSS module inside, with a place of the map of their own.
 NSS_A := $(O)/nss.a
