@@ -28,6 +28,8 @@
 #define PACE_USEC (150 * USEC_PER_MSEC)
 #define LOOK_USEC (500 * USEC_PER_MSEC) /* for what other replicas took in and did not get to */
 #define REST_USEC (2 * USEC_PER_SEC)    /* after a failure */
+#define PARTITIONS_USEC (24 * 3600 * USEC_PER_SEC)
+#define PARTITIONS_AGAIN_USEC (60 * USEC_PER_SEC)
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -405,15 +407,21 @@ static void *run(void *argument)
 {
 	struct audit_log *log = argument;
 	struct waiting waiting = {0}, again = {0}, done;
-	uint64_t look_due = 0, earliest = 0;
+	uint64_t look_due = 0, earliest = 0, partitions_due = 0;
 	bool lost = false;
 
-	if (make_partitions(log->app) < 0)
-		log_warning("the audit log's partitions cannot be made now");
 	while (!atomic_load(&log->stopping)) {
 		uint64_t began;
 		int r = 0;
 
+		/* Well ahead of the month's end; where it fails, the months that there are last for a while. */
+		if (clock_boottime_usec() >= partitions_due) {
+			r = make_partitions(log->app);
+			if (r < 0)
+				log_warning("the audit log's partitions cannot be made now: %s", strerror(-r));
+			partitions_due = clock_boottime_usec() + (r < 0 ? PARTITIONS_AGAIN_USEC : PARTITIONS_USEC);
+			r = 0;
+		}
 		wait_for_some(log, &waiting, &look_due, earliest);
 		began = clock_boottime_usec();
 		for (uint32_t i = 0; i < waiting.count && !atomic_load(&log->stopping); i += LOGS_AT_ONCE) {
