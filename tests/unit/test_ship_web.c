@@ -284,7 +284,7 @@ static void checkpoints_go_by_post_as_they_are(void **state)
 {
 	static const char note[] = "a.example/audit/ten_1\n7\nAAAA\n\n\xe2\x80\x94 k sig\n";
 	struct ship_options options = otlp_options();
-	_cleanup_(sink_freep) struct sink *sink = NULL, *otlp = NULL;
+	_cleanup_(sink_freep) struct sink *sink = NULL;
 	const struct ship_event event = event_of("one");
 	struct problem problem = {0};
 	uint32_t wait_ms, rejected;
