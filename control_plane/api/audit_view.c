@@ -246,7 +246,8 @@ json_t *audit_view_entry(const struct audit_row *row)
 		(void)json_object_set_new(view, "actor", json_string(""));
 	PUT_FIRST(view, "credential", event, {{"unmapped", "credential"}}, {{"user", "credential_uid"}},
 		  {{"actor", "user", "credential_uid"}});
-	PUT_FIRST(view, "source", event, {{"src_endpoint", "ip"}}, {{"src_endpoint", "hostname"}});
+	PUT_FIRST(view, "source", event, {{"src_endpoint", "ip"}}, {{"src_endpoint", "hostname"}},
+		  {{"src_endpoint", "name"}});
 	PUT_FIRST(view, "request_id", event, {{"metadata", "correlation_uid"}});
 	PUT_FIRST(view, "target", event, {{"unmapped", "target"}}, {{"unmapped", "record_id"}});
 	PUT_FIRST(view, "project", event, {{"unmapped", "project_id"}});

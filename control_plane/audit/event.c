@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/parse.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "control_plane/app.h"
@@ -311,6 +312,15 @@ static json_t *user_object(struct making *m, const char *id)
 	return user;
 }
 
+/* An address, or what stands for one ("local"). */
+static void put_source(struct making *m, json_t *endpoint)
+{
+	struct in6_addr address;
+
+	if (is_set(m->event->source))
+		put_text(m, endpoint, parse_address(m->event->source, &address) == 0 ? "ip" : "name", m->event->source);
+}
+
 static void put_actor(struct making *m)
 {
 	const struct control_event *event = m->event;
@@ -325,7 +335,7 @@ static void put_actor(struct making *m)
 		put(m, actor, "user", user_object(m, *m->actor ? m->actor : EVENT_OWN_ACTOR));
 	if (!somebody) {
 		/* A machine's address is nobody's. */
-		put_if(m, endpoint, "ip", event->source);
+		put_source(m, endpoint);
 		put_if(m, object_in(m, m->leaf, "unmapped"), "credential", event->credential);
 		return;
 	}
@@ -333,7 +343,7 @@ static void put_actor(struct making *m)
 		return;
 	patch = patch_of(m, *m->actor ? m->actor : NOBODY);
 	if (is_set(event->source))
-		put_text(m, object_in(m, patch, "src_endpoint"), "ip", event->source);
+		put_source(m, object_in(m, patch, "src_endpoint"));
 	put_if(m, object_in(m, patch, "unmapped"), "credential", event->credential);
 	/* The first object is the leaf's: what is in the patch joins it. */
 	if (*m->actor ? is_set(event->actor_name) : is_set(event->actor))

@@ -3,7 +3,9 @@
 control plane, and people who are erased from it while every proof stays."""
 import base64
 import hashlib
+import ipaddress
 import json
+import pathlib
 import re
 import time
 
@@ -318,3 +320,104 @@ def test_the_patches_make_the_event(busy):
     for part in entries[0]["personal"]:
         event = merge(event, json.loads(part["patch"]))
     assert event == one["event"]
+
+
+# ---- what OCSF says ----------------------------------------------------------------------------------------------------
+
+OCSF = json.loads((pathlib.Path(__file__).parents[1] / "unit/data/ocsf.json").read_text())
+PLAIN = {"string": str, "integer": int, "boolean": bool}
+
+
+def faults(value, rule, where):
+    """What is wrong with a value, by a rule such as "object:user[] !" or "integer 0 1 99 !"."""
+    kind, *allowed = [word for word in rule.split() if word != "!"]
+    if kind.endswith("[]"):
+        if not isinstance(value, list):
+            return [f"{where}: not a list"]
+        return [fault for one in value for fault in faults(one, kind[:-2], where)]
+    if kind == "ip":
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            return [f"{where}: {value!r} is no address"]
+        return []
+    if kind == "any" or kind == "object:object":
+        return []
+    if kind.startswith("object:"):
+        found = OCSF["objects"].get(kind[7:])
+        if found is None or not isinstance(value, dict):
+            return [f"{where}: not to be there, or no object"]
+        return members(value, found["attributes"], found.get("at_least_one"), where)
+    if not isinstance(value, PLAIN[kind]) or (kind == "integer" and isinstance(value, bool)) or value == "":
+        return [f"{where}: {value!r} is no {kind}"]
+    return [f"{where}: {value!r} is none of {allowed}"] if allowed and str(value) not in allowed else []
+
+
+def members(value, attributes, one_of, where):
+    wrong = [f"{where}.{name} is not there" for name, rule in attributes.items() if rule.endswith("!") and name not in value]
+    if one_of and not set(one_of) & set(value):
+        wrong.append(f"{where}: none of {one_of}")
+    for name, inner in value.items():
+        wrong += faults(inner, attributes[name], f"{where}.{name}") if name in attributes else [f"{where}.{name} is not OCSF's"]
+    return wrong
+
+
+def check(event):
+    found = OCSF["classes"].get(str(event.get("class_uid")))
+    if not found:
+        return ["no class of ours"]
+    wrong = members(event, {**OCSF["all"], **found["attributes"]}, found.get("at_least_one"), event["metadata"].get("event_code"))
+    if (event["category_uid"], event["type_uid"]) != (found["category"], event["class_uid"] * 100 + event["activity_id"]):
+        wrong.append("category or type")
+    if (event["class_name"], event["status"]) != (found["name"], {1: "Success", 2: "Failure"}[event["status_id"]]):
+        wrong.append("names")
+    return wrong
+
+
+def test_every_event_is_one_of_ocsf(control, server, busy):
+    """By itself and with its personal data, of all kinds that this control plane has written so far."""
+    client = server.client
+    for name in ("nobody@example.org", busy.alice.email):
+        client.post("/v1/sign-in", {"tenant": busy.slug, "email": name, "password": "not the password 11"})
+    client.post("/v1/enrol", {"token": "tnt_et_0000000000000000_" + "0" * 43, "name": "gpu1", "key": {}})
+    busy.me.must("POST", "/v1/sign-out")
+    busy.me = busy.owner
+    operator, path = busy.operator, busy.path
+    key = busy.alice.key()
+    operator.must("POST", f"{path}/keys/{key['id']}/rotate", {"grace": 60})
+    operator.must("POST", f"{path}/keys/{key['id']}/revoke", {"reason": "lost"})
+    operator.must("POST", f"{path}/roles", {"name": "lab", "kind": "project", "actions": ["gpu.reserve"]})
+    operator.must("POST", f"{path}/connectors", {"name": "c", "kind": "s3"})
+    operator.must("POST", f"{path}/identity-providers", {"kind": "tenantd"})
+    operator.must("DELETE", f"{path}/projects/web/members/alice", headers={"If-Match": "*"})
+    operator.must("POST", f"{path}/sessions/end", {"user": busy.alice.id})
+    refused(busy.user("viewer", "viewer").client().post(f"{path}/keys", {"user": busy.alice.id}), 403)
+    seen = set()
+    for where, reader in ((path, busy.me), ("/v1", operator)):
+        for event in export_events(reader, where):
+            for whole in event:
+                assert check(whole) == [], whole
+            seen.add(event[0]["metadata"]["event_code"])
+    assert len(seen) > 15 and {"member.put", "key.revoke", "sign-in", "sign-out", "operator.create", "audit.export"} <= seen, seen
+
+
+def export_events(client, path):
+    """Each event as leaf and with its personal data."""
+    _, entries = export(client, path)
+    for entry in entries:
+        leaf = json.loads(entry["leaf"])
+        if leaf["metadata"]["uid"].startswith("evt_"):
+            whole = json.loads(entry["leaf"])
+            for part in entry["personal"]:
+                whole = merge(whole, json.loads(part.get("patch", "{}")))
+            yield leaf, whole
+
+
+def test_the_check_sees_what_is_wrong(busy):
+    leaf = next(leaf for leaf, _ in export_events(busy.me, busy.path) if leaf["class_uid"] == 3005)
+    assert check(leaf) == []
+    for change in (
+        {"class_uid": 1}, {"user": {}}, {"privileges": "x"}, {"severity_id": 7}, {"more": 1}, {"time": "now"}, {"type_uid": 1},
+        {"metadata": {"version": "1.3.0"}}, {"src_endpoint": {"ip": "here"}}, {"status": "Good"}, {"activity_id": 50},
+    ):  # fmt: skip
+        assert check({**leaf, **change}) != [], change

@@ -52,7 +52,7 @@ def test_the_secret_is_shown_once(operator, control, tenant):
     for path in (f"{tenant.path}/keys", f"{tenant.path}/keys/{key['id']}", f"{tenant.path}/events"):
         body = operator.get(path).body
         assert secret[30:].encode() not in body and b"verifier" not in body
-    for table in ("api_keys", "events", "feed_deltas", "feed_records", "idempotency"):
+    for table in ("api_keys", "audit_entries", "audit_personal", "audit_person_keys", "feed_deltas", "feed_records", "idempotency"):
         assert secret[24:] not in control.cluster.psql(f"SELECT t::text FROM control.{table} t"), table
     client = operator.as_(secret)
     assert client.get(tenant.path).status == 200
