@@ -100,6 +100,8 @@ const char *witness_verdict_word(enum witness_verdict verdict)
 static enum witness_verdict judge_growth(const struct witness_log *log, const struct witness_answer *answer,
 					 const struct checkpoint *shown, struct problem *problem)
 {
+	if (!log->note) /* the first one that is seen */
+		return WITNESS_FINE;
 	if (shown->size < log->size) {
 		(void)problem_set(problem, EBADMSG, "the log has %" PRIu64 " entries, and had %" PRIu64 " before",
 				  shown->size, log->size);

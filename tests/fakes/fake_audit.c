@@ -290,6 +290,14 @@ static const struct fake_feed *feed_of(const struct fake_control *control, const
 	return NULL;
 }
 
+/* The feeds' authority has a name of its own here: what a host goes by is what its trust document says. */
+static void write_origin(const struct fake_control *control, const char *tenant_id, char out[CHECKPOINT_ORIGIN_MAX])
+{
+	const char *authority = *tenant_id ? "control.test" : control->authority.name;
+
+	(void)snprintf(out, CHECKPOINT_ORIGIN_MAX, "%.180s/audit/%s", authority, *tenant_id ? tenant_id : "platform");
+}
+
 static void sign_checkpoint(struct fake_control *control, struct log *log, struct buffer *note)
 {
 	const struct fake_feed *feed = feed_of(control, log->tenant_id);
@@ -299,10 +307,7 @@ static void sign_checkpoint(struct fake_control *control, struct log *log, struc
 	uint8_t stranger[ED25519_SECRET_BYTES], public[ED25519_PUBLIC_BYTES];
 	struct note_key key;
 
-	(void)snprintf(checkpoint.origin, sizeof(checkpoint.origin), "%.180s/audit/%s", control->authority.name,
-		       lie == LOG_OTHER_ORIGIN ? "ten_other000000000"
-		       : feed                  ? log->tenant_id
-					       : "platform");
+	write_origin(control, lie == LOG_OTHER_ORIGIN ? "ten_other000000000" : log->tenant_id, checkpoint.origin);
 	assert_int_equal(tlog_root(log->size, node, log, &checkpoint.root), 0);
 	assert_int_equal(checkpoint_write(&checkpoint, note), 0);
 	if (lie == LOG_UNSIGNED) {
@@ -400,8 +405,7 @@ unsigned fake_audit_cosign(struct fake_control *control, const char *tenant_id, 
 	assert_non_null(line);
 	if (checkpoint.size > log->size)
 		return 400;
-	(void)snprintf(checkpoint.origin, sizeof(checkpoint.origin), "%.180s/audit/%s", control->authority.name,
-		       *tenant_id ? tenant_id : "platform");
+	write_origin(control, tenant_id, checkpoint.origin);
 	assert_int_equal(tlog_root(checkpoint.size, node, log, &checkpoint.root), 0);
 	assert_int_equal(checkpoint_write(&checkpoint, &text), 0);
 	(void)snprintf(name, sizeof(name), "%.180s/witness/%s", control->authority.name, control->host_id);
