@@ -13,7 +13,8 @@ packages="debhelper dh-nss dh-python dpkg-dev fakeroot python3 lintian"
 hosts="mmdebstrap systemd-container iproute2 util-linux mount openssh-client python3 python3-pexpect python3-pytest python3-yaml
 python3-cryptography"
 browser="chromium chromium-driver python3-selenium"
-check="postgresql rsyslog rsyslog-gnutls openssl clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db zbar-tools zstd systemd-journal-remote"
+check="postgresql rsyslog rsyslog-gnutls openssl clang libclang-rt-14-dev libcmocka-dev libsubid-dev uidmap man-db zbar-tools zstd systemd-journal-remote
+golang-go golang-golang-x-mod-dev"
 lint="clang clang-tidy clang-format cppcheck shellcheck"
 bench="nscd strace python3 postgresql wrk"
 
