@@ -363,6 +363,7 @@ static const struct setting audit_options[] = {
 	SETTING("durability", config_set_durability, AT(audit.durability)),
 	SETTING("sinks", ship_settings_host, AT(audit.sinks)),
 	SETTING_GROUP("spool", spool_options),
+	SETTING_RANGE("witness", set_span, AT(audit.witness_sec), 1, AUDIT_WITNESS_MOST),
 };
 static const struct setting limit_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(connections), CONNECTIONS_LEAST / 8, CONNECTIONS_MOST),

@@ -7,7 +7,11 @@
 struct config_audit config_audit_default(void)
 {
 	return (struct config_audit){
-		.durability = SPOOL_GROUP, .when_full = SPOOL_DROP, .spool_bytes = AUDIT_SPOOL_DEFAULT};
+		.durability = SPOOL_GROUP,
+		.when_full = SPOOL_DROP,
+		.spool_bytes = AUDIT_SPOOL_DEFAULT,
+		.witness_sec = AUDIT_WITNESS_DEFAULT,
+	};
 }
 
 /* The place of a plain word among `count` others; `count` where it is none of them. */

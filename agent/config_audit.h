@@ -10,6 +10,8 @@
 #include "spool/spool.h"
 #include "yaml/settings.h"
 
+#define AUDIT_WITNESS_DEFAULT 60U
+#define AUDIT_WITNESS_MOST 3600U
 #define AUDIT_SPOOL_LEAST (16ULL << 20)
 #define AUDIT_SPOOL_DEFAULT (1ULL << 30)
 #define AUDIT_SPOOL_MOST (1ULL << 40)
@@ -18,6 +20,7 @@ struct config_audit {
 	enum spool_durability durability;
 	enum spool_when_full when_full;
 	uint64_t spool_bytes;
+	uint32_t witness_sec; /* between two looks at one log */
 	struct ship_list sinks;
 };
 struct config_audit config_audit_default(void);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "feed/feeds.h"
@@ -392,6 +393,7 @@ int sources_create(sd_event *event, const struct config *config, const struct se
 		.proxy = config->proxy ? config->proxy : proxy_of_environment(),
 		.host_token = parts->host_token,
 		.spool = spool,
+		.witness_usec = config->audit.witness_sec * USEC_PER_SEC,
 	};
 	struct sources *sources = calloc(1, sizeof(*sources));
 	const struct feeds_hooks feed_hooks = {on_units,    on_view,     on_audit,  on_found,
