@@ -22,6 +22,7 @@
 #define VALUE_SHORT 96U    /* of an event whose leaf would be too large with that */
 #define FIELDS_MAX 131072U /* one event */
 #define HOST_MAX 256U
+#define GAP_TEXT_SIZE (2 * TIME_TEXT_SIZE + 16)
 
 #define AT(member) offsetof(struct audit_event, member)
 const struct audit_string audit_strings[] = {
@@ -262,18 +263,27 @@ static void send_fields(struct audit *audit, const struct audit_event *event, co
 		audit->lost_told = lost;
 }
 
-/* There is room again: first of all how much is missing. 0: told, or nothing was. */
-static int tell_gap(struct audit *audit)
+static struct audit_event gap_event(const struct audit *audit, char detail[GAP_TEXT_SIZE])
 {
-	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
-	char first[TIME_TEXT_SIZE], last[TIME_TEXT_SIZE], detail[3 * TIME_TEXT_SIZE];
-	struct audit_event event = {
+	char first[TIME_TEXT_SIZE], last[TIME_TEXT_SIZE];
+
+	(void)snprintf(detail, GAP_TEXT_SIZE, "from %s to %s", format_time(audit->gap.first, first),
+		       format_time(audit->gap.last, last));
+	return (struct audit_event){
 		.kind = AUDIT_GAP,
 		.reason = REASON_BROKEN,
 		.record_kind = "audit-chain",
 		.detail = detail,
 		.count = audit->gap.count,
 	};
+}
+
+/* There is room again: first of all how much is missing. 0: told, or nothing was. */
+static int tell_gap(struct audit *audit)
+{
+	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
+	char detail[GAP_TEXT_SIZE];
+	struct audit_event event;
 	struct leaf_link link;
 	int r;
 
@@ -282,8 +292,7 @@ static int tell_gap(struct audit *audit)
 	r = audit->store.next(audit->store.context, &link);
 	if (r < 0)
 		return r;
-	(void)snprintf(detail, sizeof(detail), "from %s to %s", format_time(audit->gap.first, first),
-		       format_time(audit->gap.last, last));
+	event = gap_event(audit, detail);
 	r = keep(audit, &event, &link, &fields);
 	if (r < 0)
 		return r;
@@ -364,12 +373,26 @@ void audit_divert(struct audit *audit, audit_sink_fn sink, void *context, uint64
 		audit->clock = clock;
 }
 
+/* There is still no room: then the journal at least says how much is missing. */
+static void leave_gap(struct audit *audit)
+{
+	_cleanup_(buffer_finish) struct buffer fields = BUFFER_INIT;
+	char detail[GAP_TEXT_SIZE];
+	struct audit_event event;
+
+	if (audit->gap.count == 0 || tell_gap(audit) >= 0)
+		return;
+	event = gap_event(audit, detail);
+	send_fields(audit, &event, &fields, audit_render(audit, &event, &fields));
+}
+
 void audit_destroy(struct audit *audit)
 {
 	if (!audit)
 		return;
 	if (audit->groups)
 		write_counted(audit, audit->clock(), true);
+	leave_gap(audit);
 	audit_groups_destroy(audit->groups);
 	journal_close(audit->journal);
 	free(audit);

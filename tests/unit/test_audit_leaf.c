@@ -583,6 +583,36 @@ static void what_was_not_kept_is_told_first(void **state)
 	assert_int_equal(kept.told_times, 1);
 }
 
+/* At the end the journal says what the spool never will. */
+static void a_gap_at_the_end(void **state)
+{
+	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
+
+	kept.full = true;
+	audit_write(audit, &event);
+	audit_write(audit, &event);
+	audit_destroy(audit);
+	audit = NULL;
+	assert_int_equal(kept.count, 0);
+	assert_int_equal(heard_count, 3);
+	assert_non_null(strstr(buffer_text(&heard), "\nTENANTD_EVENT=audit-gap\n"));
+	assert_non_null(strstr(buffer_text(&heard), "\nTENANT_COUNT=2\n"));
+}
+
+static void a_gap_that_is_told_is_not_told_at_the_end(void **state)
+{
+	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
+
+	kept.full = true;
+	audit_write(audit, &event);
+	kept.full = false;
+	audit_destroy(audit);
+	audit = NULL;
+	assert_int_equal(kept.count, 1);
+	assert_int_equal(kept.told, 1);
+	assert_int_equal(heard_count, 2);
+}
+
 static void no_memory_is_no_hole(void **state)
 {
 	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
@@ -690,6 +720,8 @@ int main(void)
 		TEST(both_checkpoints_stand_in_the_leaf),
 		TEST(events_follow_one_another),
 		TEST(what_was_not_kept_is_told_first),
+		TEST(a_gap_at_the_end),
+		TEST(a_gap_that_is_told_is_not_told_at_the_end),
 		TEST(no_memory_is_no_hole),
 		TEST(without_a_store),
 		TEST(grouped_events_are_kept_as_one),
