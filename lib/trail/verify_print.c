@@ -31,10 +31,10 @@ static void print_export(const struct export_summary *s, struct buffer *out)
 		(void)buffer_add_text(out, "none is missing");
 	if (s->erased > 0)
 		(void)buffer_printf(out, "; personal data erased: %" PRIu64, s->erased);
-	if (s->kept > 0)
-		(void)buffer_printf(
-			out, "; checkpoints beside it: %" PRIu32 " agree of %" PRIu32 ", the others are of other sizes",
-			s->compared, s->kept);
+	if (s->compared > 0)
+		(void)buffer_printf(out, "; kept checkpoints that agree: %" PRIu32, s->compared);
+	if (s->kept > s->compared)
+		(void)buffer_printf(out, "; of sizes that it says nothing of: %" PRIu32, s->kept - s->compared);
 }
 
 int verify_print(const struct verify_report *report, struct buffer *out, struct buffer *err)
