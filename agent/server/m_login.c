@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/user_event.h"
 #include "base/secret.h"
 #include "login/qr.h"
 #include "login/sudo_proof.h"
@@ -51,6 +52,7 @@ static bool has_too_many(struct call *call, const struct login_origin *origin)
 		return false;
 	}
 	if (callers_report(&call->server->callers, &call->connection->caller->denied, call->now_usec, &count)) {
+		const struct directory *d = call->parts->directory;
 		struct audit_event event = {
 			.kind = AUDIT_LOGIN_DENIED,
 			.reason = REASON_TOO_MANY_ATTEMPTS,
@@ -62,6 +64,7 @@ static bool has_too_many(struct call *call, const struct login_origin *origin)
 		};
 
 		call_audit_caller(call, &event);
+		audit_about_user(&event, d, d ? directory_user_by_login(d, origin->user) : NULL);
 		audit_write(call->parts->audit, &event);
 	}
 	return true;
