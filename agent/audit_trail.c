@@ -56,7 +56,9 @@ static void on_found(void *context, enum spool_finding finding, uint64_t first, 
 		server_audit_anew(trail->server);
 	audit_found(trail->audit, finding, first, count, detail);
 	if (finding == SPOOL_BROKEN && trail->server)
-		server_audit_stuck(trail->server);
+		server_audit_broken(trail->server);
+	if (finding == SPOOL_WHOLE && trail->server)
+		server_audit_whole(trail->server);
 	trail->changed(trail->context);
 }
 

@@ -170,11 +170,16 @@ void server_audit_durable(struct server *server, uint64_t sequence)
 	server_finish(server);
 }
 
-void server_audit_stuck(struct server *server)
+void server_audit_broken(struct server *server)
 {
 	server->audit.stuck = true;
 	answer_all(server);
 	server_finish(server);
+}
+
+void server_audit_whole(struct server *server)
+{
+	server->audit.stuck = false;
 }
 
 void server_audit_anew(struct server *server)

@@ -482,7 +482,7 @@ static void a_spool_that_says_it_is_broken_is_not_waited_for(void **state)
 
 	(void)state;
 	emit(one);
-	server_audit_stuck(server);
+	server_audit_broken(server);
 	assert_true(server_audit_is_stuck(server));
 	work();
 	expect_answer(one);
@@ -490,6 +490,13 @@ static void a_spool_that_says_it_is_broken_is_not_waited_for(void **state)
 	expect_answer(other);
 	sync_all();
 	assert_false(server_audit_is_stuck(server));
+	server_audit_broken(server);
+	server_audit_whole(server);
+	assert_false(server_audit_is_stuck(server));
+	emit(one);
+	assert_false(has_news(one));
+	sync_all();
+	expect_answer(one);
 }
 
 static void numbers_that_begin_anew_leave_nobody_waiting(void **state)
@@ -518,7 +525,7 @@ static void drop_lets_in_what_was_decided(void **state)
 	(void)state;
 	say(fd, authorize_alice);
 	assert_false(has_news(fd));
-	server_audit_stuck(server);
+	server_audit_broken(server);
 	work();
 	reply = take(fd);
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
@@ -566,7 +573,7 @@ static void refuse_takes_back_a_step(void **state)
 	json_decref(reply);
 	say(fd, text);
 	assert_false(has_news(fd));
-	server_audit_stuck(server);
+	server_audit_broken(server);
 	work();
 	reply = take(fd);
 	assert_string_equal(member_text(reply, "step"), "broken");
@@ -581,7 +588,7 @@ static void refuse_answers_all_else(void **state)
 
 	(void)state;
 	emit(fd);
-	server_audit_stuck(server);
+	server_audit_broken(server);
 	work();
 	expect_answer(fd);
 	say(fd, STATUS);
@@ -595,7 +602,7 @@ static void a_no_stays_a_no_or_becomes_broken_but_never_a_yes(void **state)
 
 	(void)state;
 	say(fd, "{\"method\":\"io.tenantd.Agent.Authorize\",\"parameters\":{\"user\":\"gone\",\"service\":\"cron\"}}");
-	server_audit_stuck(server);
+	server_audit_broken(server);
 	work();
 	reply = take(fd);
 	assert_string_equal(member_text(reply, "decision.decision"), "broken");
