@@ -98,7 +98,7 @@ static int read_personal(json_t *array, const struct leaf *leaf, struct personal
 static int place(struct export_check *check, const struct entry *entry, const struct tlog_hash *hash,
 		 struct problem *problem)
 {
-	struct tlog_frontier frontier;
+	struct tlog_frontier frontier = {0};
 	struct tlog_proof proof;
 	int r;
 
