@@ -99,7 +99,7 @@ static int place(struct export_check *check, const struct entry *entry, const st
 		 struct problem *problem)
 {
 	struct tlog_frontier frontier = {0};
-	struct tlog_proof proof;
+	struct tlog_proof proof = {0};
 	int r;
 
 	r = read_proof(entry->proof, &proof, problem);
