@@ -79,18 +79,15 @@ static int copy_block(void *context, const struct block *block, struct buffer *c
 static int copy_hole(void *context, uint64_t first, uint64_t count)
 {
 	while (count > 0) {
-		struct block block = {
-			.kind = BLOCK_HOLE,
-			.first = first,
-			.count = (uint32_t)MIN_OF(count, (uint64_t)UINT32_MAX),
-		};
+		uint32_t some = (uint32_t)MIN_OF(count, (uint64_t)UINT32_MAX);
+		struct block block = {.kind = BLOCK_HOLE, .first = first, .count = some};
 		_cleanup_(buffer_finish) struct buffer nothing = BUFFER_INIT;
 		int r = put_block(context, &block, &nothing);
 
 		if (r < 0)
 			return r;
-		first += block.count;
-		count -= block.count;
+		first += some;
+		count -= some;
 	}
 	return 0;
 }

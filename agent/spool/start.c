@@ -268,9 +268,9 @@ static void move_consumers(struct spool *spool)
 		struct consumer *consumer = &spool->consumers[i];
 		const struct segment *oldest = spool->segments;
 
-		if (chain_find(spool, consumer->generation))
+		if (!oldest || chain_find(spool, consumer->generation))
 			continue;
-		while (oldest && oldest->next && oldest->chain->generation < consumer->generation)
+		while (oldest->next && oldest->chain->generation < consumer->generation)
 			oldest = oldest->next;
 		consumer->generation = oldest->chain->generation;
 		consumer->next = oldest->first;

@@ -367,11 +367,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_another_chain_begins_with_one),  TEST(test_the_old_chain_is_made_durable_first),
+		TEST(test_another_chain_begins_with_one),
+		TEST(test_the_old_chain_is_made_durable_first),
 		TEST(test_what_waits_is_counted_over_all_chains),
-		TEST(test_readers_go_from_chain_to_chain), TEST(test_old_chains_are_read_after_a_restart),
-		TEST(test_a_chain_that_nobody_wrote_to),   TEST(test_a_chain_that_was_never_begun),
-		TEST(test_ended_before_the_loop_went_on),  TEST(test_readers_while_writing),
+		TEST(test_readers_go_from_chain_to_chain),
+		TEST(test_old_chains_are_read_after_a_restart),
+		TEST(test_a_chain_that_nobody_wrote_to),
+		TEST(test_a_chain_that_was_never_begun),
+		TEST(test_ended_before_the_loop_went_on),
+		TEST(test_readers_while_writing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

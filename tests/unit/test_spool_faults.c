@@ -47,20 +47,20 @@ static int fault_due(void)
 	return 1;
 }
 
-ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+ssize_t pwritev(int fd, const struct iovec *iovec, int count, off_t offset)
 {
-	if (fault != FAULT_NONE && fault_short && atomic_load(&calls_left) == 0 && parts[0].iov_len > 1)
-		(void)syscall(SYS_pwrite64, fd, parts[0].iov_base, parts[0].iov_len / 2, offset);
-	return fault_due() ? -1 : syscall(SYS_pwritev, fd, parts, count, offset, 0);
+	if (fault != FAULT_NONE && fault_short && atomic_load(&calls_left) == 0 && iovec[0].iov_len > 1)
+		(void)syscall(SYS_pwrite64, fd, iovec[0].iov_base, iovec[0].iov_len / 2, offset);
+	return fault_due() ? -1 : syscall(SYS_pwritev, fd, iovec, count, offset, 0);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
 	if (atomic_load(&stall)) {
 		pthread_mutex_lock(&stalled);
 		pthread_mutex_unlock(&stalled);
 	}
-	return fault_due() ? -1 : (int)syscall(SYS_fdatasync, fd);
+	return fault_due() ? -1 : (int)syscall(SYS_fdatasync, fildes);
 }
 
 int fsync(int fd)
@@ -83,9 +83,9 @@ int renameat(int oldfd, const char *old, int newfd, const char *new)
 	return fault_due() ? -1 : (int)syscall(SYS_renameat, oldfd, old, newfd, new);
 }
 
-int linkat(int oldfd, const char *old, int newfd, const char *new, int flags)
+int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
-	return fault_due() ? -1 : (int)syscall(SYS_linkat, oldfd, old, newfd, new, flags);
+	return fault_due() ? -1 : (int)syscall(SYS_linkat, fromfd, from, tofd, to, flags);
 }
 
 static void break_disk(int error, int after, int times, bool half)
