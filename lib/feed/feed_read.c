@@ -10,56 +10,17 @@
 #include "base/macros.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "crypto/note_lines.h"
 #include "feed/feed.h"
 #include "feed/snapshot.h"
 
-#define VALUE_MAX (NOTE_VKEY_MAX + 1)
+#define JSON_NUMBER_MAX INT64_MAX /* JSON's numbers end there, and so do ours */
 
-/* What is left of a note's text, and the first thing that was wrong with it. */
-struct lines {
-	const char *at, *end;
-	const char *wrong; /* the line that was expected; NULL: all in order */
-};
-
-static struct lines lines_of(const char *note, size_t length)
+static void next_origin(struct note_lines *lines, char out[FEED_ORIGIN_MAX])
 {
-	return (struct lines){.at = note, .end = note + length};
-}
+	char value[NOTE_VALUE_MAX];
 
-/* The next line's value: the line is "<word> <value>", or the value alone where there is no word. "" past a fault. */
-static void next_value(struct lines *lines, const char *word, const char *name, char out[VALUE_MAX])
-{
-	size_t room = (size_t)(lines->end - lines->at), prefix = word ? strlen(word) + 1 : 0, length;
-	const char *stop = room > 0 ? memchr(lines->at, '\n', room) : NULL;
-
-	out[0] = '\0';
-	if (lines->wrong)
-		return;
-	length = stop ? (size_t)(stop - lines->at) : 0;
-	if (!stop || length <= prefix || length - prefix >= VALUE_MAX || memchr(lines->at, '\0', length) ||
-	    (word && (memcmp(lines->at, word, prefix - 1) != 0 || lines->at[prefix - 1] != ' '))) {
-		lines->wrong = name;
-		return;
-	}
-	memcpy(out, lines->at + prefix, length - prefix);
-	out[length - prefix] = '\0';
-	lines->at = stop + 1;
-}
-
-static void next_literal(struct lines *lines, const char *text)
-{
-	char value[VALUE_MAX];
-
-	next_value(lines, NULL, text, value);
-	if (!lines->wrong && strcmp(value, text) != 0)
-		lines->wrong = text;
-}
-
-static void next_origin(struct lines *lines, char out[FEED_ORIGIN_MAX])
-{
-	char value[VALUE_MAX];
-
-	next_value(lines, NULL, "origin", value);
+	note_lines_value(lines, NULL, "origin", value);
 	out[0] = '\0';
 	if (lines->wrong)
 		return;
@@ -69,39 +30,7 @@ static void next_origin(struct lines *lines, char out[FEED_ORIGIN_MAX])
 		lines->wrong = "origin";
 }
 
-/* JSON's numbers end at 2^63-1, and so do ours. */
-static uint64_t next_number(struct lines *lines, const char *word, uint64_t least)
-{
-	char value[VALUE_MAX];
-	uint64_t number = 0;
-
-	next_value(lines, word, word, value);
-	if (!lines->wrong && (parse_u64(value, &number) < 0 || number < least || number > INT64_MAX))
-		lines->wrong = word;
-	return lines->wrong ? 0 : number;
-}
-
-static void next_hash(struct lines *lines, const char *word, uint8_t out[SHA256_BYTES])
-{
-	char value[VALUE_MAX];
-
-	next_value(lines, word, word, value);
-	if (!lines->wrong && text_from_hex(value, out, SHA256_BYTES) < 0)
-		lines->wrong = word;
-}
-
-static int64_t next_time(struct lines *lines, const char *word)
-{
-	char value[VALUE_MAX], text[TIME_TEXT_SIZE];
-	int64_t seconds = 0;
-
-	next_value(lines, word, word, value);
-	if (!lines->wrong && (parse_time(value, &seconds) < 0 || strcmp(format_time(seconds, text), value) != 0))
-		lines->wrong = word;
-	return lines->wrong ? 0 : seconds;
-}
-
-static bool starts_with(const struct lines *lines, const char *text)
+static bool starts_with(const struct note_lines *lines, const char *text)
 {
 	size_t length = strlen(text);
 
@@ -109,17 +38,9 @@ static bool starts_with(const struct lines *lines, const char *text)
 }
 
 /* What is wrong with the lines, once all were asked for. */
-static enum feed_fault judge_lines(const struct lines *lines, struct problem *problem)
+static enum feed_fault judge_lines(const struct note_lines *lines, struct problem *problem)
 {
-	if (lines->wrong) {
-		(void)problem_set(problem, EBADMSG, "the note has no right line '%s' in its place", lines->wrong);
-		return FEED_MALFORMED;
-	}
-	if (lines->at != lines->end) {
-		(void)problem_set(problem, EBADMSG, "the note has more lines than it should");
-		return FEED_MALFORMED;
-	}
-	return FEED_FINE;
+	return note_lines_end(lines, problem) < 0 ? FEED_MALFORMED : FEED_FINE;
 }
 
 static enum feed_fault refuse(enum feed_fault fault, struct problem *problem, const char *text)
@@ -142,7 +63,7 @@ static enum feed_fault verify(const char *note, size_t length, const struct feed
 			      size_t *ret_text_length, struct problem *problem)
 {
 	char origin[FEED_ORIGIN_MAX];
-	struct lines lines = lines_of(note, length);
+	struct note_lines lines = note_lines(note, length);
 	uint32_t signers;
 	int r;
 
@@ -155,7 +76,7 @@ static enum feed_fault verify(const char *note, size_t length, const struct feed
 		return FEED_BAD_SIGNATURE;
 	if (r != -ENOKEY)
 		return FEED_MALFORMED;
-	next_literal(&lines, first_line);
+	note_lines_literal(&lines, first_line);
 	next_origin(&lines, origin);
 	if (!lines.wrong && strcmp(origin, trust->origin) != 0)
 		return judge_origin(origin, trust->origin, problem);
@@ -195,20 +116,20 @@ enum feed_fault feed_head_read(const char *note, size_t length, const struct fee
 	static const char first_line[] = "tenantd-feed-head/v1";
 	struct feed_head head = {0};
 	enum feed_fault fault;
-	struct lines lines;
+	struct note_lines lines;
 	size_t text;
 
 	fault = verify(note, length, trust, first_line, &text, problem);
 	if (fault != FEED_FINE)
 		return fault;
-	lines = lines_of(note, text);
-	next_literal(&lines, first_line);
+	lines = note_lines(note, text);
+	note_lines_literal(&lines, first_line);
 	next_origin(&lines, head.origin);
-	head.epoch = next_number(&lines, "epoch", 1);
-	head.revision = next_number(&lines, "revision", 0);
-	next_hash(&lines, "chain", head.chain);
-	head.issued = next_time(&lines, "issued");
-	head.expires = next_time(&lines, "expires");
+	head.epoch = note_lines_number(&lines, "epoch", 1, JSON_NUMBER_MAX);
+	head.revision = note_lines_number(&lines, "revision", 0, JSON_NUMBER_MAX);
+	note_lines_hash(&lines, "chain", head.chain);
+	head.issued = note_lines_time(&lines, "issued");
+	head.expires = note_lines_time(&lines, "expires");
 	fault = judge_lines(&lines, problem);
 	if (fault == FEED_FINE && head.expires <= head.issued)
 		fault = refuse(FEED_MALFORMED, problem, "the head expires before it is issued");
@@ -229,23 +150,23 @@ enum feed_fault feed_snapshot_read(const char *note, size_t length, const struct
 	static const char first_line[] = "tenantd-feed-snapshot/v1";
 	struct feed_snapshot snapshot = {0};
 	enum feed_fault fault;
-	struct lines lines;
+	struct note_lines lines;
 	size_t text;
 
 	fault = verify(note, length, trust, first_line, &text, problem);
 	if (fault != FEED_FINE)
 		return fault;
-	lines = lines_of(note, text);
-	next_literal(&lines, first_line);
+	lines = note_lines(note, text);
+	note_lines_literal(&lines, first_line);
 	next_origin(&lines, snapshot.origin);
-	snapshot.epoch = next_number(&lines, "epoch", 1);
-	snapshot.revision = next_number(&lines, "revision", 0);
-	next_hash(&lines, "chain", snapshot.chain);
-	next_hash(&lines, "sha256", snapshot.sha256);
-	snapshot.bytes = next_number(&lines, "bytes", 1);
-	snapshot.plain = next_number(&lines, "plain", 1);
-	snapshot.records = next_number(&lines, "records", 0);
-	snapshot.issued = next_time(&lines, "issued");
+	snapshot.epoch = note_lines_number(&lines, "epoch", 1, JSON_NUMBER_MAX);
+	snapshot.revision = note_lines_number(&lines, "revision", 0, JSON_NUMBER_MAX);
+	note_lines_hash(&lines, "chain", snapshot.chain);
+	note_lines_hash(&lines, "sha256", snapshot.sha256);
+	snapshot.bytes = note_lines_number(&lines, "bytes", 1, JSON_NUMBER_MAX);
+	snapshot.plain = note_lines_number(&lines, "plain", 1, JSON_NUMBER_MAX);
+	snapshot.records = note_lines_number(&lines, "records", 0, JSON_NUMBER_MAX);
+	snapshot.issued = note_lines_time(&lines, "issued");
 	fault = judge_lines(&lines, problem);
 	if (fault == FEED_FINE)
 		fault = judge_origin(snapshot.origin, trust->origin, problem);
@@ -260,14 +181,14 @@ enum feed_fault feed_snapshot_read(const char *note, size_t length, const struct
 	return fault;
 }
 
-static void next_keys(struct lines *lines, struct feed_trust *trust)
+static void next_keys(struct note_lines *lines, struct feed_trust *trust)
 {
-	char value[VALUE_MAX];
+	char value[NOTE_VALUE_MAX];
 
 	do {
 		struct note_key *key = &trust->keys[trust->key_count];
 
-		next_value(lines, "key", "key", value);
+		note_lines_value(lines, "key", "key", value);
 		if (lines->wrong)
 			return;
 		if (trust->key_count == FEED_KEYS_MAX || note_key_parse(value, strlen(value), key) < 0 ||
@@ -324,7 +245,7 @@ enum feed_fault feed_trust_read(const char *note, size_t length, const struct fe
 {
 	struct note_key keys[2 * FEED_KEYS_MAX];
 	struct feed_trust trust = {0};
-	struct lines lines = lines_of(note, length);
+	struct note_lines lines = note_lines(note, length);
 	enum feed_fault fault;
 	size_t text_length;
 	uint32_t signers, count;
@@ -332,11 +253,11 @@ enum feed_fault feed_trust_read(const char *note, size_t length, const struct fe
 
 	if (length > NOTE_BYTES_MAX)
 		return refuse(FEED_TOO_LARGE, problem, "the note is too long");
-	next_literal(&lines, "tenantd-feed-trust/v1");
+	note_lines_literal(&lines, "tenantd-feed-trust/v1");
 	next_origin(&lines, trust.origin);
-	trust.version = next_number(&lines, "version", 1);
-	trust.epoch = next_number(&lines, "epoch", 1);
-	trust.issued = next_time(&lines, "issued");
+	trust.version = note_lines_number(&lines, "version", 1, JSON_NUMBER_MAX);
+	trust.epoch = note_lines_number(&lines, "epoch", 1, JSON_NUMBER_MAX);
+	trust.issued = note_lines_time(&lines, "issued");
 	next_keys(&lines, &trust);
 	if (!lines.wrong)
 		lines.end = lines.at; /* the empty line and the signatures are the note's matter */
@@ -366,22 +287,22 @@ enum feed_fault feed_trust_read(const char *note, size_t length, const struct fe
 	return fault;
 }
 
-static void next_id(struct lines *lines, const char *word, char out[64])
+static void next_id(struct note_lines *lines, const char *word, char out[64])
 {
-	char value[VALUE_MAX];
+	char value[NOTE_VALUE_MAX];
 
-	next_value(lines, word, word, value);
+	note_lines_value(lines, word, word, value);
 	if (!lines->wrong && (!text_is_id(value) || strlen(value) >= 64))
 		lines->wrong = word;
 	memcpy(out, value, lines->wrong ? 0 : strlen(value) + 1);
 }
 
-static void next_assigned(struct lines *lines, struct feed_assignment *assignment)
+static void next_assigned(struct note_lines *lines, struct feed_assignment *assignment)
 {
 	struct feed_assigned *tenant = &assignment->tenants[assignment->tenant_count];
-	char value[VALUE_MAX], *space;
+	char value[NOTE_VALUE_MAX], *space;
 
-	next_value(lines, "tenant", "tenant", value);
+	note_lines_value(lines, "tenant", "tenant", value);
 	space = strchr(value, ' ');
 	if (lines->wrong)
 		return;
@@ -401,7 +322,7 @@ static void next_assigned(struct lines *lines, struct feed_assignment *assignmen
 
 /* Opens a note of the authority, up to and without its host. `ret_text`: how long its text is. */
 static enum feed_fault open_authoritys(const char *note, size_t length, const struct note_key *key, const char *title,
-				       struct lines *ret, char authority[VALUE_MAX], size_t *ret_text,
+				       struct note_lines *ret, char authority[NOTE_VALUE_MAX], size_t *ret_text,
 				       struct problem *problem)
 {
 	uint32_t signers;
@@ -412,9 +333,9 @@ static enum feed_fault open_authoritys(const char *note, size_t length, const st
 	r = note_verify(note, length, key, 1, ret_text, &signers, problem);
 	if (r < 0)
 		return r == -EKEYREJECTED ? FEED_BAD_SIGNATURE : r == -ENOKEY ? FEED_UNSIGNED : FEED_MALFORMED;
-	*ret = lines_of(note, *ret_text);
-	next_literal(ret, title);
-	next_value(ret, NULL, "authority", authority);
+	*ret = note_lines(note, *ret_text);
+	note_lines_literal(ret, title);
+	note_lines_value(ret, NULL, "authority", authority);
 	return FEED_FINE;
 }
 
@@ -422,17 +343,17 @@ enum feed_fault feed_assignment_read(const char *note, size_t length, const stru
 				     struct feed_assignment *ret, struct problem *problem)
 {
 	struct feed_assignment assignment = {0};
-	char authority[VALUE_MAX];
+	char authority[NOTE_VALUE_MAX];
 	enum feed_fault fault;
-	struct lines lines;
+	struct note_lines lines;
 	size_t text;
 
 	fault = open_authoritys(note, length, key, "tenantd-host-assignment/v1", &lines, authority, &text, problem);
 	if (fault != FEED_FINE)
 		return fault;
 	next_id(&lines, "host", assignment.host_id);
-	assignment.version = next_number(&lines, "version", 1);
-	assignment.issued = next_time(&lines, "issued");
+	assignment.version = note_lines_number(&lines, "version", 1, JSON_NUMBER_MAX);
+	assignment.issued = note_lines_time(&lines, "issued");
 	while (!lines.wrong && lines.at != lines.end)
 		next_assigned(&lines, &assignment);
 	fault = judge_lines(&lines, problem);
@@ -447,13 +368,13 @@ enum feed_fault feed_assignment_read(const char *note, size_t length, const stru
 	return FEED_FINE;
 }
 
-static void next_key(struct lines *lines, char out[FEED_HOST_KEY_MAX])
+static void next_key(struct note_lines *lines, char out[FEED_HOST_KEY_MAX])
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	char value[VALUE_MAX];
+	char value[NOTE_VALUE_MAX];
 	size_t length;
 
-	next_value(lines, "key", "key", value);
+	note_lines_value(lines, "key", "key", value);
 	length = lines->wrong ? 0 : strlen(value);
 	if (!lines->wrong && (length == 0 || length >= FEED_HOST_KEY_MAX || strspn(value, digits) != length))
 		lines->wrong = "key";
@@ -465,9 +386,9 @@ enum feed_fault feed_disabled_read(const char *note, size_t length, const struct
 				   struct feed_disabled *ret, struct problem *problem)
 {
 	struct feed_disabled disabled = {0};
-	char authority[VALUE_MAX];
+	char authority[NOTE_VALUE_MAX];
 	enum feed_fault fault;
-	struct lines lines;
+	struct note_lines lines;
 	size_t text;
 
 	fault = open_authoritys(note, length, key, "tenantd-host-disabled/v1", &lines, authority, &text, problem);
@@ -475,7 +396,7 @@ enum feed_fault feed_disabled_read(const char *note, size_t length, const struct
 		return fault;
 	next_id(&lines, "host", disabled.host_id);
 	next_key(&lines, disabled.key);
-	disabled.issued = next_time(&lines, "issued");
+	disabled.issued = note_lines_time(&lines, "issued");
 	fault = judge_lines(&lines, problem);
 	if (fault != FEED_FINE)
 		return fault;
