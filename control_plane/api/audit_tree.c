@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/audit_tree.h"
+#include "control_plane/api/audit_view.h"
 #include "control_plane/audit/audit.h"
 #include "control_plane/audit/internal.h"
 #include "tlog/tile.h"
@@ -170,6 +171,9 @@ static int get_tile(struct request *request)
 
 	if (r == 0)
 		r = entries ? get_entries(request, &tile) : get_hashes(request, &tile);
+	/* Hashes say nothing; leaves say who did what. */
+	if (r == 0 && entries)
+		r = audit_view_tell(request, log_of(request), "audit.view");
 	if (r == -EINVAL)
 		return respond_problem(request, PROBLEM_NOT_FOUND, "this log has no such tile");
 	if (r < 0)

@@ -10,7 +10,7 @@ import re
 import time
 
 import pytest
-from controllib.trail import inclusion_root, leaf_hash, node_hash, tree_hash
+from controllib.trail import Chain, inclusion_root, leaf_hash, node_hash, tree_hash
 
 def refused(answer, status):
     assert answer.status == status and answer.headers["Content-Type"] == "application/problem+json", answer
@@ -178,6 +178,38 @@ def test_reading_is_an_event_once_a_minute(busy):
     before = len(events(busy.me, busy.path, kind="audit.view", limit=1000))
     refused(busy.user("viewer", "viewer").client().get(f"{busy.path}/events?limit=7"), 403)
     assert len(events(busy.me, busy.path, kind="audit.view", limit=1000)) - before <= 1
+
+
+def test_leaves_by_tiles_are_read_too(busy):
+    """Who takes the leaves by tile is seen as well; hashes are nobody's business."""
+    reader = busy.user("miner", "owner")
+    client = reader.client()
+    assert client.get(f"{busy.path}/audit/tile/0/000.p/1").status == 200
+    assert events(busy.me, busy.path, kind="audit.view", actor=reader.id) == []
+    assert client.get(f"{busy.path}/audit/tile/entries/000.p/2").status == 200
+    assert len(events(busy.me, busy.path, kind="audit.view", actor=reader.id, limit=9)) == 1
+
+
+def test_what_hosts_tell_is_read_with_the_rest(busy, new_host):
+    """A host's events have their host, and the same fields; filters and erasure are about them, too."""
+    host, chain = new_host(f"gpu-{busy.slug}", busy), Chain()
+    one = chain.event(busy.id, busy.alice.id, "alice", "login-denied", failure=True, host_id=host.id, reason="role-too-low")
+    chain.event(busy.id, busy.alice.id, "alice", "session-opened", host_id=host.id)
+    answer = host.client.post("/v1/hosts/self/audit", chain.request(), headers={"Content-Type": "application/octet-stream"})
+    assert answer.status == 200, answer
+    found = events(busy.me, busy.path, host=host.id)
+    assert [e["kind"] for e in found] == ["session-opened", "login-denied"]
+    event = found[1]
+    assert event["id"] == one and event["host"] == host.id and event["host_name"] == f"gpu-{busy.slug}"
+    assert event["outcome"] == "failure" and event["actor"] == busy.alice.id and event["class"] == 3002
+    assert event["event"]["user"] == {"uid": busy.alice.id, "name": "alice"} and event["event"]["unmapped"]["reason"] == "role-too-low"
+    assert {e["id"] for e in events(busy.me, busy.path, outcome="failure", kind="login-denied")} == {one}
+    assert one in {e["id"] for e in events(busy.me, busy.path, actor=busy.alice.id, limit=1000)}
+    assert busy.me.delete(f"{busy.path}/audit/persons/{busy.alice.id}").status == 204
+    event = events(busy.me, busy.path, id=one)[0]
+    assert event["event"]["user"] == {"uid": busy.alice.id} and event["erased"] == [busy.alice.id]
+    header, entries = export(busy.me, busy.path)
+    holds(header, entries)
 
 
 def test_an_export_holds_by_itself(busy):
