@@ -25,6 +25,8 @@ static const struct route good[] = {
 	ROUTE(HTTP_GET, "/v1/hosts/self", ROUTE_HOST, "host", 0, two),
 	ROUTE(HTTP_GET, "/v1/tenants/{tenant}/users/{user}", ROUTE_TENANT, "project.view", 0, one),
 	ROUTE(HTTP_GET, "/metrics", ROUTE_INTERNAL, "internal", ROUTE_NO_TX, one),
+	ROUTE(HTTP_GET, "/v1/tenants/{tenant}/tile/{path}", ROUTE_TENANT, "project.view", 0, two),
+	ROUTE(HTTP_GET, "/v1/tenants/{tenant}/tile/newest", ROUTE_TENANT, "project.view", 0, one),
 	ROUTE(HTTP_GET, "/", ROUTE_PUBLIC, "public", ROUTE_NO_TX, one),
 };
 static const struct route_table table = {good, ARRAY_LEN(good)};
@@ -60,6 +62,38 @@ static void plain_parts_win(void **state)
 	request_finish(&request);
 	route = find(HTTP_GET, "/v1/hosts/selfish", &request, &methods);
 	assert_ptr_equal(route->handle, one);
+	request_finish(&request);
+}
+
+static void the_rest_of_a_path_is_one_parameter(void **state)
+{
+	static const struct {
+		const char *path, *rest;
+	} fine[] = {
+		{"/v1/tenants/ten_1/tile/0/x001/002.p/3", "0/x001/002.p/3"},
+		{"/v1/tenants/ten_1/tile/0", "0"},
+		{"/v1/tenants/ten_1/tile/newest/0", "newest/0"},
+		{"/v1/tenants/ten_1/tile/a/%62", "a/b"},
+	};
+	static const char *const none[] = {"/v1/tenants/ten_1/tile", "/v1/tenants/ten_1/tile/",
+					   "/v1/tenants/ten_1/tile/a%00/b"};
+	struct request request;
+	unsigned methods;
+
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+		const struct route *route = find(HTTP_GET, fine[i].path, &request, &methods);
+
+		assert_non_null(route);
+		assert_ptr_equal(route->handle, two);
+		assert_string_equal(request.params[0], "ten_1");
+		assert_string_equal(request.params[1], fine[i].rest);
+		request_finish(&request);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		assert_null(find(HTTP_GET, none[i], &request, &methods));
+		request_finish(&request);
+	}
+	assert_ptr_equal(find(HTTP_GET, "/v1/tenants/ten_1/tile/newest", &request, &methods)->handle, one);
 	request_finish(&request);
 }
 
@@ -141,6 +175,7 @@ static void checks_tables(void **state)
 		{{ROUTE(HTTP_GET, "/a", ROUTE_INTERNAL, "public", 0, one)}, "is none"},
 		{{ROUTE(HTTP_GET, "/a", ROUTE_OPERATOR, "public", 0, one)}, "is none"},
 		{{ROUTE(HTTP_GET, "/a", ROUTE_HOST, "public", 0, one)}, "is none"},
+		{{ROUTE(HTTP_GET, "/{path}/a", ROUTE_PUBLIC, "public", 0, one)}, "comes last"},
 		{{ROUTE(HTTP_GET, "/{what}", ROUTE_PUBLIC, "public", 0, one)}, "unknown parameter"},
 		{{ROUTE(HTTP_GET, "a", ROUTE_PUBLIC, "public", 0, one)}, "begins with '/'"},
 		{{ROUTE(HTTP_GET, "/A", ROUTE_PUBLIC, "public", 0, one)}, "not plain"},
@@ -177,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_and_fills),
 		cmocka_unit_test(plain_parts_win),
+		cmocka_unit_test(the_rest_of_a_path_is_one_parameter),
 		cmocka_unit_test(says_other_methods),
 		cmocka_unit_test(refuses_paths),
 		cmocka_unit_test(refuses_long_parameters),
