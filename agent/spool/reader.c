@@ -13,6 +13,7 @@
 #include "spool/internal.h"
 
 #define MENDS_MAX 3U
+#define KEPT_BYTES ((size_t)128 * 1024) /* of memory, between readings */
 
 struct consumer *consumer_of(const struct spool_reader *reader)
 {
@@ -454,6 +455,8 @@ int spool_read(struct spool_reader *reader, uint64_t from, size_t max_bytes, str
 	struct reading reading = {.next = from, .start = ret->length, .max_bytes = max_bytes, .out = ret};
 	int r = read_on(reader, &reading);
 
+	if (reader->content.capacity > KEPT_BYTES)
+		buffer_finish(&reader->content);
 	/* What was read before something failed is whole, and worth having. */
 	if (r < 0 && r != -ENOENT && r != -EINVAL && ret->length > reading.start && !ret->failed)
 		r = 0;

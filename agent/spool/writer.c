@@ -18,6 +18,7 @@
 #define RETRY_USEC USEC_PER_SEC
 #define RELAXED_USEC USEC_PER_SEC
 #define RELAXED_BYTES (512U * 1024)
+#define KEPT_BYTES ((size_t)128 * 1024) /* of memory, when a flood is over */
 
 uint64_t spool_monotonic_usec(void)
 {
@@ -304,6 +305,9 @@ static int write_next(struct spool *spool)
 	spool_wake_loop(spool);
 	readers_wake(spool);
 	if (!spool->queue) {
+		/* All of it is wiped for each group. */
+		if (spool->writing.content.capacity > KEPT_BYTES)
+			buffer_finish(&spool->writing.content);
 		spool->hurry = false;
 		pthread_cond_broadcast(&spool->drained);
 	}
