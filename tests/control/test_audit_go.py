@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from controllib.trail import BASE62, SigningKey, leaf_hash, renamed, tree_hash
+from controllib.trail import BASE62, SigningKey, leaf_hash, renamed, sha256, tree_hash
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOPATH = "/usr/share/gocode"
@@ -124,6 +124,29 @@ def test_feed_key_is_another(go, log):
     """The feed's signature says nothing of the log, though the key is the same: the names, and with them the ids, differ."""
     feed = log.header["origin"].replace("/audit/", "/feed/")
     assert go("-key", renamed(log.key, feed), "checkpoint", log.note)[0] == DOES_NOT_HOLD
+
+
+def test_cosignature(go, tmp_path):
+    """A note that lib/tlog cosigned (the key is of RFC 8032), with the log's own signature."""
+    origin, public = "control.example.org/audit/ten_8fJ2kQpL0aZx4TyB", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    data = (ROOT / "tests/fuzz/corpus/checkpoint/cosigned").read_bytes()[1:]
+
+    def vkey(kind):
+        blob = bytes([kind]) + bytes.fromhex(public)
+        key_id = sha256(origin.encode(), b"\n", blob)[:4].hex()
+        return f"{origin}+{key_id}+{base64.b64encode(blob).decode()}"
+
+    def cosigned(text):
+        note = tmp_path / "note"
+        note.write_bytes(text)
+        return go("-key", vkey(1), "cosigned", note, vkey(4))[0]
+
+    assert cosigned(data) == HOLDS
+    lines = data.splitlines(keepends=True)
+    assert cosigned(b"".join(lines[:-1])) == DOES_NOT_HOLD
+    assert cosigned(b"".join([*lines[:1], b"2\n", *lines[2:]])) == DOES_NOT_HOLD
+    for place in (len(data) - 3, len(data) - 80, data.rindex(b" ") + 12):
+        assert cosigned(changed(data, place)) == DOES_NOT_HOLD, place
 
 
 @pytest.mark.parametrize("index", [0, 1, 255, 256, 511, 512, -1])

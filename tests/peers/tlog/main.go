@@ -6,6 +6,7 @@
 //	tlog -key VKEY checkpoint NOTE              the note's size and root
 //	tlog -key VKEY record NOTE INDEX LEAF PROOF  a leaf is in the log of that checkpoint
 //	tlog -key VKEY tree NOTE FROM ROOT PROOF     that log goes on from an older one (root in hex)
+//	tlog -key VKEY cosigned NOTE WITNESS         a witness cosigned it, too (WITNESS: its vkey)
 //	tlog -key VKEY export FILE                   every entry of an export
 //	tlog -key VKEY log BASE                      all of a log: BASE is a URL (with -ca, -token) or a folder as
 //	                                             C2SP's tlog-tiles names its files
@@ -193,7 +194,7 @@ func end(err error) {
 
 func main() {
 	flag.Parse()
-	words := map[string]int{"checkpoint": 1, "record": 4, "tree": 4, "export": 1, "log": 1}
+	words := map[string]int{"checkpoint": 1, "record": 4, "tree": 4, "cosigned": 2, "export": 1, "log": 1}
 	if flag.NArg() == 0 || words[flag.Arg(0)] != flag.NArg()-1 {
 		flag.Usage()
 		os.Exit(2)
@@ -209,6 +210,8 @@ func main() {
 		switch flag.Arg(0) {
 		case "checkpoint":
 			fmt.Printf("%s %d %s\n", at.origin, at.tree.N, hex.EncodeToString(at.tree.Hash[:]))
+		case "cosigned":
+			err = checkCosigned(readFile(flag.Arg(1)), flag.Arg(2))
 		case "record":
 			err = checkRecord(at, flag.Arg(2), flag.Arg(3), flag.Arg(4))
 		case "tree":
