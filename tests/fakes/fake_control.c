@@ -419,6 +419,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	}
 	fake_lock(control);
 	note_request(control, connection, method, url, body, &line);
+	assert_int_equal(buffer_add_char(&line, '\n'), 0);
 	if (!planned(control, buffer_text(&line), &reply, &cut))
 		route(control, method, url, body->length ? buffer_text(body) : "", body->length, connection, &reply);
 	fake_unlock(control);

@@ -47,8 +47,9 @@ void fake_control_lie(struct fake_control *control, enum fake_lie lie);
  * torn, of another host; FAKE_OLDER: for a key that this host had before; FAKE_NO_TENANTS: without any. */
 void fake_control_disable(struct fake_control *control, enum fake_lie lie);
 
-/* The next `times` requests "METHOD /path" (a prefix of it; -1: all from now on) get this instead; later ones take the
- * place of earlier. Status 0: the connection is cut. `headers`: NULL or one "Name: value". */
+/* The next `times` requests "METHOD /path" (a prefix of it, with a line end all of it; -1: all from now on) get this
+ * instead; later ones take the place of earlier. Status 0: the connection is cut. `headers`: NULL or one "Name: value".
+ */
 void fake_control_answer(struct fake_control *control, const char *request, int times, unsigned status,
 			 const char *header, const void *body, size_t length);
 void fake_control_end_answers(struct fake_control *control); /* none of these any more */

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "unit.h"
 
-#define POST "POST /v1/hosts/self/audit"
+#define POST "POST /v1/hosts/self/audit\n" /* and not what is cosigned */
 #define REFUSALS_WAIT_USEC (1500 * USEC_PER_MSEC)
 
 static unsigned posts(const struct rig *rig)
