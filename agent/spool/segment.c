@@ -179,10 +179,12 @@ static int has_zeros(const struct segment_walk *walk, uint64_t offset)
 	return 0;
 }
 
-/* A crash leaves a write short, or the disk's zeros in the middle of it. What is neither was changed afterwards. */
+/* A crash leaves one write short, or the disk's zeros in the middle of it. What is neither, or more than one write, was
+ * changed afterwards. */
 static int judge_tail(struct segment_walk *walk, uint64_t offset, uint64_t *ret_count)
 {
 	struct block block = {0};
+	uint64_t most;
 	int r = block_look(walk->fd, offset, walk->size, &block);
 
 	*ret_count = 0;
@@ -191,7 +193,8 @@ static int judge_tail(struct segment_walk *walk, uint64_t offset, uint64_t *ret_
 	if (r != 1) {
 		if (r == 0 && block.first == walk->next)
 			*ret_count = block.count;
-		r = has_zeros(walk, offset);
+		most = r == 0 ? block_size(&block) : BLOCK_HEADER_BYTES + (uint64_t)BLOCK_BYTES_MAX;
+		r = walk->size - offset <= most ? has_zeros(walk, offset) : 0;
 		if (r < 0)
 			return r;
 	}

@@ -94,6 +94,29 @@ static void test_zeros_where_the_disk_wrote_nothing(void **state)
 	buffer_finish(&whole);
 }
 
+static void test_zeros_over_more_than_one_write(void **state)
+{
+	char path[512], chain[CHAIN_ID_CHARS + 1];
+	struct buffer whole;
+	uint64_t offsets[64];
+
+	world.options.durability = SPOOL_EACH;
+	world.leaf_bytes = 3000;
+	strcpy(path, spool_make_groups(1, offsets));
+	strcpy(chain, spool_first_chain());
+	whole = spool_file_read(path);
+	memset(whole.data + offsets[2] + 1000, 0, whole.length - offsets[2] - 1000);
+	spool_file_write(path, whole.data, whole.length);
+	spool_world_start();
+	/* The second of three was durable before the third was begun. */
+	assert_int_equal(world.found[SPOOL_REPAIRED], 0);
+	assert_int_equal(world.found[SPOOL_DAMAGED], 1);
+	assert_int_equal(world.first[SPOOL_DAMAGED], 2);
+	spool_expect_chain(false, chain);
+	assert_string_equal(spool_readable(), "1");
+	buffer_finish(&whole);
+}
+
 static void test_a_new_file_that_was_never_written(void **state)
 {
 	char path[640], chain[CHAIN_ID_CHARS + 1];
@@ -416,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_torn_at_every_byte),
 		TEST(test_zeros_where_the_disk_wrote_nothing),
+		TEST(test_zeros_over_more_than_one_write),
 		TEST(test_a_new_file_that_was_never_written),
 		TEST(test_every_bit_of_the_middle_counts),
 		TEST(test_what_was_damaged_is_kept_as_it_was),
