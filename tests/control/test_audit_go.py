@@ -259,25 +259,66 @@ def test_tiles_that_are_not_there(log):
         assert log.client.get(f"{log.path}/audit/{name}").status == 404, name
 
 
-def test_our_own_verifiers(log, control):
+@pytest.fixture(scope="module")
+def verify(control):
+    """tenant-control audit verify: the exit status, and what it says as an object."""
+
+    def run(*words, stdin=None):
+        done = subprocess.run([control.program, "audit", "verify", "--json", *map(str, words)],
+                              input=stdin, capture_output=True, text=True, check=False)  # fmt: skip
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+def test_our_own_verifiers(verify, log, control):
     """tenant-control audit verify says the same, and of what was changed as well."""
-
-    def verify(*words):
-        done = subprocess.run([control.program, "audit", "verify", *map(str, words)], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    code, text = verify(log.export, log.note, "--key", log.key)
-    assert code == 0 and "none is missing, and they make up the root" in text, text
+    code, found = verify(log.export, log.note, "--key", log.key)
+    note, export = found["files"]
+    assert code == 0 and note["verdict"] == export["verdict"] == "holds", found
+    assert (export["entries"], export["complete"], export["compared"], export["own_keys"]) == (log.size, True, 1, False)
     lines = log.export.read_text().splitlines(keepends=True)
     bad = log.file("ours.ndjson", "".join([*lines[:9], lines[9].replace("project", "Project", 1), *lines[10:]]))
-    code, text = verify(bad, log.note, "--key", log.key)
-    assert code == 1 and "line 10: entry 8" in text, text
-    # From a pipe, as the export comes.
-    done = control.run("audit", "export", "--tenant", "go")
-    piped = subprocess.run([control.program, "audit", "verify", "-", log.note, "--key", log.key, "--json"],
-                           input=done.stdout, capture_output=True, text=True, check=False)  # fmt: skip
-    found = json.loads(piped.stdout)
-    assert piped.returncode == 0 and found["verdict"] == "holds", found
-    assert [(one["kind"], one.get("compared")) for one in found["files"]] == [("checkpoint", None), ("export", 1)]
+    code, found = verify(bad, log.note, "--key", log.key)
+    assert code == 1 and [one["verdict"] for one in found["files"]] == ["holds", "does-not-hold"], found
+    assert found["files"][1]["problem"]["line"] == 10
     assert verify(log.export, "--key", SigningKey(log.header["origin"]).vkey)[0] == 1
     assert verify(log.folder / "nowhere")[0] == 2
+    # From a pipe, as the export comes.
+    code, found = verify("-", log.note, "--key", log.key, stdin=control.run("audit", "export", "--tenant", "go").stdout)
+    assert code == 0 and [(one["kind"], one.get("compared")) for one in found["files"]] == [("checkpoint", None), ("export", 1)]
+
+
+def test_parts(go, verify, log):
+    """From any entry on, by the tree before it; and filtered, where what is left out is not missed."""
+    for query, complete in ((f"from=300&to={log.size}", True), ("from=255&to=513", True), (f"from={log.size}&to={log.size}", True),
+                            ("kind=project.create", False)):  # fmt: skip
+        part = log.file("part.ndjson", log.get(f"export?{query}"))
+        entries = [json.loads(line) for line in part.read_text().splitlines()[1:-1]]
+        header = json.loads(part.read_text().splitlines()[0])
+        kept = log.file("kept", header["checkpoint"])
+        code, found = verify(part, kept, "--key", log.key)
+        assert code == 0 and found["files"][1]["complete"] is complete, (query, found)
+        assert found["files"][1]["entries"] == len(entries) and found["files"][1]["compared"] == 1
+        assert go("-key", log.key, "export", part)[0] == HOLDS
+    assert entries, "no project was made"
+
+
+def test_erased(go, verify, operator, new_tenant, tmp_path):
+    """Somebody is erased: leaves, proofs, tiles and the checkpoints from before hold as they did."""
+    tenant = new_tenant("goerase")
+    person = tenant.user("alice", "owner")
+    person.client().must("GET", f"{tenant.path}/events?limit=1")
+    before = Log(operator, tenant.path, tmp_path / "before")
+    assert any(part["person"] == person.id and "patch" in part for entry in before.entries for part in entry["personal"])
+    operator.must("DELETE", f"{tenant.path}/audit/persons/{person.id}")
+    after = Log(operator, tenant.path, tmp_path / "after")
+    erased = [part for entry in after.entries for part in entry["personal"] if part["person"] == person.id]
+    assert erased and not any("patch" in part or "salt" in part for part in erased[:1])
+    assert [entry["leaf"] for entry in after.entries[: before.size]] == [entry["leaf"] for entry in before.entries]
+    code, found = verify(after.export, before.note, before.export, "--key", after.key)
+    assert code == 0 and all(one["verdict"] == "holds" for one in found["files"]), found
+    assert {one["file"]: one.get("erased", 0) > 0 for one in found["files"]} == {
+        str(before.note): False, str(before.export): False, str(after.export): True}  # fmt: skip
+    assert go("-key", after.key, "export", after.export)[0] == HOLDS
+    assert go("-key", after.key, "tree", after.note, before.size, before.root(before.size), after.tree(before.size))[0] == HOLDS
