@@ -9,7 +9,6 @@
 
 #include "audit/session_event.h"
 #include "audit/user_event.h"
-#include "audit/user_event.h"
 #include "base/text.h"
 #include "login/services.h"
 #include "login/sudo_proof.h"

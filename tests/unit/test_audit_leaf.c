@@ -9,192 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/keep.h"
-#include "audit/user_event.h"
-#include "base/clock.h"
+#include "audit/audit.h"
 #include "base/macros.h"
 #include "base/text.h"
-#include "ocsf_check.h"
-#include "tlog/tlog.h"
-#include "trail/leaf.h"
-#include "json/json_read.h"
-
-#define MINUTE (60 * USEC_PER_SEC)
-#define KEPT_MAX 64U
-
-/* A store that has everything in memory, and can be full. */
-static struct {
-	struct buffer leaf[KEPT_MAX], personal[KEPT_MAX];
-	uint64_t count, told, told_times;
-	struct tlog_hash head;
-	bool full, no_memory;
-} kept;
-static struct audit *audit;
-static struct buffer heard;
-static unsigned heard_count;
-static uint64_t now;
-static json_t *schema;
-
-static int store_next(void *context, struct leaf_link *ret)
-{
-	if (kept.full)
-		return -ENOSPC;
-	*ret = (struct leaf_link){
-		.chain = "0123456789abcdef", .boot = "00112233445566778899aabbccddeeff", .sequence = kept.count + 1};
-	memcpy(ret->prev, kept.head.bytes, sizeof(ret->prev));
-	return 0;
-}
-
-static int store_append(void *context, const char *leaf, size_t leaf_length, const char *personal,
-			size_t personal_length)
-{
-	assert_ptr_equal(context, &kept);
-	if (kept.no_memory)
-		return -ENOMEM;
-	assert_true(kept.count < KEPT_MAX);
-	assert_result(buffer_add(&kept.leaf[kept.count], leaf, leaf_length), 0);
-	assert_result(buffer_add(&kept.personal[kept.count], personal, personal_length), 0);
-	assert_result(tlog_leaf_hash(leaf, leaf_length, &kept.head), 0);
-	kept.count++;
-	return 0;
-}
-
-static void store_told(void *context, uint64_t count)
-{
-	kept.told += count;
-	kept.told_times++;
-}
-
-static const struct audit_store store = {store_next, store_append, store_told, &kept};
-
-static void hear(void *context, const struct audit_event *event, const char *fields, size_t length)
-{
-	heard_count++;
-	buffer_clear(&heard);
-	buffer_add(&heard, fields, length);
-}
-
-static uint64_t clock_now(void)
-{
-	return now;
-}
-
-static int setup(void **state)
-{
-	memset(&kept, 0, sizeof(kept));
-	heard_count = 0;
-	now = 1000 * MINUTE;
-	schema = ocsf_schema();
-	assert_result(audit_create("gpu-1", &audit), 0);
-	audit_divert(audit, hear, NULL, clock_now);
-	audit_set_store(audit, &store);
-	assert_result(audit_set_host_id(audit, "hst_0123456789abcdef"), 0);
-	return 0;
-}
-
-static void forget(void)
-{
-	for (size_t i = 0; i < KEPT_MAX; i++) {
-		buffer_finish(&kept.leaf[i]);
-		buffer_finish(&kept.personal[i]);
-	}
-	kept.count = 0;
-}
-
-static int teardown(void **state)
-{
-	audit_destroy(audit);
-	forget();
-	buffer_finish(&heard);
-	json_decref(schema);
-	return 0;
-}
-
-/* Every kind with everything set. */
-static struct audit_event full(enum audit_kind kind)
-{
-	return (struct audit_event){
-		.kind = kind,
-		.reason = REASON_ROLE_TOO_LOW,
-		.tenant = "acme",
-		.tenant_id = "ten_acme",
-		.project = "vision",
-		.project_id = "prj_vision",
-		.role = "viewer",
-		.user = "secret-victor",
-		.user_id = "usr_victor",
-		.operator_name = "secret-olga@example.org",
-		.grant = "grt_1",
-		.grant_reason = "secret-ticket",
-		.uid = 1879048212,
-		.has_uid = true,
-		.target_user = "secret-target",
-		.target_user_id = "usr_target",
-		.service = "sshd",
-		.source = "192.0.2.99",
-		.terminal = "secret-pts",
-		.host_session = "0123456789abcdef",
-		.credential = "api-key:secret-key",
-		.action = "host.login",
-		.record_kind = "user",
-		.record_id = "usr_victor",
-		.change = "added",
-		.detail = "secret-detail",
-		.data_json = "{\"run\":\"secret-data\"}",
-		.caller_user_id = "usr_caller",
-		.caller_pid = 4711,
-		.caller_uid = 1879048299,
-		.has_caller = true,
-		.count = 1,
-		.directory_generation = 12,
-	};
-}
-
-static json_t *journal_object(void)
-{
-	const char *at = strstr(buffer_text(&heard), "\nOCSF=");
-	struct problem problem = {0};
-	json_t *object = NULL;
-
-	assert_non_null(at);
-	at += strlen("\nOCSF=");
-	if (json_read(at, strcspn(at, "\n"), &object, &problem) < 0)
-		fail_msg("%s", problem.text);
-	return object;
-}
-
-/* The last event is in order in all of its forms: the leaf by itself, its personal data, the two merged, the journal.
- */
-static struct leaf check_last(struct personal_list *ret_personal)
-{
-	struct buffer *leaf = &kept.leaf[kept.count - 1], *personal = &kept.personal[kept.count - 1];
-	_cleanup_(json_decrefp) json_t *alone = NULL, *merged = NULL, *journal = NULL;
-	_cleanup_(personal_finish) struct personal_list list = {0};
-	struct problem problem = {0};
-	char text[256];
-	struct leaf read;
-
-	if (leaf_read(leaf->data, leaf->length, &read, &problem) < 0)
-		fail_msg("%s: %s", problem.text, buffer_text(leaf));
-	if (personal_read(personal->data, personal->length, &read, &list, &problem) < 0)
-		fail_msg("%s: %s", problem.text, buffer_text(personal));
-	assert_result(json_read(leaf->data, leaf->length, &alone, &problem), 0);
-	if (ocsf_fault(schema, alone, text, sizeof(text)))
-		fail_msg("leaf of %s: %s\n%s", read.kind, text, buffer_text(leaf));
-	merged = leaf_merge(leaf->data, leaf->length, &list);
-	assert_non_null(merged);
-	if (ocsf_fault(schema, merged, text, sizeof(text)))
-		fail_msg("%s: %s", read.kind, text);
-	journal = journal_object();
-	if (!json_equal(merged, journal))
-		fail_msg("%s: the journal has another event\n%s\n%s", read.kind, json_dumps(merged, JSON_SORT_KEYS),
-			 json_dumps(journal, JSON_SORT_KEYS));
-	if (ret_personal) {
-		*ret_personal = list;
-		list.count = 0;
-	}
-	return read;
-}
+#include "leaf_fixture.h"
 
 /* All of each kind, in all forms; and nothing of a person in any leaf but their id. */
 static void every_kind_as_leaf_and_as_a_whole(void **state)
@@ -208,15 +26,15 @@ static void every_kind_as_leaf_and_as_a_whole(void **state)
 		struct leaf leaf;
 
 		if (variant % 2)
-			event = full(kind);
+			event = kept_full_event(kind);
 		event.record_kind = records[variant / 2 % 6];
 		event.change = changes[variant / 2 / 6];
 		if (kind >= AUDIT_CHAIN_BEGAN) /* those say what machines did, and that stays */
 			event.detail = event.data_json = NULL;
-		now += 10 * MINUTE;
-		audit_tick(audit, now);
-		audit_write(audit, &event);
-		leaf = check_last(NULL);
+		kept_now += 10 * MINUTE;
+		audit_tick(kept_audit, kept_now);
+		audit_write(kept_audit, &event);
+		leaf = kept_check_last(NULL);
 		assert_string_equal(leaf.kind, audit_kind_word(kind));
 		assert_string_equal(leaf.host_id, "hst_0123456789abcdef");
 		assert_string_equal(leaf.tenant_id, variant % 2 ? "ten_acme" : "");
@@ -227,7 +45,7 @@ static void every_kind_as_leaf_and_as_a_whole(void **state)
 			assert_null(strstr(buffer_text(&kept.leaf[kept.count - 1]), "18790482"));
 			assert_true(leaf.person_count >= 2);
 		}
-		forget();
+		kept_forget();
 	}
 }
 
@@ -242,12 +60,12 @@ static const char *patch_of(const struct personal_list *list, const char *person
 /* Who is erased takes their own data along, and nobody else's. */
 static void each_has_their_own(void **state)
 {
-	struct audit_event event = full(AUDIT_PRIVILEGE_ALLOWED);
+	struct audit_event event = kept_full_event(AUDIT_PRIVILEGE_ALLOWED);
 	_cleanup_(personal_finish) struct personal_list list = {0};
 	struct leaf leaf;
 
-	audit_write(audit, &event);
-	leaf = check_last(&list);
+	audit_write(kept_audit, &event);
+	leaf = kept_check_last(&list);
 	assert_int_equal(leaf.person_count, 3);
 	assert_string_equal(leaf.actor, "usr_caller");
 	assert_string_equal(leaf.project_id, "prj_vision");
@@ -283,16 +101,16 @@ static void whose_doing_it_is(void **state)
 		_cleanup_(json_decrefp) json_t *object = NULL;
 		struct leaf leaf;
 
-		audit_write(audit, &(struct audit_event){.kind = table[i].kind,
-							 .user = "victor",
-							 .user_id = "usr_victor",
-							 .record_kind = table[i].record,
-							 .has_caller = table[i].caller != NULL,
-							 .caller_user_id = table[i].caller,
-							 .caller_uid = 1879048299});
-		leaf = check_last(NULL);
+		audit_write(kept_audit, &(struct audit_event){.kind = table[i].kind,
+							      .user = "victor",
+							      .user_id = "usr_victor",
+							      .record_kind = table[i].record,
+							      .has_caller = table[i].caller != NULL,
+							      .caller_user_id = table[i].caller,
+							      .caller_uid = 1879048299});
+		leaf = kept_check_last(NULL);
 		assert_string_equal(leaf.actor, table[i].actor);
-		object = journal_object();
+		object = kept_journal_object();
 		assert_int_equal(json_object_get(json_object_get(object, "unmapped"), "user") != NULL,
 				 table[i].in_unmapped);
 		if (table[i].kind == AUDIT_DIRECTORY_CHANGED || table[i].kind == AUDIT_SESSION_ENDING)
@@ -305,12 +123,12 @@ static void nobody_whom_the_directory_knows(void **state)
 	_cleanup_(personal_finish) struct personal_list list = {0};
 	struct leaf leaf;
 
-	audit_write(audit, &(struct audit_event){.kind = AUDIT_LOGIN_DENIED,
-						 .reason = REASON_UNKNOWN_USER,
-						 .user = "mistyped",
-						 .target_user = "another",
-						 .source = "198.51.100.7"});
-	leaf = check_last(&list);
+	audit_write(kept_audit, &(struct audit_event){.kind = AUDIT_LOGIN_DENIED,
+						      .reason = REASON_UNKNOWN_USER,
+						      .user = "mistyped",
+						      .target_user = "another",
+						      .source = "198.51.100.7"});
+	leaf = kept_check_last(&list);
 	assert_int_equal(leaf.person_count, 1);
 	assert_string_equal(leaf.persons[0].person, "-");
 	assert_string_equal(leaf.actor, "");
@@ -322,7 +140,7 @@ static void nobody_whom_the_directory_knows(void **state)
 /* What is no id does not come into the leaf as one. */
 static void ids_that_are_none(void **state)
 {
-	struct audit_event event = full(AUDIT_LOGIN_DENIED);
+	struct audit_event event = kept_full_event(AUDIT_LOGIN_DENIED);
 	_cleanup_(personal_finish) struct personal_list list = {0};
 	struct leaf leaf;
 
@@ -331,29 +149,29 @@ static void ids_that_are_none(void **state)
 	event.project_id = "a b";
 	event.caller_user_id = "{}";
 	event.target_user_id = "usr_\xff";
-	audit_write(audit, &event);
-	leaf = check_last(&list);
+	audit_write(kept_audit, &event);
+	leaf = kept_check_last(&list);
 	assert_int_equal(leaf.person_count, 1);
 	assert_string_equal(leaf.persons[0].person, "-");
 	assert_string_equal(leaf.tenant_id, "");
 	assert_string_equal(leaf.project_id, "");
 	assert_null(strstr(buffer_text(&kept.leaf[0]), "victor@"));
-	assert_result(audit_set_host_id(audit, "hst /"), -EINVAL);
-	assert_result(
-		audit_set_host_id(audit, "hst_0123456789012345678901234567890123456789012345678901234567890123456789"),
-		-EINVAL);
+	assert_result(audit_set_host_id(kept_audit, "hst /"), -EINVAL);
+	assert_result(audit_set_host_id(kept_audit,
+					"hst_0123456789012345678901234567890123456789012345678901234567890123456789"),
+		      -EINVAL);
 }
 
 static void a_program_of_the_system_is_no_person(void **state)
 {
 	struct leaf leaf;
 
-	audit_write(audit, &(struct audit_event){.kind = AUDIT_CALL_REFUSED,
-						 .action = "Sessions",
-						 .caller_uid = 33,
-						 .caller_pid = 4,
-						 .has_caller = true});
-	leaf = check_last(NULL);
+	audit_write(kept_audit, &(struct audit_event){.kind = AUDIT_CALL_REFUSED,
+						      .action = "Sessions",
+						      .caller_uid = 33,
+						      .caller_pid = 4,
+						      .has_caller = true});
+	leaf = kept_check_last(NULL);
 	assert_int_equal(leaf.person_count, 0);
 	assert_string_equal(buffer_text(&kept.personal[0]), "[]");
 	assert_non_null(strstr(buffer_text(&kept.leaf[0]), "\"caller_uid\":\"33\""));
@@ -362,23 +180,24 @@ static void a_program_of_the_system_is_no_person(void **state)
 
 static void claimed_names_are_personal(void **state)
 {
-	audit_write(audit, &(struct audit_event){
-				   .kind = AUDIT_NAME_CONFLICT, .record_kind = "login", .record_id = "secret-name"});
-	check_last(NULL);
+	audit_write(
+		kept_audit,
+		&(struct audit_event){.kind = AUDIT_NAME_CONFLICT, .record_kind = "login", .record_id = "secret-name"});
+	kept_check_last(NULL);
 	assert_null(strstr(buffer_text(&kept.leaf[0]), "secret"));
 	assert_non_null(strstr(buffer_text(&kept.personal[0]), "secret-name"));
 }
 
 static void salts_differ(void **state)
 {
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
+	struct audit_event event = kept_full_event(AUDIT_LOGIN_ALLOWED);
 	_cleanup_(personal_finish) struct personal_list first = {0}, second = {0};
 	struct leaf a, b;
 
-	audit_write(audit, &event);
-	a = check_last(&first);
-	audit_write(audit, &event);
-	b = check_last(&second);
+	audit_write(kept_audit, &event);
+	a = kept_check_last(&first);
+	audit_write(kept_audit, &event);
+	b = kept_check_last(&second);
 	assert_int_equal(a.person_count, b.person_count);
 	for (uint32_t i = 0; i < a.person_count; i++) {
 		assert_string_equal(first.items[i].patch, second.items[i].patch);
@@ -452,15 +271,15 @@ static void hostile_text(void **state)
 			};
 			struct buffer *leaf;
 
-			now += 10 * MINUTE;
-			audit_tick(audit, now);
-			audit_write(audit, &event);
-			assert_int_equal(audit_unkept(audit), 0);
-			check_last(NULL);
+			kept_now += 10 * MINUTE;
+			audit_tick(kept_audit, kept_now);
+			audit_write(kept_audit, &event);
+			assert_int_equal(audit_unkept(kept_audit), 0);
+			kept_check_last(NULL);
 			leaf = &kept.leaf[kept.count - 1];
 			assert_true(leaf->length <= LEAF_BYTES_MAX);
 			assert_true(text_is_printable(leaf->data, leaf->length));
-			forget();
+			kept_forget();
 		}
 }
 
@@ -497,20 +316,20 @@ static void a_services_object(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		_cleanup_(json_decrefp) json_t *object = NULL, *wanted = NULL;
 
-		audit_write(audit, &(struct audit_event){.kind = AUDIT_SERVICE_EVENT, .data_json = table[i].data});
-		check_last(NULL);
-		object = journal_object();
+		audit_write(kept_audit, &(struct audit_event){.kind = AUDIT_SERVICE_EVENT, .data_json = table[i].data});
+		kept_check_last(NULL);
+		object = kept_journal_object();
 		wanted = table[i].wanted ? json_loads(table[i].wanted, 0, NULL) : NULL;
 		if (wanted ? !json_equal(json_object_get(json_object_get(object, "unmapped"), "data"), wanted)
 			   : json_object_get(json_object_get(object, "unmapped"), "data") != NULL)
-			fail_msg("%s: %s", table[i].data, buffer_text(&heard));
-		assert_int_equal(strstr(buffer_text(&heard), "\nTENANT_DATA=") != NULL, wanted != NULL);
+			fail_msg("%s: %s", table[i].data, buffer_text(&kept_journal));
+		assert_int_equal(strstr(buffer_text(&kept_journal), "\nTENANT_DATA=") != NULL, wanted != NULL);
 	}
 }
 
 static void both_checkpoints_stand_in_the_leaf(void **state)
 {
-	audit_write(audit,
+	audit_write(kept_audit,
 		    &(struct audit_event){
 			    .kind = AUDIT_LOG_FORKED,
 			    .record_kind = "audit-log",
@@ -521,191 +340,15 @@ static void both_checkpoints_stand_in_the_leaf(void **state)
 				    "{\"kept\":[\"control.example/audit/ten_acme\",\"7\",\"AAAA\",\"\",\"\xe2\x80\x94 "
 				    "control.example x\"],\"shown\":[\"7\"]}",
 		    });
-	check_last(NULL);
+	kept_check_last(NULL);
 	assert_non_null(strstr(buffer_text(&kept.leaf[0]), "\"kept\":[\"control.example/audit/ten_acme\""));
 	assert_non_null(strstr(buffer_text(&kept.leaf[0]), "another root"));
 	assert_string_equal(buffer_text(&kept.personal[0]), "[]");
 }
 
-static void events_follow_one_another(void **state)
-{
-	struct tlog_hash before = {0};
-
-	for (unsigned i = 1; i <= 5; i++) {
-		struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-		char id[64], line[96];
-		struct leaf leaf;
-
-		audit_write(audit, &event);
-		leaf = check_last(NULL);
-		(void)snprintf(id, sizeof(id), "0123456789abcdef-%u", i);
-		assert_string_equal(leaf.id, id);
-		assert_int_equal(leaf.link.sequence, i);
-		assert_memory_equal(leaf.link.prev, before.bytes, SHA256_BYTES);
-		before = kept.head;
-		/* By which it is found in the journal. */
-		(void)snprintf(line, sizeof(line), "\nTENANTD_EVENT_ID=%s\n", id);
-		assert_non_null(strstr(buffer_text(&heard), line));
-	}
-}
-
-/* ---- when there is no room ------------------------------------------------------------------------------------------
- */
-
-static void what_was_not_kept_is_told_first(void **state)
-{
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-	struct leaf gap;
-	struct problem problem;
-
-	audit_write(audit, &event);
-	kept.full = true;
-	for (int i = 0; i < 3; i++)
-		audit_write(audit, &event);
-	assert_int_equal(kept.count, 1);
-	assert_int_equal(audit_unkept(audit), 3);
-	assert_int_equal(heard_count, 4); /* the journal has them */
-	assert_null(strstr(buffer_text(&heard), "0123456789abcdef-"));
-	assert_null(strstr(buffer_text(&heard), "\"chain\""));
-	kept.full = false;
-	audit_write(audit, &event);
-	assert_int_equal(kept.count, 3);
-	assert_int_equal(heard_count, 6);
-	assert_result(leaf_read(kept.leaf[1].data, kept.leaf[1].length, &gap, &problem), 0);
-	assert_string_equal(gap.kind, "audit-gap");
-	assert_int_equal(gap.link.sequence, 2);
-	assert_non_null(strstr(buffer_text(&kept.leaf[1]), "\"count\":3"));
-	assert_non_null(strstr(buffer_text(&kept.leaf[1]), "\"record_id\":\"0123456789abcdef\""));
-	assert_int_equal(kept.told, 3);
-	check_last(NULL);
-	audit_write(audit, &event); /* once */
-	assert_int_equal(kept.count, 4);
-	assert_int_equal(kept.told_times, 1);
-}
-
-/* At the end the journal says what the spool never will. */
-static void a_gap_at_the_end(void **state)
-{
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-
-	kept.full = true;
-	audit_write(audit, &event);
-	audit_write(audit, &event);
-	audit_destroy(audit);
-	audit = NULL;
-	assert_int_equal(kept.count, 0);
-	assert_int_equal(heard_count, 3);
-	assert_non_null(strstr(buffer_text(&heard), "\nTENANTD_EVENT=audit-gap\n"));
-	assert_non_null(strstr(buffer_text(&heard), "\nTENANT_COUNT=2\n"));
-}
-
-static void a_gap_that_is_told_is_not_told_at_the_end(void **state)
-{
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-
-	kept.full = true;
-	audit_write(audit, &event);
-	kept.full = false;
-	audit_destroy(audit);
-	audit = NULL;
-	assert_int_equal(kept.count, 1);
-	assert_int_equal(kept.told, 1);
-	assert_int_equal(heard_count, 2);
-}
-
-static void no_memory_is_no_hole(void **state)
-{
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-	struct leaf leaf;
-
-	kept.no_memory = true;
-	audit_write(audit, &event);
-	audit_write(audit, &event); /* neither it, nor what is missing */
-	assert_int_equal(kept.count, 0);
-	assert_int_equal(heard_count, 2);
-	assert_int_equal(audit_unkept(audit), 2);
-	assert_int_equal(kept.told, 0);
-	kept.no_memory = false;
-	audit_write(audit, &event);
-	assert_int_equal(kept.count, 2);
-	assert_int_equal(kept.told, 2);
-	leaf = check_last(NULL);
-	assert_int_equal(leaf.link.sequence, 2);
-}
-
-static void without_a_store(void **state)
-{
-	struct audit_event event = full(AUDIT_LOGIN_ALLOWED);
-	_cleanup_(json_decrefp) json_t *object = NULL;
-	char text[256];
-
-	audit_set_store(audit, NULL);
-	audit_write(audit, &event);
-	assert_int_equal(kept.count, 0);
-	assert_int_equal(audit_unkept(audit), 0);
-	object = journal_object();
-	assert_null(ocsf_fault(schema, object, text, sizeof(text)));
-	assert_null(json_object_get(json_object_get(object, "unmapped"), "personal"));
-	assert_null(json_object_get(json_object_get(object, "unmapped"), "chain"));
-	assert_non_null(strstr(buffer_text(&heard), "secret-victor"));
-}
-
-/* What is grouped is kept as it is written. */
-static void grouped_events_are_kept_as_one(void **state)
-{
-	struct audit_event event = full(AUDIT_KEY_USED);
-	struct leaf leaf;
-
-	for (int i = 0; i < 10; i++)
-		audit_write(audit, &event);
-	assert_int_equal(kept.count, 1);
-	now += 6 * MINUTE;
-	audit_tick(audit, now);
-	assert_int_equal(kept.count, 2);
-	leaf = check_last(NULL);
-	assert_string_equal(leaf.tenant_id, "ten_acme");
-	assert_string_equal(leaf.project_id, "prj_vision");
-	assert_non_null(strstr(buffer_text(&kept.leaf[1]), "\"count\":9"));
-}
-
-static void what_the_spool_finds(void **state)
-{
-	static const struct {
-		enum spool_finding finding;
-		const char *kind;
-		enum leaf_outcome outcome;
-		unsigned severity;
-	} table[] = {
-		{SPOOL_CHAIN_BEGAN, "audit-chain-began", LEAF_SUCCESS, 2},
-		{SPOOL_REPAIRED, "audit-repaired", LEAF_SUCCESS, 3},
-		{SPOOL_DAMAGED, "audit-damaged", LEAF_FAILURE, 5},
-		{SPOOL_BROKEN, "audit-broken", LEAF_FAILURE, 4},
-		{SPOOL_WHOLE, "audit-broken", LEAF_SUCCESS, 4},
-		{SPOOL_OVERWRITTEN, "audit-overwritten", LEAF_SUCCESS, 2},
-	};
-
-	assert_int_equal(ARRAY_LEN(table), SPOOL_FINDING_COUNT);
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct leaf leaf;
-
-		audit_found(audit, table[i].finding, 17, 4, "in segment 1");
-		leaf = check_last(NULL);
-		assert_string_equal(leaf.kind, table[i].kind);
-		assert_int_equal(leaf.outcome, table[i].outcome);
-		assert_int_equal(leaf.severity_id, table[i].severity);
-		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"detail\":\"in segment 1, from 17 on\""));
-		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"count\":4"));
-		assert_non_null(strstr(buffer_text(&kept.leaf[i]), "\"record_id\":\"0123456789abcdef\""));
-	}
-	audit_found(audit, SPOOL_FINDING_COUNT, 0, 0, NULL);
-	assert_int_equal(kept.count, SPOOL_FINDING_COUNT);
-	audit_found(audit, SPOOL_CHAIN_BEGAN, 0, 0, NULL);
-	check_last(NULL);
-}
-
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, kept_setup, kept_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_kind_as_leaf_and_as_a_whole),
 		TEST(each_has_their_own),
@@ -718,14 +361,6 @@ int main(void)
 		TEST(hostile_text),
 		TEST(a_services_object),
 		TEST(both_checkpoints_stand_in_the_leaf),
-		TEST(events_follow_one_another),
-		TEST(what_was_not_kept_is_told_first),
-		TEST(a_gap_at_the_end),
-		TEST(a_gap_that_is_told_is_not_told_at_the_end),
-		TEST(no_memory_is_no_hole),
-		TEST(without_a_store),
-		TEST(grouped_events_are_kept_as_one),
-		TEST(what_the_spool_finds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
