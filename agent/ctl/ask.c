@@ -47,8 +47,8 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 		.name = "status",
 		.text = "How the agent is, and each tenant's feed where this host belongs to a control plane (root).\n"
 			"Exit code for monitoring: 0 ready, and all feeds are fresh; 1 degraded (an older directory\n"
-			"answers, a feed is stale or refused, a name is claimed twice); 3 broken (nothing answers, or\n"
-			"nobody can be signed in).\n",
+			"answers, a feed is stale or refused, a name is claimed twice, events cannot be kept); 3\n"
+			"broken (nothing answers, or nobody can be signed in).\n",
 		.uses = CTL_USES_SOCKET,
 	};
 	_cleanup_(ctl_call_finish) struct ctl_call call = {0};

@@ -308,6 +308,50 @@ def test_a_disk_that_hangs_and_refuse(host, world):
     assert client.ssh(host, "alice", secret=world.alice.secret).code == 0
 
 
+FLOOD = """
+import json, socket, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.connect("/run/tenantd/agent.sock")
+peer.settimeout(30)
+call = json.dumps({"method": "io.tenantd.Agent.Emit", "parameters": {"action": "flood", "outcome": "success",
+                   "message": "m" * 900, "data": {"text": "d" * 6000}}}).encode() + b"\\0"
+for _ in range(int(sys.argv[1])):
+    peer.sendall(call)
+    answer = b""
+    while not answer.endswith(b"\\0"):
+        answer += peer.recv(4096) or b"\\0"
+    assert b"error" not in answer, answer
+"""
+
+
+def test_a_sink_that_is_never_there_fills_the_spool_and_no_more(host, world):
+    """Nothing is thrown away that a sink still wants, the spool keeps to its size, and giving up the sink is the cure."""
+    sink = "sinks: [{name: siem, kind: otlp, url: 'http://127.0.0.1:9/v1/logs'}]"
+    restart(host, f"spool: {{size: 16M, when_full: refuse}}, {sink}")
+    host.write("/tmp/flood.py", FLOOD)
+    held = status(host)["audit"]
+    assert [c["name"] for c in held["consumers"]] == ["sink:siem"], held
+    for _ in range(20):
+        host.run("python3", "/tmp/flood.py", "200", timeout=120)
+        if status(host)["audit"].get("problem"):
+            break
+    state = status(host)
+    assert "full" in state["audit"]["problem"] and "siem" in state["audit"]["problem"], state
+    assert int(host.sh(f"du -sb {SPOOL} | cut -f 1").out) <= 17 << 20
+    assert state["audit"]["oldest"] <= held["last"] + 1, (held, state)  # from the first that the sink did not get
+    login = client.ssh(host, "alice", secret=world.alice.secret)
+    assert not login.allowed and "record" in login.text, login
+    root_and_local_come_in(host, world)
+    before = state["audit"]["last"]
+    host.run("systemctl", "restart", "tenantd.service")  # it is as full as before
+    assert host.wait_until(lambda: agent_runs(host), 15)
+    assert not client.ssh(host, "alice", secret=world.alice.secret).allowed
+    host.write(CONFIG, "audit: {spool: {size: 16M, when_full: refuse}}\n")
+    host.run("tenantctl", "reload")
+    assert host.wait_until(lambda: client.ssh(host, "alice", secret=world.alice.secret).code == 0, 20), status(host)
+    assert status(host)["audit"]["last"] > before
+
+
 # ---- what lies on disk
 
 
