@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The audit spool on this disk: events made durable a second, with as many waiting as a busy host has, and how long one
- * waits that is alone; beside the bare write and fdatasync of the same bytes in pieces of the same size, in runs that
- * take turns.
+ * The audit spool on this disk: events made durable a second, with as many waiting as a busy host has, how long one
+ * waits that is alone, and a start with much on disk; beside the bare write and fdatasync of the same bytes in pieces of
+ * the same size, in runs that take turns.
  *
  * usage: bench_spool [DIRECTORY]     (default /var/tmp: a disk, not memory)
  */
@@ -23,6 +23,7 @@
 #define ROUNDS 9
 #define EVENTS 20000U
 #define ALONE 200U
+#define BACKLOG 100000U /* a day of a busy host that is offline */
 #define RECORD_BYTES 1200U
 #define PERSONAL_BYTES 300U
 #define BUDGET 20000.0
@@ -49,7 +50,7 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
-static void start(enum spool_durability durability)
+static double open_spool(enum spool_durability durability)
 {
 	static const struct seal_key key = {{1}};
 	struct spool_options options = {
@@ -60,16 +61,25 @@ static void start(enum spool_durability durability)
 	};
 	const struct spool_hooks hooks = {.durable = on_durable};
 	struct problem problem = {0};
+	uint64_t begun = measure_nsec();
+	double seconds;
 	int r;
 
-	(void)nftw(place, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	durable = 0;
 	r = spool_create(event, &options, &hooks, &spool, &problem);
 	if (r < 0)
 		fail(problem.text, r);
+	seconds = (double)(measure_nsec() - begun) / 1e9;
 	r = spool_reader_open(spool, "bench", &reader);
 	if (r < 0)
 		fail("reader", r);
+	return seconds;
+}
+
+static void start(enum spool_durability durability)
+{
+	(void)nftw(place, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	(void)open_spool(durability);
 }
 
 static void stop(void)
@@ -201,6 +211,41 @@ static void measure_alone(void)
 	fprintf(stderr, "spool\talone\t%.0f\t%.2f\n", wait, wait / bare);
 }
 
+/* What a host that was offline does: starts with all of it on disk, and reads it. */
+static void measure_backlog(void)
+{
+	uint64_t next, begun, bytes = 0;
+	struct spool_state state;
+	double seconds;
+	int r = 0;
+
+	start(SPOOL_RELAXED);
+	(void)run_spool(BACKLOG, 10000);
+	spool_reader_close(reader);
+	spool_destroy(spool);
+	seconds = open_spool(SPOOL_GROUP);
+	spool_state(spool, &state);
+	printf("\n| %u events on disk, %.0f MB in %llu segments | |\n|---|---|\n", BACKLOG, (double)state.bytes / 1e6,
+	       (unsigned long long)state.segments);
+	printf("| start | %.1f ms |\n", seconds * 1000);
+	fprintf(stderr, "spool\tstart-backlog\t%.2f\tms\n", seconds * 1000);
+	begun = measure_nsec();
+	for (next = spool_reader_next(reader); r == 0;) {
+		struct buffer groups = BUFFER_INIT;
+
+		r = spool_read(reader, next, 2000000, &groups, &next);
+		bytes += groups.length;
+		buffer_finish(&groups);
+	}
+	seconds = (double)(measure_nsec() - begun) / 1e9;
+	if (r < 0 || next != BACKLOG + 1)
+		fail("backlog", r);
+	printf("| reading all of it, segments looked through | %.0f MB/s, %.0f events/s |\n",
+	       (double)bytes / 1e6 / seconds, BACKLOG / seconds);
+	fprintf(stderr, "spool\tread-backlog\t%.0f\tevents/s\n", BACKLOG / seconds);
+	stop();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct row rows[] = {
@@ -222,6 +267,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		missed |= measure(&rows[i]);
 	measure_alone();
+	measure_backlog();
 	sd_event_unref(event);
 	return missed;
 }
