@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The audit spool on this disk: events made durable a second, with as many waiting as a busy host has, how long one
- * waits that is alone, and a start with much on disk; beside the bare write and fdatasync of the same bytes in pieces of
- * the same size, in runs that take turns.
+ * waits that is alone, and a start with much on disk; beside the bare write and fdatasync of the same bytes in pieces
+ * of the same size, in runs that take turns.
  *
  * usage: bench_spool [DIRECTORY]     (default /var/tmp: a disk, not memory)
  */
