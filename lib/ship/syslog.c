@@ -37,7 +37,7 @@ static void put_name(struct buffer *out, const char *text, size_t most)
 	if (length == 0)
 		(void)buffer_add_char(out, '-');
 	for (size_t i = 0; i < length; i++)
-		(void)buffer_add_char(out, text[i] > ' ' && text[i] < 0x7f ? text[i] : '_');
+		(void)buffer_add(out, text[i] > ' ' && text[i] < 0x7f ? &text[i] : "_", 1);
 	(void)buffer_add_char(out, ' ');
 }
 
