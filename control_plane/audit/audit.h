@@ -18,7 +18,7 @@
 struct app;
 struct audit_log;
 
-/* `serving`: with the sequencer's thread and what hangs on it (sinks); else only what transactions need. */
+/* `serving`: with the sequencer's thread; else only what transactions need. `ret` is app->audit_log. */
 int audit_log_create(struct app *app, bool serving, struct audit_log **ret, struct problem *problem);
 void audit_log_destroy(struct audit_log *log); /* takes NULL */
 DEFINE_CLEANUP(struct audit_log, audit_log_destroy)

@@ -48,17 +48,17 @@ int audit_log_create(struct app *app, bool serving, struct audit_log **ret, stru
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&log->wake, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
-	/* The thread finds its log here. */
-	app->audit_log = log;
+	/* The thread finds its log there. */
+	*ret = log;
 	if (serving)
 		r = metrics_register(app->metrics, collect, log);
 	if (r == 0 && serving)
 		r = sequencer_start(log);
 	if (r < 0) {
-		app->audit_log = NULL;
+		*ret = NULL;
 		return problem_set(problem, -r, "the audit log's sequencer cannot start: %s", strerror(-r));
 	}
-	*ret = TAKE_PTR(log);
+	log = NULL;
 	return 0;
 }
 
