@@ -276,7 +276,8 @@ static void what_was_damaged_holds_up_nothing(void **state)
 	start(&sink, 1);
 	wait_for(36);
 	expect_all(31, 35, true);
-	assert_true(world.count[SPOOL_DAMAGED] >= 10);
+	/* How many were in the first group is a matter of time. */
+	assert_true(world.first[SPOOL_DAMAGED] == 1 && world.count[SPOOL_DAMAGED] <= 30);
 	for (uint64_t i = 1; i <= 30 - world.count[SPOOL_DAMAGED]; i++)
 		assert_true(arrivals(world.count[SPOOL_DAMAGED] + i) == 1);
 }
