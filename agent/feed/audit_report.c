@@ -119,6 +119,17 @@ static int send_body(struct audit_reports *reports)
 	return http_start(reports->http, &request, &reports->transfer);
 }
 
+static void note_given_up(struct audit_reports *reports, const struct chain_head *head)
+{
+	uint64_t first = spool_reader_next(reports->reader);
+	size_t length = strlen(reports->forked_detail);
+
+	if (first <= head->sequence)
+		(void)snprintf(reports->forked_detail + length, sizeof(reports->forked_detail) - length,
+			       "; events %" PRIu64 " to %" PRIu64 " of it are in the journal alone", first,
+			       head->sequence);
+}
+
 /* Another chain is begun on the agent's loop. What the old one still has is given up then: the control plane can take
  * none of it, and the journal has it. */
 static bool is_chain_due(struct audit_reports *reports)
@@ -132,9 +143,11 @@ static bool is_chain_due(struct audit_reports *reports)
 	if (text_equal(chain_of_key(&key), reports->forked))
 		return true;
 	spool_reader_head(reports->reader, &key, &head);
-	if (text_equal(chain_of_key(&key), reports->forked) &&
-	    spool_acknowledge(reports->reader, head.sequence + 1) < 0)
-		return true;
+	if (text_equal(chain_of_key(&key), reports->forked)) {
+		note_given_up(reports, &head);
+		if (spool_acknowledge(reports->reader, head.sequence + 1) < 0)
+			return true;
+	}
 	reports->hooks.forked(reports->hooks.context, reports->forked, reports->forked_detail);
 	reports->forked[0] = '\0';
 	enter_chain(reports);

@@ -281,6 +281,7 @@ static void test_a_host_that_was_set_back_begins_another_chain(void **state)
 	audit_rig_emit(rig, ACME, 1);
 	forks(rig, 7);
 	assert_non_null(strstr(rig->found_detail, "up to event 25"));
+	assert_non_null(strstr(rig->found_detail, "; events 6 to 6 of it are in the journal alone"));
 }
 
 static void test_a_host_with_another_past_begins_another_chain(void **state)
