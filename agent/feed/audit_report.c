@@ -119,15 +119,17 @@ static int send_body(struct audit_reports *reports)
 	return http_start(reports->http, &request, &reports->transfer);
 }
 
-static void note_given_up(struct audit_reports *reports, const struct chain_head *head)
+static int give_up_rest(struct audit_reports *reports, const struct chain_head *head)
 {
 	uint64_t first = spool_reader_next(reports->reader);
 	size_t length = strlen(reports->forked_detail);
+	int r = spool_acknowledge(reports->reader, head->sequence + 1);
 
-	if (first <= head->sequence)
+	if (r == 0 && first <= head->sequence)
 		(void)snprintf(reports->forked_detail + length, sizeof(reports->forked_detail) - length,
 			       "; events %" PRIu64 " to %" PRIu64 " of it are in the journal alone", first,
 			       head->sequence);
+	return r;
 }
 
 /* Another chain is begun on the agent's loop. What the old one still has is given up then: the control plane can take
@@ -143,11 +145,8 @@ static bool is_chain_due(struct audit_reports *reports)
 	if (text_equal(chain_of_key(&key), reports->forked))
 		return true;
 	spool_reader_head(reports->reader, &key, &head);
-	if (text_equal(chain_of_key(&key), reports->forked)) {
-		note_given_up(reports, &head);
-		if (spool_acknowledge(reports->reader, head.sequence + 1) < 0)
-			return true;
-	}
+	if (text_equal(chain_of_key(&key), reports->forked) && give_up_rest(reports, &head) < 0)
+		return true;
 	reports->hooks.forked(reports->hooks.context, reports->forked, reports->forked_detail);
 	reports->forked[0] = '\0';
 	enter_chain(reports);
