@@ -99,7 +99,7 @@ static int add_group(struct sent *sent, uint32_t *room, const struct group *grou
 		return problem_set(problem, EBADMSG, "a group does not follow on the one before it");
 	if (sent->record_count + group->count > SENT_RECORDS_MAX)
 		return problem_set(problem, EBADMSG, "more than %u events", SENT_RECORDS_MAX);
-	if (sent->group_count == *room) {
+	if (!sent->groups || sent->group_count == *room) {
 		struct sent_group *groups;
 
 		*room = MAX_OF(2 * *room, 16U);
