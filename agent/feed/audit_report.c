@@ -16,6 +16,7 @@
 #include "feed/audit_report_internal.h"
 
 #define ANSWER_BYTES_MAX (64U * 1024)
+#define END_USEC (30 * USEC_PER_SEC)     /* until a chain that did not begin, for want of room, is asked for again */
 #define GATHER_USEC (50 * USEC_PER_MSEC) /* what comes together goes together */
 
 static void arm(struct audit_reports *reports, uint64_t usec)
@@ -119,6 +120,16 @@ static int send_body(struct audit_reports *reports)
 	return http_start(reports->http, &request, &reports->transfer);
 }
 
+void reports_end_chain(struct audit_reports *reports)
+{
+	uint64_t now = clock_boottime_usec();
+
+	if (now < reports->end_again)
+		return;
+	reports->end_again = now + END_USEC;
+	reports->hooks.end_chain(reports->hooks.context, reports->forked, reports->forked_detail);
+}
+
 static int give_up_rest(struct audit_reports *reports, const struct chain_head *head)
 {
 	uint64_t first = spool_reader_next(reports->reader);
@@ -142,8 +153,10 @@ static bool is_chain_due(struct audit_reports *reports)
 	if (!reports->forked[0])
 		return false;
 	spool_head(reports->spool, &key, &head);
-	if (text_equal(chain_of_key(&key), reports->forked))
+	if (text_equal(chain_of_key(&key), reports->forked)) {
+		reports_end_chain(reports);
 		return true;
+	}
 	spool_reader_head(reports->reader, &key, &head);
 	if (text_equal(chain_of_key(&key), reports->forked) && give_up_rest(reports, &head) < 0)
 		return true;

@@ -116,7 +116,8 @@ static void fork_chain(struct audit_reports *reports, const char *detail)
 	(void)snprintf(reports->forked, sizeof(reports->forked), "%s", reports->body.chain);
 	(void)snprintf(reports->forked_detail, sizeof(reports->forked_detail), "%.*s",
 		       (int)sizeof(reports->forked_detail) - 1, detail);
-	reports->hooks.end_chain(reports->hooks.context, reports->body.chain, detail);
+	reports->end_again = 0;
+	reports_end_chain(reports);
 	audit_body_clear(&reports->body);
 	reports_wait(reports, CHAIN_USEC);
 }

@@ -45,6 +45,7 @@ struct audit_reports {
 	char forked[CHAIN_ID_CHARS + 1]; /* a chain that is to be given up; "" */
 	char forked_detail[AUDIT_PROBLEM_MAX];
 	uint64_t fork_again; /* CLOCK_BOOTTIME */
+	uint64_t end_again;  /* when the new chain is asked for once more */
 	unsigned refused;    /* the status of the last refusal: told once */
 	char fault[32];      /* what was told last of answers that cannot be believed */
 	struct audit_reports_view view;
@@ -56,6 +57,7 @@ void reports_show(struct audit_reports *reports); /* the view changed */
 void reports_note_problem(struct audit_reports *reports, const char *format, ...) _printf_(2, 3);
 void reports_hurry(struct audit_reports *reports, uint64_t usec); /* unless it waits for better times */
 void reports_wait(struct audit_reports *reports, uint64_t usec);  /* for them */
+void reports_end_chain(struct audit_reports *reports);            /* asks for another one, in place of `forked` */
 void reports_wait_after_failure(struct audit_reports *reports, int64_t retry_after);
 
 /* audit_report_answer.c */
