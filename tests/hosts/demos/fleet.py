@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A fleet: a control plane on PostgreSQL, two hosts, a tenant on each and one on both."""
+import base64
 import json
+import pathlib
+import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "control"))
+
+from controllib import trail  # noqa: E402
 from hostlib import approval_page, client, fleet, rootfs
 from hostlib.sso import Conversation
 
@@ -142,6 +148,32 @@ class Fleet(stage.Demo):
         expect("the journal knows why", {"ordered", "user-suspended"} <= {entry.get("TENANT_CAUSE") for entry in entries}, entries)
         self.api("POST", "/v1/tenants/acme/users/olivia/resume?wait=20")
 
+    def audit_trail(self):
+        headline("alice's sign-in is in acme's log, and nobody can take it out again")
+        found = []
+        self.fleet.control.wait_until(lambda: found.extend(self.fleet.operator_call(
+            "GET", f"/v1/tenants/acme/events?kind=login-allowed&actor={self.ids['alice']}")["items"]) or found)
+        event = found[-1]["id"]
+        print(f"   control# tenant-control audit proof {event} --tenant acme --json")
+        proof = json.loads(self.fleet.control.run("tenant-control", "audit", "proof", event, "--tenant", "acme", "--json").out)
+        show("\n".join([f"entry {proof['index']} of {proof['size']}, leaf {proof['leaf_hash']}", "leads by",
+                        *(f"  {one}" for one in proof["proof"]), "to the root of", *proof["checkpoint"].splitlines()]))
+        leaf, path = bytes.fromhex(proof["leaf_hash"]), [base64.b64decode(one) for one in proof["proof"]]
+        root = base64.b64decode(proof["checkpoint"].splitlines()[2])
+        expect("it does", trail.inclusion_root(proof["index"], proof["size"], leaf, path) == root, proof)
+        print("   control# tenant-control audit export --tenant acme >acme.ndjson")
+        export = self.fleet.control.run("tenant-control", "audit", "export", "--tenant", "acme").out
+        print("   gpu-1# tenantctl audit verify acme.ndjson")
+        self.gpu1.run("tee", "/root/acme.ndjson", input=export)
+        verified = self.gpu1.run("tenantctl", "audit", "verify", "/root/acme.ndjson", check=False)
+        show(verified.out + verified.err)
+        expect("the whole export verifies on another machine, offline", verified.code == 0, verified)
+        print("   ... and with one word of one event changed")
+        self.gpu1.run("tee", "/root/acme.ndjson", input=export.replace("login-allowed", "login-refused", 1))
+        verified = self.gpu1.run("tenantctl", "audit", "verify", "/root/acme.ndjson", check=False)
+        show(verified.out + verified.err)
+        expect("it does not", verified.code == 1, verified)
+
     def single_sign_on(self):
         headline("alice signs in without a key: an address and a code at the prompt, and her approval in a browser")
         print("   acme's people may approve on the control plane's own page; another provider would be added the same way")
@@ -218,7 +250,7 @@ class Fleet(stage.Demo):
         self.fleet.boot()
         print(f"   {', '.join(host.name for host in self.hosts)} are up")
         for step in (self.install, self.add_tenants, self.add_people, self.enroll, self.sign_in, self.end_session,
-                     self.single_sign_on, self.revoke, self.away, self.disable):
+                     self.audit_trail, self.single_sign_on, self.revoke, self.away, self.disable):
             step()
 
     def say_how_to_try(self):
