@@ -19,6 +19,9 @@
 #include "control_plane/audit/receipt.h"
 
 #define QUOTE_BYTES_MAX 4000U /* of an event that is not in order */
+/* Of those, in one request, each is an event; the others are counted in one more. An event costs far more than what it
+ * is about: five bytes can be a bad one, and 40 KB of those kept a worker busy for seconds. */
+#define MALFORMED_TOLD_MAX 32U
 
 struct coming {
 	struct request *request;
@@ -283,9 +286,36 @@ static int tell_malformed(struct coming *coming, const struct judged_record *rec
 		json_decref(data);
 		data = NULL;
 	}
-	atomic_fetch_add(&coming->request->app->audit_log->counts.malformed, 1);
-	request_wrote_log(coming->request, "");
 	return tell(coming, coming->request->tx, "host-event-malformed", data);
+}
+
+static int tell_all_malformed(struct coming *coming)
+{
+	uint64_t count = 0, first = 0, last = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < coming->judged.count; i++) {
+		const struct judged_record *record = &coming->judged.records[i];
+
+		if (!record->why && !record->why_personal)
+			continue;
+		if (count++ < MALFORMED_TOLD_MAX) {
+			r = tell_malformed(coming, record);
+			continue;
+		}
+		first = first ? first : record->sequence;
+		last = record->sequence;
+	}
+	if (count == 0)
+		return r;
+	request_wrote_log(coming->request, "");
+	atomic_fetch_add(&coming->request->app->audit_log->counts.malformed, count);
+	if (r < 0 || first == 0)
+		return r;
+	return tell(coming, coming->request->tx, "host-event-malformed",
+		    json_pack("{s:s, s:I, s:I, s:I, s:s}", "chain", coming->sent.chain, "first", (json_int_t)first,
+			      "last", (json_int_t)last, "count", (json_int_t)(count - MALFORMED_TOLD_MAX), "why",
+			      "too-many"));
 }
 
 static int put_all(struct coming *coming)
@@ -313,10 +343,7 @@ static int put_all(struct coming *coming)
 				   (json_int_t)coming->sent.missing_last));
 		request_wrote_log(request, "");
 	}
-	for (uint32_t i = 0; r == 0 && i < coming->judged.count; i++)
-		if (coming->judged.records[i].why || coming->judged.records[i].why_personal)
-			r = tell_malformed(coming, &coming->judged.records[i]);
-	return r;
+	return r == 0 ? tell_all_malformed(coming) : r;
 }
 
 static int store_chain(struct coming *coming)

@@ -298,6 +298,22 @@ def test_personal_data_that_are_not_what_the_leaf_says(host, tenant, told, perso
     assert [d["why"] for d in told("host-event-malformed")] == ["not-what-the-leaf-says"]
 
 
+def test_a_flood_of_bad_events_is_counted(host, tenant, told, sql):
+    """Each is a few bytes, and what is told of it is some thousand."""
+    chain = BytesChain()
+    for _ in range(3000):
+        chain.add("x")
+    one = chain.event(tenant.id)
+    assert must(host, chain).next == 3002
+    assert included(tenant, host, one) is not None
+    data = told("host-event-malformed")
+    each, rest = data[:-1], data[-1]
+    assert [d["sequence"] for d in each] == list(range(1, 33))
+    assert rest == {"chain": chain.id, "first": 33, "last": 3000, "count": 2968, "why": "too-many"}
+    assert must(host, chain).next == 3002
+    assert len(told("host-event-malformed")) == 33
+
+
 def test_what_is_missing_is_said(host, tenant, told):
     chain = BytesChain()
     for _ in range(9):
