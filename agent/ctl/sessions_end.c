@@ -110,7 +110,7 @@ static int wait_for_each(struct ctl *ctl, const struct wish *wish, char **sessio
 			return result;
 		outcome->gone += none ? 1 : one.gone;
 		if (*one.problem)
-			*stpncpy(outcome->problem, one.problem, sizeof(outcome->problem) - 1) = '\0';
+			memcpy(outcome->problem, one.problem, sizeof(outcome->problem));
 	}
 	return -1;
 }
