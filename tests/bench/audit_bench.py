@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -71,8 +70,11 @@ def cpu(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def processes(name):
-    return [int(pid) for pid in subprocess.run(["pgrep", "-x", name], capture_output=True, text=True).stdout.split()]
+def processes(control, cluster):
+    """Ids of the program, and of its PostgreSQL: others on this machine do not count."""
+    parent = cluster.server.pid
+    children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [control.servers[-1].process.pid], [parent, *map(int, children)]
 
 
 def prepare(tenants, people, count):
@@ -133,8 +135,8 @@ def flood(control, cluster, operator, count):
     logs = "','".join(tenants)
     before = int(cluster.psql(f"SELECT coalesce(sum(size), 0) FROM control.audit_logs WHERE tenant_id IN ('{logs}')"))
     waiting = int(cluster.psql(f"SELECT coalesce(sum(count), 0) FROM control.audit_inbox WHERE tenant_id IN ('{logs}')"))
-    servers, databases = processes("tenant-control"), processes("postgres")
-    used = cpu(servers), cpu(processes("postgres"))
+    servers, databases = processes(control, cluster)
+    used = cpu(servers), cpu(databases)
     began = time.monotonic()
     for sender, _ in senders:
         sender.start()
@@ -151,7 +153,6 @@ def flood(control, cluster, operator, count):
             break
         time.sleep(0.05)
     through = time.monotonic() - began
-    databases = processes("postgres")
     used = cpu(servers) - used[0], cpu(databases) - used[1]
     spans = sorted(span for sender, _ in senders for span in sender.spans)
     row("events", total, f"{size:.0f} bytes each with personal data; {HOSTS} hosts, {TENANTS} tenants")
