@@ -262,12 +262,18 @@ int tls_stream_open(const struct tls_place *place, struct tls_stream **ret, stru
 static int look_for_end(struct tls_stream *stream, struct problem *problem)
 {
 	char data[CARRY_BYTES];
+	size_t received = 0;
 	ssize_t length;
 	int why;
 
-	while ((length = recv(stream->fd, data, sizeof(data), 0)) > 0)
+	while ((length = recv(stream->fd, data, sizeof(data), 0)) > 0) {
+		/* Whoever sends faster than this reads would keep it here, and fill the memory. */
+		received += (size_t)length;
+		if (received > ANSWER_BYTES_MAX)
+			return problem_set(problem, EPROTO, "%s talks where it should listen", stream->place->host);
 		if (BIO_write(stream->in, data, (int)length) != (int)length)
 			return -ENOMEM;
+	}
 	if (length < 0 && errno != EAGAIN && errno != EINTR)
 		return problem_set(problem, errno, "the connection to %s: %s", stream->place->host, strerror(errno));
 	while ((why = SSL_read(stream->ssl, data, sizeof(data))) > 0)

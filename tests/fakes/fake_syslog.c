@@ -18,6 +18,7 @@
 #include "base/file.h"
 
 #define SLICE_MS 20
+#define FLOOD_BYTES ((size_t)256 << 20)
 
 static SSL_CTX *context_of(const struct fake_syslog *fake, bool old)
 {
@@ -69,6 +70,16 @@ static void babble(SSL *ssl)
 		;
 }
 
+/* Bytes that are no TLS: nobody is to look at them before it is too much. */
+static void flood(const struct fake_syslog *fake, int fd)
+{
+	static char bytes[1 << 20];
+	ssize_t sent = 0;
+
+	for (size_t total = 0; total < FLOOD_BYTES && sent >= 0 && !atomic_load(&fake->stopping); total += (size_t)sent)
+		sent = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+}
+
 static void read_all(struct fake_syslog *fake, SSL *ssl, int fd)
 {
 	enum fake_syslog_manner manner = atomic_load(&fake->manner);
@@ -88,6 +99,10 @@ static void read_all(struct fake_syslog *fake, SSL *ssl, int fd)
 		pthread_mutex_lock(&fake->lock);
 		buffer_add(&fake->taken, bytes, (size_t)length);
 		pthread_mutex_unlock(&fake->lock);
+		if (manner == FAKE_SYSLOG_FLOODS) {
+			flood(fake, fd);
+			return;
+		}
 	}
 	if (manner == FAKE_SYSLOG_RESETS)
 		end_badly(fd);

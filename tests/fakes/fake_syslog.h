@@ -19,6 +19,7 @@ enum fake_syslog_manner {
 	FAKE_SYSLOG_NEVER_ENDS, /* reads to the end, and keeps the connection */
 	FAKE_SYSLOG_SILENT,     /* says nothing, not even in TLS */
 	FAKE_SYSLOG_BABBLES,    /* has much to say once all has come */
+	FAKE_SYSLOG_FLOODS,     /* reads something, then sends without an end */
 	FAKE_SYSLOG_PLAIN,      /* no TLS */
 	FAKE_SYSLOG_OLD,        /* TLS 1.1 alone */
 };

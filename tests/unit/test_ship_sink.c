@@ -143,6 +143,7 @@ static void who_does_not_read_to_the_end_has_nothing(void **state)
 		{FAKE_SYSLOG_RESETS, 40, "connection"},
 		{FAKE_SYSLOG_LEAVES, 40, "connection"},
 		{FAKE_SYSLOG_BABBLES, 0, "talks where it should listen"},
+		{FAKE_SYSLOG_FLOODS, 0, "talks where it should listen"},
 	};
 	const struct ship_options options = syslog_options();
 
