@@ -248,7 +248,8 @@ static int patch(struct request *request)
 }
 
 /* Takes everything along, the feed too: hosts must have seen it suspended before, for a feed that is gone says
- * nothing any more. */
+ * nothing any more. Its log stays, but without the keys of those whom it is about: nobody could read it any more, or ask
+ * for somebody to be erased. The end itself is told where operators see it, and somebody signs. */
 static int delete_tenant(struct request *request)
 {
 	bool suspended;
@@ -260,11 +261,14 @@ static int delete_tenant(struct request *request)
 		return respond_problem(request, PROBLEM_CONFLICT, "suspend the tenant first, so that its hosts know");
 	r = db_later(request->tx, "DELETE FROM control.operator_grants WHERE tenant_id = $1", request->tenant_id);
 	if (r == 0)
+		r = db_later(request->tx, "DELETE FROM control.audit_person_keys WHERE tenant_id = $1",
+			     request->tenant_id);
+	if (r == 0)
 		r = db_run(request->tx, NULL, "DELETE FROM control.tenants WHERE id = $1", request->tenant_id);
 	if (r < 0)
 		return respond_db(request, r, "tenant");
-	/* Its own events stay, too: nothing points to the tenant from there. */
-	r = event_write(request, "tenant.delete", request->tenant_id, NULL);
+	r = events_put(request, request->tx, "", "tenant.delete", request->tenant_id, NULL);
+	request_wrote_log(request, "");
 	return r < 0 ? r : respond_empty(request);
 }
 

@@ -93,6 +93,23 @@ def test_delete_takes_everything_along(operator, control, tenant):
         assert control.cluster.psql(f"SELECT count(*) FROM control.{table} WHERE tenant_id = '{tenant.id}'") == "0", table
 
 
+def test_who_deletes_a_tenant_is_in_the_platforms_log(operator, control, tenant):
+    """The tenant's own cannot be read any more, and nobody signs it. So nobody is left in it who could not be erased."""
+    tenant.user("gone").key()
+    operator.must("PATCH", tenant.path, {"suspended": True}, headers=ANY)
+    names = f"SELECT count(*) FROM control.audit_person_keys WHERE tenant_id = '{tenant.id}'"
+    assert control.cluster.psql(names) != "0"
+    head = operator.get(f"{tenant.path}/events?limit=1").json["items"][0]["index"]
+    assert operator.delete(tenant.path).status == 204
+    (said,) = operator.get("/v1/events?kind=tenant.delete&limit=1").json["items"]
+    assert said["target"] == tenant.id and said["actor"].startswith("opr_")
+    proof = operator.get(f"/v1/audit/proofs/inclusion?id={said['id']}")
+    assert proof.status == 200 and proof.json["checkpoint"]
+    assert control.cluster.psql(names) == "0"
+    sizes = f"SELECT size >= {head} AND checkpoint <> '' FROM control.audit_logs WHERE tenant_id = '{tenant.id}'"
+    assert control.cluster.psql(sizes) == "t"  # it stays
+
+
 def test_id_block_runs_out(operator):
     made = operator.must("POST", "/v1/tenants", {"slug": "tiny", "ids": 16})
     path = f"/v1/tenants/{made['id']}"
