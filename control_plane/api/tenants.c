@@ -248,8 +248,8 @@ static int patch(struct request *request)
 }
 
 /* Takes everything along, the feed too: hosts must have seen it suspended before, for a feed that is gone says
- * nothing any more. Its log stays, but without the keys of those whom it is about: nobody could read it any more, or ask
- * for somebody to be erased. The end itself is told where operators see it, and somebody signs. */
+ * nothing any more. Its log stays, but without the keys of those whom it is about: nobody could read it any more, or
+ * ask for somebody to be erased. The end itself is told where operators see it, and somebody signs. */
 static int delete_tenant(struct request *request)
 {
 	bool suspended;
