@@ -44,6 +44,18 @@ void spool_world_end(void)
 	remove_folder(world.folder);
 }
 
+int spool_world_setup(void **state)
+{
+	spool_world_make();
+	return 0;
+}
+
+int spool_world_teardown(void **state)
+{
+	spool_world_end();
+	return 0;
+}
+
 static void on_durable(void *context, uint64_t sequence)
 {
 	assert_true(sequence > world.durable || world.found[SPOOL_CHAIN_BEGAN] > 0);
@@ -122,6 +134,22 @@ void spool_world_wait(void)
 		(void)sd_event_run(world.event, TURN_USEC);
 	assert_int_equal(world.durable, spool_last(world.spool));
 	spool_world_turn();
+}
+
+struct spool_state spool_world_state(void)
+{
+	struct spool_state state;
+
+	spool_state(world.spool, &state);
+	return state;
+}
+
+struct spool_reader *spool_world_reader(const char *name)
+{
+	struct spool_reader *reader = NULL;
+
+	assert_result(spool_reader_open(world.spool, name, &reader), 0);
+	return reader;
 }
 
 struct checking {

@@ -25,6 +25,8 @@ extern struct spool_world world;
 
 void spool_world_make(void); /* nothing is on disk yet */
 void spool_world_end(void);
+int spool_world_setup(void **state); /* both, as cmocka calls them */
+int spool_world_teardown(void **state);
 void spool_world_start(void); /* must succeed; what was found so far is forgotten first, and told afterwards */
 int spool_world_try(struct problem *problem);
 void spool_world_stop(void);
@@ -33,6 +35,8 @@ void spool_world_turn(void); /* the loop's turns that are due */
 void spool_world_append(unsigned count);
 int spool_world_append_one(void); /* what spool_next or spool_append said */
 void spool_world_wait(void);      /* until all is durable */
+struct spool_state spool_world_state(void);
+struct spool_reader *spool_world_reader(const char *name); /* must open */
 /* Events from..to are what the reader has from there on, chained and signed, and nothing after them. */
 void spool_world_expect(struct spool_reader *reader, uint64_t from, uint64_t to);
 /* Reads from there to the end; each event's number is given to `each`. Groups must verify, and be chained but for

@@ -16,34 +16,6 @@
 #include "directory_fixture.h"
 #include "spool_fixture.h"
 
-static int setup(void **state)
-{
-	spool_world_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	spool_world_end();
-	return 0;
-}
-
-static struct spool_reader *open_reader(const char *name)
-{
-	struct spool_reader *reader = NULL;
-
-	assert_result(spool_reader_open(world.spool, name, &reader), 0);
-	return reader;
-}
-
-static struct spool_state state_of(void)
-{
-	struct spool_state state;
-
-	spool_state(world.spool, &state);
-	return state;
-}
-
 /* ---- writing and reading ------------------------------------------------------------------------ */
 static void test_a_new_spool_begins_a_chain(void **state)
 {
@@ -58,7 +30,7 @@ static void test_a_new_spool_begins_a_chain(void **state)
 	assert_int_equal(spool_last(world.spool), 0);
 	assert_int_equal(spool_durable(world.spool), 0);
 	spool_head(world.spool, &key, &head);
-	now = state_of();
+	now = spool_world_state();
 	assert_string_equal(chain_of_key(&key), now.chain);
 	assert_result(chain_start(&key, &start), 0);
 	assert_int_equal(head.sequence, 0);
@@ -77,7 +49,7 @@ static void test_what_was_appended_is_read(void **state)
 	spool_world_append(3);
 	spool_world_wait();
 	assert_int_equal(spool_durable(world.spool), 3);
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	spool_world_expect(reader, 1, 3);
 	spool_world_expect(reader, 2, 3);
 	/* From the chain's own beginning to the head that the spool tells. */
@@ -94,7 +66,7 @@ static void test_a_chain_goes_on_after_a_restart(void **state)
 	char chain[CHAIN_ID_CHARS + 1];
 
 	spool_world_start();
-	strcpy(chain, state_of().chain);
+	strcpy(chain, spool_world_state().chain);
 	spool_world_append(5);
 	spool_world_stop(); /* makes durable what waits */
 	for (unsigned i = 0; i < 3; i++) {
@@ -107,8 +79,8 @@ static void test_a_chain_goes_on_after_a_restart(void **state)
 		spool_world_stop();
 	}
 	spool_world_start();
-	assert_string_equal(state_of().chain, chain);
-	reader = open_reader("control plane");
+	assert_string_equal(spool_world_state().chain, chain);
+	reader = spool_world_reader("control plane");
 	spool_world_expect(reader, 1, 8);
 	spool_reader_close(reader);
 }
@@ -124,15 +96,15 @@ static void test_many_segments_are_one_chain(void **state)
 		spool_world_append(20);
 		spool_world_wait();
 	}
-	assert_true(state_of().segments > 5);
-	reader = open_reader("sink");
+	assert_true(spool_world_state().segments > 5);
+	reader = spool_world_reader("sink");
 	spool_world_expect(reader, 1, 600);
 	spool_world_expect(reader, 333, 600);
 	spool_reader_close(reader);
 	spool_world_stop();
 	spool_world_start();
-	assert_true(state_of().segments > 5);
-	reader = open_reader("sink");
+	assert_true(spool_world_state().segments > 5);
+	reader = spool_world_reader("sink");
 	spool_world_expect(reader, 1, 600);
 	spool_world_expect(reader, 599, 600);
 	spool_reader_close(reader);
@@ -148,7 +120,7 @@ static void test_a_read_gives_whole_groups_and_as_much_as_fits(void **state)
 	spool_world_start();
 	spool_world_append(20);
 	spool_world_wait();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	assert_result(spool_read(reader, 1, 1U << 20, &all, &next), 0);
 	assert_int_equal(next, 21);
 	assert_result(spool_read(reader, 1, 1, &one, &next), 0);
@@ -168,7 +140,7 @@ static void test_what_cannot_be_read(void **state)
 	uint64_t next = 99;
 
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	assert_result(spool_read(reader, 1, 1000, &buffer, &next), 1);
 	spool_world_append(2);
 	spool_world_wait();
@@ -206,7 +178,7 @@ static void test_leaves_that_are_refused(void **state)
 	/* The chain is as it was. */
 	spool_world_append(2);
 	spool_world_wait();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	spool_world_expect(reader, 1, 2);
 	spool_reader_close(reader);
 }
@@ -221,11 +193,11 @@ static void test_groups_end_where_they_are_full(void **state)
 	spool_world_start();
 	spool_world_append(2 * GROUP_RECORDS_MAX + 10);
 	spool_world_wait();
-	assert_true(state_of().groups >= 3);
+	assert_true(spool_world_state().groups >= 3);
 	world.leaf_bytes = LEAF_BYTES_MAX - 10;
 	spool_world_append(200);
 	spool_world_wait();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	spool_world_expect(reader, 1, 2 * GROUP_RECORDS_MAX + 210);
 	spool_reader_close(reader);
 }
@@ -251,7 +223,7 @@ static void test_each_event_is_a_group(void **state)
 	spool_world_append(20);
 	assert_true(spool_durable(world.spool) < 20);
 	spool_world_wait();
-	assert_int_equal(state_of().groups, 20);
+	assert_int_equal(spool_world_state().groups, 20);
 }
 
 static void test_a_group_gathers(void **state)
@@ -259,8 +231,8 @@ static void test_a_group_gathers(void **state)
 	spool_world_start();
 	spool_world_append(2000);
 	spool_world_wait();
-	assert_true(state_of().groups < 200);
-	assert_int_equal(state_of().groups, state_of().syncs);
+	assert_true(spool_world_state().groups < 200);
+	assert_int_equal(spool_world_state().groups, spool_world_state().syncs);
 }
 
 static void test_relaxed_is_told_at_once_and_durable_soon(void **state)
@@ -276,7 +248,7 @@ static void test_relaxed_is_told_at_once_and_durable_soon(void **state)
 	begun = clock_boottime_usec();
 	spool_world_wait();
 	assert_true(clock_boottime_usec() - begun < 3 * USEC_PER_SEC);
-	assert_int_equal(state_of().groups, 1);
+	assert_int_equal(spool_world_state().groups, 1);
 	/* What the policy becomes holds for what waits. */
 	spool_world_append(1);
 	spool_set_policy(world.spool, world.options.max_bytes, SPOOL_GROUP, SPOOL_DROP);
@@ -293,7 +265,7 @@ static void test_a_place_is_kept_over_restarts(void **state)
 	spool_world_start();
 	spool_world_append(10);
 	spool_world_wait();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	assert_int_equal(spool_reader_next(reader), 1);
 	assert_result(spool_acknowledge(reader, 6), 0);
 	assert_result(spool_acknowledge(reader, 3), 0); /* it has had that */
@@ -304,9 +276,9 @@ static void test_a_place_is_kept_over_restarts(void **state)
 	spool_world_stop();
 
 	spool_world_start();
-	assert_int_equal(state_of().consumers, 1);
-	reader = open_reader("control plane");
-	other = open_reader("sink syslog");
+	assert_int_equal(spool_world_state().consumers, 1);
+	reader = spool_world_reader("control plane");
+	other = spool_world_reader("sink syslog");
 	assert_int_equal(spool_reader_next(reader), 6);
 	assert_int_equal(spool_reader_next(other), 1);
 	spool_world_expect(reader, 6, 10);
@@ -327,7 +299,7 @@ static void test_names_of_consumers(void **state)
 	assert_result(spool_reader_open(world.spool, "a\nb", &reader), -EINVAL);
 	for (unsigned i = 0; i < SPOOL_CONSUMERS_MAX; i++) {
 		(void)snprintf(name, sizeof(name), "sink %u", i);
-		many[i] = open_reader(name);
+		many[i] = spool_world_reader(name);
 	}
 	assert_result(spool_reader_open(world.spool, "one more", &reader), -ENOSPC);
 	assert_result(spool_reader_open(world.spool, "sink 3", &second), -EBUSY);
@@ -335,7 +307,7 @@ static void test_names_of_consumers(void **state)
 	assert_result(spool_reader_drop(world.spool, "nobody"), -ENOENT);
 	spool_reader_close(many[3]);
 	assert_result(spool_reader_drop(world.spool, "sink 3"), 0);
-	many[3] = open_reader("one more");
+	many[3] = spool_world_reader("one more");
 	/* The others are who they were. */
 	spool_world_append(1);
 	spool_world_wait();
@@ -358,7 +330,7 @@ static void test_readers_are_woken(void **state)
 	struct spool_reader *reader;
 
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	assert_true(is_readable(reader)); /* something may be there already */
 	spool_reader_rest(reader);
 	assert_false(is_readable(reader));
@@ -417,7 +389,7 @@ static void test_directories_that_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, spool_world_setup, spool_world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_new_spool_begins_a_chain),
 		TEST(test_what_was_appended_is_read),

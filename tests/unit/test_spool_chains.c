@@ -19,26 +19,6 @@
 #include "directory_fixture.h"
 #include "spool_fixture.h"
 
-static int setup(void **state)
-{
-	spool_world_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	spool_world_end();
-	return 0;
-}
-
-static struct spool_reader *open_reader(const char *name)
-{
-	struct spool_reader *reader = NULL;
-
-	assert_result(spool_reader_open(world.spool, name, &reader), 0);
-	return reader;
-}
-
 static void chain_now(char out[CHAIN_ID_CHARS + 1])
 {
 	struct spool_state now;
@@ -139,8 +119,8 @@ static void test_readers_go_from_chain_to_chain(void **state)
 	uint64_t next = 0;
 
 	spool_world_start();
-	control = open_reader("control plane");
-	sink = open_reader("sink");
+	control = spool_world_reader("control plane");
+	sink = spool_world_reader("sink");
 	spool_world_append(5);
 	spool_world_wait();
 	chain_now(first);
@@ -183,7 +163,7 @@ static void test_old_chains_are_read_after_a_restart(void **state)
 	char chains[3][CHAIN_ID_CHARS + 1];
 
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	for (unsigned i = 0; i < 3; i++) {
 		if (i > 0)
 			begin_chain();
@@ -196,7 +176,7 @@ static void test_old_chains_are_read_after_a_restart(void **state)
 	spool_world_start();
 	assert_int_equal(world.found[SPOOL_DAMAGED], 0);
 	assert_int_equal(world.found[SPOOL_CHAIN_BEGAN], 0);
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	for (unsigned i = 0; i < 3; i++) {
 		spool_reader_head(reader, &key, &head);
 		assert_string_equal(chain_of_key(&key), chains[i]);
@@ -213,7 +193,7 @@ static void test_a_chain_that_nobody_wrote_to(void **state)
 	struct spool_reader *reader;
 
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	begin_chain();
 	begin_chain();
 	spool_world_append(2);
@@ -365,7 +345,7 @@ static void test_readers_while_writing(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, spool_world_setup, spool_world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_another_chain_begins_with_one),
 		TEST(test_the_old_chain_is_made_durable_first),

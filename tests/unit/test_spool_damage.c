@@ -18,18 +18,6 @@
 #include "spool_files.h"
 #include "spool_fixture.h"
 
-static int setup(void **state)
-{
-	spool_world_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	spool_world_end();
-	return 0;
-}
-
 /* ---- torn --------------------------------------------------------------------------------------- */
 static void test_torn_at_every_byte(void **state)
 {
@@ -435,7 +423,7 @@ static void test_what_is_put_aside_goes_before_anything_else(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, spool_world_setup, spool_world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_torn_at_every_byte),
 		TEST(test_zeros_where_the_disk_wrote_nothing),

@@ -18,18 +18,6 @@
 #include "spool_files.h"
 #include "spool_fixture.h"
 
-static int setup(void **state)
-{
-	spool_world_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	spool_world_end();
-	return 0;
-}
-
 /* ---- other keys, other hosts, older copies ------------------------------------------------------ */
 static void test_another_key_begins_a_new_chain(void **state)
 {
@@ -193,7 +181,7 @@ static void test_consumers_that_do_not_open(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, spool_world_setup, spool_world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_another_key_begins_a_new_chain),      TEST(test_a_key_that_is_gone),
 		TEST(test_files_that_are_gone_under_their_key), TEST(test_a_segment_of_another_chain),

@@ -13,34 +13,6 @@
 #include "base/clock.h"
 #include "spool_fixture.h"
 
-static int setup(void **state)
-{
-	spool_world_make();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	spool_world_end();
-	return 0;
-}
-
-static struct spool_reader *open_reader(const char *name)
-{
-	struct spool_reader *reader = NULL;
-
-	assert_result(spool_reader_open(world.spool, name, &reader), 0);
-	return reader;
-}
-
-static struct spool_state state_of(void)
-{
-	struct spool_state state;
-
-	spool_state(world.spool, &state);
-	return state;
-}
-
 #define SMALL (1024U * 1024)
 
 /* What the directory's segments take. */
@@ -76,24 +48,24 @@ static void test_segments_are_freed_when_all_have_them(void **state)
 	world.options.max_bytes = SMALL;
 	world.leaf_bytes = 4000;
 	spool_world_start();
-	first = open_reader("first");
-	second = open_reader("second");
+	first = spool_world_reader("first");
+	second = spool_world_reader("second");
 	for (unsigned i = 0; i < 15; i++) {
 		spool_world_append(10);
 		spool_world_wait();
 	}
-	before = (unsigned)state_of().segments;
+	before = (unsigned)spool_world_state().segments;
 	assert_true(before >= 5);
 	assert_result(spool_acknowledge(first, 151), 0);
-	assert_int_equal(state_of().segments, before); /* the other one has none yet */
+	assert_int_equal(spool_world_state().segments, before); /* the other one has none yet */
 	spool_world_expect(second, 1, 150);
 	assert_result(spool_acknowledge(second, 76), 0);
-	assert_true(state_of().segments < before);
-	assert_true(state_of().oldest > 1 && state_of().oldest <= 76);
+	assert_true(spool_world_state().segments < before);
+	assert_true(spool_world_state().oldest > 1 && spool_world_state().oldest <= 76);
 	assert_result(spool_acknowledge(second, 151), 0);
-	assert_int_equal(state_of().segments, 1);
+	assert_int_equal(spool_world_state().segments, 1);
 	assert_int_equal(spool_world_files("-0000"), 1);
-	assert_int_equal(state_of().bytes, bytes_on_disk());
+	assert_int_equal(spool_world_state().bytes, bytes_on_disk());
 	/* And the chain goes on, also after a restart. */
 	spool_reader_close(first);
 	spool_reader_close(second);
@@ -103,7 +75,7 @@ static void test_segments_are_freed_when_all_have_them(void **state)
 	assert_int_equal(spool_last(world.spool), 150);
 	spool_world_append(1);
 	spool_world_wait();
-	second = open_reader("second");
+	second = spool_world_reader("second");
 	spool_world_expect(second, 151, 151);
 	spool_reader_close(second);
 }
@@ -117,18 +89,18 @@ static void test_what_was_freed_is_not_there(void **state)
 	world.options.max_bytes = SMALL;
 	world.leaf_bytes = 4000;
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	for (unsigned i = 0; i < 10; i++) {
 		spool_world_append(10);
 		spool_world_wait();
 	}
 	assert_result(spool_acknowledge(reader, 90), 0);
 	assert_result(spool_read(reader, 1, 1000, &buffer, &next), -ENOENT);
-	assert_int_equal(next, state_of().oldest);
+	assert_int_equal(next, spool_world_state().oldest);
 	spool_world_expect(reader, next, 100);
 	spool_reader_close(reader);
 	/* A new one begins with the oldest. */
-	reader = open_reader("late");
+	reader = spool_world_reader("late");
 	assert_int_equal(spool_reader_next(reader), next);
 	spool_reader_close(reader);
 }
@@ -141,7 +113,7 @@ static void test_full_drops_counts_and_tells(void **state)
 	world.options.max_bytes = SMALL;
 	world.leaf_bytes = 4000;
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	taken = fill();
 	assert_in_range(taken, 100, SMALL / 4000);
 	assert_in_range(bytes_on_disk(), SMALL / 2, SMALL);
@@ -150,23 +122,23 @@ static void test_full_drops_counts_and_tells(void **state)
 	assert_int_equal(spool_world_append_one(), -ENOSPC);
 	spool_world_turn();
 	assert_int_equal(world.found[SPOOL_BROKEN], 1); /* once */
-	assert_int_equal(state_of().dropped, 2);
-	assert_int_equal(state_of().dropped_untold, 2);
-	assert_in_range(state_of().dropped_last - clock_realtime_sec() + 5, 0, 5);
-	assert_true(state_of().problem[0] != '\0');
+	assert_int_equal(spool_world_state().dropped, 2);
+	assert_int_equal(spool_world_state().dropped_untold, 2);
+	assert_in_range(spool_world_state().dropped_last - clock_realtime_sec() + 5, 0, 5);
+	assert_true(spool_world_state().problem[0] != '\0');
 	assert_true(spool_admits(world.spool)); /* under drop everybody gets in */
 
 	/* Room again: told, and the gap can be written. */
 	assert_result(spool_acknowledge(reader, taken + 1), 0);
 	spool_world_turn();
 	assert_int_equal(world.found[SPOOL_WHOLE], 1);
-	assert_string_equal(state_of().problem, "");
+	assert_string_equal(spool_world_state().problem, "");
 	spool_world_append(1);
 	spool_gap_told(world.spool, 1);
-	assert_int_equal(state_of().dropped_untold, 1);
+	assert_int_equal(spool_world_state().dropped_untold, 1);
 	spool_gap_told(world.spool, 7);
-	assert_int_equal(state_of().dropped_untold, 0);
-	assert_int_equal(state_of().dropped, 2);
+	assert_int_equal(spool_world_state().dropped_untold, 0);
+	assert_int_equal(spool_world_state().dropped, 2);
 	spool_world_wait();
 	spool_world_expect(reader, taken + 1, taken + 1);
 	spool_reader_close(reader);
@@ -181,7 +153,7 @@ static void test_full_refuses_before_the_last_bytes(void **state)
 	world.options.when_full = SPOOL_REFUSE;
 	world.leaf_bytes = 4000;
 	spool_world_start();
-	reader = open_reader("control plane");
+	reader = spool_world_reader("control plane");
 	while (spool_admits(world.spool)) {
 		assert_true(taken < SMALL / 4000);
 		assert_result(spool_world_append_one(), 0);
@@ -219,10 +191,10 @@ static void test_without_consumers_the_oldest_go(void **state)
 	}
 	assert_int_equal(world.found[SPOOL_OVERWRITTEN], 1);
 	assert_int_equal(world.found[SPOOL_BROKEN], 0);
-	assert_int_equal(state_of().dropped, 0);
-	oldest = state_of().oldest;
+	assert_int_equal(spool_world_state().dropped, 0);
+	oldest = spool_world_state().oldest;
 	assert_true(oldest > 1);
-	reader = open_reader("late");
+	reader = spool_world_reader("late");
 	assert_int_equal(spool_reader_next(reader), oldest);
 	spool_world_expect(reader, oldest, 1000);
 	spool_reader_close(reader);
@@ -235,7 +207,7 @@ static void test_a_consumer_that_goes_makes_room(void **state)
 	world.options.max_bytes = SMALL;
 	world.leaf_bytes = 4000;
 	spool_world_start();
-	reader = open_reader("old sink");
+	reader = spool_world_reader("old sink");
 	(void)fill();
 	spool_reader_close(reader);
 	assert_result(spool_world_append_one(), -ENOSPC); /* it is one, open or not */
@@ -246,7 +218,7 @@ static void test_a_consumer_that_goes_makes_room(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, spool_world_setup, spool_world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_segments_are_freed_when_all_have_them), TEST(test_what_was_freed_is_not_there),
 		TEST(test_full_drops_counts_and_tells),           TEST(test_full_refuses_before_the_last_bytes),
