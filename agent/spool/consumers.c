@@ -25,12 +25,12 @@ bool consumer_has(const struct consumer *consumer, const struct segment *segment
 	return consumer->kept_next > segment_last(segment);
 }
 
-static bool chain_is_written(const struct spool *spool, const struct spool_chain *chain)
+bool chain_is_written(const struct spool *spool, const struct spool_chain *chain)
 {
 	for (const struct batch *batch = spool->queue; batch; batch = batch->next)
 		if (batch->chain == chain)
-			return false;
-	return chain != spool->chain;
+			return true;
+	return chain == spool->chain;
 }
 
 static uint64_t first_of(const struct spool *spool, const struct spool_chain *chain)
@@ -47,7 +47,7 @@ static void advance(struct spool *spool, struct consumer *consumer)
 		const struct spool_chain *chain = chain_find(spool, consumer->generation);
 
 		if (!chain || !chain->next || consumer->next <= chain->durable.sequence ||
-		    !chain_is_written(spool, chain))
+		    chain_is_written(spool, chain))
 			return;
 		consumer->generation = chain->next->generation;
 		consumer->next = first_of(spool, chain->next);

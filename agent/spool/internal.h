@@ -36,6 +36,7 @@ struct segment {
 	uint64_t first;
 	uint64_t size;    /* durable bytes */
 	bool checked;     /* walked through since the start, or written since */
+	bool suspect;     /* somebody could not read what is written to: the writer looks through it */
 	uint32_t edition; /* how often it was mended: another file each time */
 };
 /* What becomes a group. */
@@ -157,9 +158,12 @@ void segment_insert(struct spool *spool, struct segment *segment);
 struct segment *segment_find(const struct spool *spool, const struct spool_chain *chain, uint64_t first);
 /* That holds the sequence, or the last before it; NULL: it is before all. */
 struct segment *segment_of(const struct spool *spool, const struct spool_chain *chain, uint64_t sequence);
-const struct segment *segment_after(const struct segment *segment); /* of the same chain */
+struct segment *segment_after(const struct segment *segment); /* of the same chain */
+struct segment *segment_suspect(const struct spool *spool);   /* the oldest; NULL: none */
 uint64_t segment_last(const struct segment *segment);
 bool segment_is_newest(const struct spool *spool, const struct segment *segment);
+/* Takes it out of the list; the caller's. */
+struct segment *segment_detach(struct spool *spool, struct segment *segment);
 void segment_name_of(const struct segment *segment, char out[SEGMENT_NAME_MAX]);
 
 /* ---- room.c: lock held ---- */
@@ -180,8 +184,12 @@ int mend_put_aside(struct spool *spool, const char *name, uint64_t size);
 /* Writes the segment anew with what opens of it, and puts what it was aside. `walk`: key, name, fd, size, next_first;
  * and what was found. No lock. */
 int mend_rewrite(struct spool *spool, const struct spool_chain *chain, struct segment_walk *walk, uint64_t *ret_size);
-/* Walks a segment that was not looked at since the start, and mends it. No lock. 0, -ENOENT: gone; -errno. */
+/* Walks a segment that was not looked at since the start, and mends it. No lock. 0, also where its file is gone, which
+ * is told, and the one before it looked through; -ENOENT: it is not in the list; -EBUSY: it is written to, and looked
+ * through by the writer soon; -errno. */
 int mend_check(struct spool *spool, uint32_t generation, uint64_t first);
+/* The same of those that somebody was told -EBUSY of. The writer's thread, between two groups. */
+void mend_suspects(struct spool *spool);
 
 /* ---- start.c, recover.c, directory.c: before any thread ---- */
 /* A file of the directory, and what is known of it. */
@@ -210,8 +218,9 @@ int consumers_load(struct spool *spool);     /* before any thread */
 int consumers_save(struct spool *spool);     /* no lock */
 void consumers_advance(struct spool *spool); /* lock held: who has all of an older chain goes on */
 bool consumer_has(const struct consumer *consumer, const struct segment *segment);
-struct consumer *consumer_of(const struct spool_reader *reader); /* NULL: dropped */
-void readers_wake(const struct spool *spool);                    /* lock held */
+bool chain_is_written(const struct spool *spool, const struct spool_chain *chain); /* it is not at its end yet */
+struct consumer *consumer_of(const struct spool_reader *reader);                   /* NULL: dropped */
+void readers_wake(const struct spool *spool);                                      /* lock held */
 
 /* ---- writer.c ---- */
 void *writer_run(void *context);

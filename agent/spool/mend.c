@@ -172,7 +172,31 @@ static struct segment *look_up(const struct spool *spool, uint32_t generation, u
 	return chain ? segment_find(spool, chain, first) : NULL;
 }
 
-static int check(struct spool *spool, uint32_t generation, uint64_t first)
+/* Somebody took the file away. What was in it is a hole behind the segment before, or tells of itself. Lock held. */
+static int forget_gone(struct spool *spool, uint32_t generation, uint64_t first)
+{
+	struct segment *segment = look_up(spool, generation, first), *before;
+	const struct spool_chain *chain;
+	uint64_t last;
+
+	if (!segment)
+		return -ENOENT; /* everybody had it */
+	chain = segment->chain;
+	last = segment_last(segment);
+	free(segment_detach(spool, segment));
+	before = segment_of(spool, chain, first);
+	if (before) {
+		before->checked = false;
+		before->suspect = true;
+		pthread_cond_signal(&spool->work);
+	} else if (last >= first) {
+		finding_add(spool, SPOOL_DAMAGED, first, last - first + 1, "a file of chain %s is gone", chain->id);
+	}
+	readers_wake(spool);
+	return 0;
+}
+
+static int check(struct spool *spool, uint32_t generation, uint64_t first, bool by_writer)
 {
 	struct segment_walk walk = {.key = &spool->seal_key};
 	const struct spool_chain *chain;
@@ -180,7 +204,6 @@ static int check(struct spool *spool, uint32_t generation, uint64_t first)
 	_cleanup_(closep) int fd = -1;
 	struct segment *segment;
 	uint64_t size;
-	bool old;
 	int r;
 
 	pthread_mutex_lock(&spool->lock);
@@ -190,16 +213,26 @@ static int check(struct spool *spool, uint32_t generation, uint64_t first)
 		return segment ? 0 : -ENOENT;
 	}
 	chain = segment->chain;
+	if (!by_writer && !segment_after(segment) && chain_is_written(spool, chain)) {
+		segment->suspect = true;
+		pthread_cond_signal(&spool->work);
+		pthread_mutex_unlock(&spool->lock);
+		return -EBUSY;
+	}
 	segment_name_of(segment, name);
 	(void)segment_name_read(name, &walk.name);
 	walk.size = segment->size;
-	walk.next_first = segment_after(segment) ? segment_after(segment)->first : 0;
-	old = walk.next_first != 0;
+	/* Nothing is added meanwhile, so that is how far it has to go. */
+	walk.next_first = segment_last(segment) + 1;
 	pthread_mutex_unlock(&spool->lock);
-	if (!old)
-		return -EBUSY; /* somebody writes there: once that is over */
 
 	walk.fd = fd = openat(spool->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		pthread_mutex_lock(&spool->lock);
+		r = forget_gone(spool, generation, first);
+		pthread_mutex_unlock(&spool->lock);
+		return r;
+	}
 	if (fd < 0)
 		return -errno;
 	r = segment_walk(&walk);
@@ -235,7 +268,34 @@ int mend_check(struct spool *spool, uint32_t generation, uint64_t first)
 	int r;
 
 	pthread_mutex_lock(&spool->check_lock);
-	r = check(spool, generation, first);
+	r = check(spool, generation, first, false);
 	pthread_mutex_unlock(&spool->check_lock);
 	return r;
+}
+
+void mend_suspects(struct spool *spool)
+{
+	for (;;) {
+		struct segment *segment;
+		uint32_t generation = 0;
+		uint64_t first = 0;
+
+		pthread_mutex_lock(&spool->lock);
+		segment = segment_suspect(spool);
+		if (segment) {
+			/* What cannot be mended now is asked for again. */
+			segment->suspect = false;
+			generation = segment->chain->generation;
+			first = segment->first;
+		}
+		pthread_mutex_unlock(&spool->lock);
+		if (!segment)
+			return;
+		pthread_mutex_lock(&spool->check_lock);
+		(void)check(spool, generation, first, true);
+		pthread_mutex_unlock(&spool->check_lock);
+		pthread_mutex_lock(&spool->lock);
+		readers_wake(spool);
+		pthread_mutex_unlock(&spool->lock);
+	}
 }

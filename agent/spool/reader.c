@@ -63,8 +63,11 @@ static int take_place(struct spool *spool, const char *name, struct spool_reader
 		consumer = &spool->consumers[spool->consumer_count++];
 		*consumer = (struct consumer){0};
 		(void)snprintf(consumer->name, sizeof(consumer->name), "%s", name);
-		consumer->generation = consumer->kept_generation = oldest->chain->generation;
-		consumer->next = consumer->kept_next = oldest->first;
+		/* Somebody may have taken every file away. */
+		consumer->generation = oldest ? oldest->chain->generation : spool->chain->generation;
+		consumer->next = oldest ? oldest->first : spool->chain->durable.sequence + 1;
+		consumer->kept_generation = consumer->generation;
+		consumer->kept_next = consumer->next;
 	}
 	consumer->reader = reader;
 	return 0;
@@ -276,9 +279,8 @@ static int locate(struct spool_reader *reader, uint64_t from, struct stretch *re
 	} else if (!segment) {
 		for (segment = spool->segments; segment && segment->chain != chain;)
 			segment = segment->next;
-		r = segment ? -ENOENT : 1;
-		if (segment)
-			*ret_oldest = segment->first;
+		r = -ENOENT;
+		*ret_oldest = segment ? segment->first : chain->durable.sequence + 1;
 	} else {
 		ret->parts = (struct segment_name){.generation = chain->generation, .first = segment->first};
 		memcpy(ret->parts.chain, chain->id, sizeof(chain->id));
@@ -419,6 +421,7 @@ static int have_it_mended(struct spool_reader *reader, const struct stretch *str
 			segment->checked = false;
 		pthread_mutex_unlock(&spool->lock);
 	}
+	/* One that is not in the list any more is found to be another. */
 	r = mend_check(spool, stretch->parts.generation, stretch->parts.first);
 	return r == -ENOENT ? 0 : r;
 }

@@ -77,18 +77,6 @@ bool room_review(struct spool *spool, uint64_t more)
 	return !spool->trouble;
 }
 
-/* Takes the segment out of the list. */
-static struct segment *detach(struct spool *spool, struct segment *segment)
-{
-	struct segment **at = &spool->segments;
-
-	while (*at != segment)
-		at = &(*at)->next;
-	*at = segment->next;
-	spool->bytes -= segment->size;
-	return segment;
-}
-
 static void remove_file(struct spool *spool, const char *name)
 {
 	pthread_mutex_unlock(&spool->lock);
@@ -113,7 +101,7 @@ void room_free(struct spool *spool)
 		char name[SEGMENT_NAME_MAX];
 
 		segment_name_of(segment, name);
-		free(detach(spool, segment));
+		free(segment_detach(spool, segment));
 		remove_file(spool, name);
 		spool->retry_usec = 0;
 	}
@@ -169,7 +157,7 @@ void room_make(struct spool *spool, uint64_t more)
 				    segment_last(segment) - segment->first + 1, "nobody fetches what is written here");
 		spool->overwritten = true;
 		segment_name_of(segment, name);
-		free(detach(spool, segment));
+		free(segment_detach(spool, segment));
 		remove_file(spool, name);
 	}
 }

@@ -32,6 +32,17 @@ void segment_insert(struct spool *spool, struct segment *segment)
 	spool->bytes += segment->size;
 }
 
+struct segment *segment_detach(struct spool *spool, struct segment *segment)
+{
+	struct segment **at = &spool->segments;
+
+	while (*at != segment)
+		at = &(*at)->next;
+	*at = segment->next;
+	spool->bytes -= segment->size;
+	return segment;
+}
+
 struct segment *segment_find(const struct spool *spool, const struct spool_chain *chain, uint64_t first)
 {
 	struct segment *segment = spool->segments;
@@ -51,9 +62,18 @@ struct segment *segment_of(const struct spool *spool, const struct spool_chain *
 	return found;
 }
 
-const struct segment *segment_after(const struct segment *segment)
+struct segment *segment_after(const struct segment *segment)
 {
 	return segment->next && segment->next->chain == segment->chain ? segment->next : NULL;
+}
+
+struct segment *segment_suspect(const struct spool *spool)
+{
+	struct segment *segment = spool->segments;
+
+	while (segment && !segment->suspect)
+		segment = segment->next;
+	return segment;
 }
 
 uint64_t segment_last(const struct segment *segment)

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -183,6 +184,37 @@ static int put_group(struct spool *spool, const struct batch *batch, bool fresh,
 	return 0;
 }
 
+/* The file has its name, and all that was written to it. Who took it away or cut it short would otherwise have what
+ * comes now as well, and we would go on to say that it is on disk. */
+static bool is_there(const struct writing *writing)
+{
+	struct stat st;
+
+	return fstat(writing->fd, &st) == 0 && st.st_nlink > 0 && (uint64_t)st.st_size >= writing->size;
+}
+
+/* What is written to is another file afterwards, or the same one mended. */
+static void look_at_own(struct spool *spool)
+{
+	struct writing *writing = &spool->writing;
+	const struct spool_chain *chain = writing->chain;
+	struct segment *segment;
+
+	pthread_mutex_lock(&spool->lock);
+	segment = segment_find(spool, chain, writing->first);
+	if (segment) {
+		segment->checked = false;
+		segment->suspect = true;
+	}
+	pthread_mutex_unlock(&spool->lock);
+	mend_suspects(spool);
+	pthread_mutex_lock(&spool->lock);
+	segment = segment_find(spool, chain, writing->first);
+	writing->roll = writing->roll || (segment && !segment->checked);
+	pthread_mutex_unlock(&spool->lock);
+	close_file(writing);
+}
+
 static int write_batch(struct spool *spool, struct batch *batch, bool *ret_fresh, const char **what)
 {
 	struct writing *writing = &spool->writing;
@@ -193,6 +225,8 @@ static int write_batch(struct spool *spool, struct batch *batch, bool *ret_fresh
 	*what = "opening";
 	if (writing->fd >= 0 && writing->chain != batch->chain)
 		close_file(writing);
+	if (writing->fd >= 0 && !writing->roll && !is_there(writing))
+		look_at_own(spool);
 	if (writing->fd < 0 && !writing->roll)
 		r = open_last(spool, batch->chain);
 	if (r < 0 && r != -ENOENT)
@@ -343,10 +377,11 @@ static void wait_until(struct spool *spool, uint64_t usec)
 /* An old segment that nobody looked at yet. Lock held; let go meanwhile. False: there is none. */
 static bool look_through_one(struct spool *spool, uint32_t *generation, uint64_t *first)
 {
-	const struct segment *segment = spool->segments;
+	struct segment *segment = spool->segments;
 
 	/* One that could not be mended is not tried over and over: only what is behind the last one. */
-	while (segment && (segment->checked || !segment_after(segment) || segment->chain->generation < *generation ||
+	while (segment && (segment->checked || (!segment_after(segment) && chain_is_written(spool, segment->chain)) ||
+			   segment->chain->generation < *generation ||
 			   (segment->chain->generation == *generation && segment->first <= *first)))
 		segment = segment->next;
 	if (!segment)
@@ -359,6 +394,15 @@ static bool look_through_one(struct spool *spool, uint32_t *generation, uint64_t
 	return true;
 }
 
+/* Lock held; let go meanwhile. */
+static void look_through_suspects(struct spool *spool)
+{
+	pthread_mutex_unlock(&spool->lock);
+	mend_suspects(spool);
+	close_file(&spool->writing); /* it may be another one now */
+	pthread_mutex_lock(&spool->lock);
+}
+
 void *writer_run(void *context)
 {
 	struct spool *spool = context;
@@ -367,6 +411,8 @@ void *writer_run(void *context)
 
 	pthread_mutex_lock(&spool->lock);
 	for (;;) {
+		if (segment_suspect(spool) && !spool->stopping)
+			look_through_suspects(spool);
 		if (spool->queue) {
 			uint64_t at = due(spool);
 
