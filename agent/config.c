@@ -96,22 +96,6 @@ static int set_bool(struct settings *settings, const struct setting *setting, co
 	return 0;
 }
 
-/* A span in whole seconds, from `least` to `most`, into a uint32_t. */
-static int set_span(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
-{
-	char least[48], most[48], remedy[128];
-	uint64_t seconds;
-
-	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_duration(value->text, &seconds) < 0)
-		return settings_fault(settings, value, "a span of time is expected here", "write 90s, 5min or 1h");
-	snprintf(remedy, sizeof(remedy), "at least %s, at most %s", format_span(setting->least, least, sizeof(least)),
-		 format_span(setting->most, most, sizeof(most)));
-	if (seconds < setting->least || seconds > setting->most)
-		return settings_fault(settings, value, "the span is out of range", remedy);
-	*(uint32_t *)settings_target(settings, setting) = (uint32_t)seconds;
-	return 0;
-}
-
 static int set_qr(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
 {
 	static const char *const words[] = {[QR_UTF8] = "utf8", [QR_ASCII] = "ascii", [QR_OFF] = "off"};
@@ -335,7 +319,7 @@ static const struct setting sso_options[] = {
 	SETTING("enabled", set_bool, AT(sso.enabled)),
 	SETTING("ca_file", settings_path, AT(sso.ca_file)),
 	SETTING("proxy", set_proxy, AT(sso.proxy)),
-	SETTING_RANGE("timeout", set_span, AT(sso.timeout_sec), 30, 1800),
+	SETTING_RANGE("timeout", settings_span, AT(sso.timeout_sec), 30, 1800),
 	SETTING_RANGE("max_waiting", settings_number, AT(sso.max_waiting), 1, SSO_WAITING_MOST),
 	SETTING("qr", set_qr, AT(sso.qr)),
 };
@@ -344,16 +328,16 @@ static const struct setting session_options[] = {
 	SETTING_RANGE("max_per_tenant", settings_number, AT(limits.rules.max_per_tenant), 1, SESSIONS_MOST),
 	SETTING_RANGE("max", settings_number, AT(limits.max), 1, SESSIONS_MOST),
 	SETTING("over", set_over, AT(limits.rules.over)),
-	SETTING_RANGE("max_age", set_span, AT(limits.rules.max_age_sec), 1, SESSION_SPAN_MOST),
-	SETTING_RANGE("idle", set_span, AT(limits.rules.idle_sec), 1, SESSION_SPAN_MOST),
-	SETTING_RANGE("warn", set_span, AT(limits.rules.warn_sec), 0, SESSION_WARN_MAX_SEC),
-	SETTING_RANGE("grace", set_span, AT(limits.rules.grace_sec), 0, SESSION_GRACE_MAX_SEC),
+	SETTING_RANGE("max_age", settings_span, AT(limits.rules.max_age_sec), 1, SESSION_SPAN_MOST),
+	SETTING_RANGE("idle", settings_span, AT(limits.rules.idle_sec), 1, SESSION_SPAN_MOST),
+	SETTING_RANGE("warn", settings_span, AT(limits.rules.warn_sec), 0, SESSION_WARN_MAX_SEC),
+	SETTING_RANGE("grace", settings_span, AT(limits.rules.grace_sec), 0, SESSION_GRACE_MAX_SEC),
 	SETTING("hours", set_hours, AT(limits.hours)),
 	SETTING("end_outside_hours", set_bool, AT(limits.rules.end_outside_hours)),
 	SETTING("end_with_key", set_bool, AT(limits.rules.end_with_key)),
 };
 static const struct setting code_options[] = {
-	SETTING_RANGE("lifetime", set_span, AT(code_lifetime_sec), 30, 3600),
+	SETTING_RANGE("lifetime", settings_span, AT(code_lifetime_sec), 30, 3600),
 };
 static const struct setting spool_options[] = {
 	SETTING("size", config_set_spool_size, AT(audit.spool_bytes)),
@@ -363,7 +347,7 @@ static const struct setting audit_options[] = {
 	SETTING("durability", config_set_durability, AT(audit.durability)),
 	SETTING("sinks", ship_settings_host, AT(audit.sinks)),
 	SETTING_GROUP("spool", spool_options),
-	SETTING_RANGE("witness", set_span, AT(audit.witness_sec), 1, AUDIT_WITNESS_MOST),
+	SETTING_RANGE("witness", settings_span, AT(audit.witness_sec), 1, AUDIT_WITNESS_MOST),
 };
 static const struct setting limit_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(connections), CONNECTIONS_LEAST / 8, CONNECTIONS_MOST),

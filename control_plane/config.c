@@ -19,33 +19,6 @@
 #define TOKEN_SEC_LEAST 60U
 #define TOKEN_SEC_MOST 86400U
 
-static int set_port(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
-{
-	uint32_t number;
-
-	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_u32(value->text, &number) < 0 || number == 0 ||
-	    number > UINT16_MAX)
-		return settings_fault(settings, value, "not a port", "1 to 65535");
-	*(uint16_t *)settings_target(settings, setting) = (uint16_t)number;
-	return 0;
-}
-
-static int set_span(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
-{
-	uint64_t seconds;
-	char remedy[96];
-
-	if (value->kind != YAML_TREE_SCALAR || parse_duration(value->text, &seconds) < 0)
-		return settings_fault(settings, value, "a span of time is expected here",
-				      "for example 90s, 15min, 12h or 3d");
-	snprintf(remedy, sizeof(remedy), "at least %llus, at most %llus", (unsigned long long)setting->least,
-		 (unsigned long long)setting->most);
-	if (seconds < setting->least || seconds > setting->most)
-		return settings_fault(settings, value, "the span is out of range", remedy);
-	*(uint32_t *)settings_target(settings, setting) = (uint32_t)seconds;
-	return 0;
-}
-
 /* "https://host" or "https://host:port": no path, so that everything after it is ours. */
 static const char *url_fault(const char *url, bool *ret_plain)
 {
@@ -143,7 +116,7 @@ static int set_proxies(struct settings *settings, const struct setting *setting,
 #define AT(member) offsetof(struct config, member)
 static const struct setting listen_options[] = {
 	SETTING("address", set_address, AT(listen_address)),
-	SETTING("port", set_port, AT(listen_port)),
+	SETTING("port", settings_port, AT(listen_port)),
 };
 static const struct setting tls_options[] = {
 	SETTING("certificate", settings_path, AT(tls_certificate)),
@@ -154,16 +127,16 @@ static const struct setting database_options[] = {
 	SETTING_RANGE("connections", settings_number, AT(database_connections), 1, 1000),
 };
 static const struct setting token_options[] = {
-	SETTING_RANGE("access", set_span, AT(access_token_sec), TOKEN_SEC_LEAST, TOKEN_SEC_MOST),
-	SETTING_RANGE("host", set_span, AT(host_token_sec), TOKEN_SEC_LEAST, 3600),
+	SETTING_RANGE("access", settings_span, AT(access_token_sec), TOKEN_SEC_LEAST, TOKEN_SEC_MOST),
+	SETTING_RANGE("host", settings_span, AT(host_token_sec), TOKEN_SEC_LEAST, 3600),
 };
 static const struct setting operator_options[] = {
-	SETTING_RANGE("impersonation", set_span, AT(impersonation_sec), 60, 30 * 86400),
+	SETTING_RANGE("impersonation", settings_span, AT(impersonation_sec), 60, 30 * 86400),
 };
 static const struct setting feed_options[] = {
-	SETTING_RANGE("head", set_span, AT(head_sec), 1, 3600),
-	SETTING_RANGE("stale", set_span, AT(stale_sec), 10, 12 * 3600),
-	SETTING_RANGE("keep_deltas", set_span, AT(keep_deltas_sec), 60, 365 * 86400),
+	SETTING_RANGE("head", settings_span, AT(head_sec), 1, 3600),
+	SETTING_RANGE("stale", settings_span, AT(stale_sec), 10, 12 * 3600),
+	SETTING_RANGE("keep_deltas", settings_span, AT(keep_deltas_sec), 60, 365 * 86400),
 };
 static const struct setting limit_options[] = {
 	SETTING_RANGE("workers", settings_number, AT(workers), 1, 256),

@@ -16,11 +16,7 @@
 extern const struct verb_table serve_verbs, setup_verbs, feed_verbs, record_verbs, audit_verbs;
 
 static const struct verb_table *const tables[] = {
-	&serve_verbs,
-	&setup_verbs,
-	&record_verbs,
-	&feed_verbs,
-	&audit_verbs,
+	&serve_verbs, &setup_verbs, &record_verbs, &feed_verbs, &audit_verbs,
 };
 
 #define VERBS_MAX 64U

@@ -71,17 +71,6 @@ static int set_host(struct settings *settings, const struct setting *setting, co
 	return settings_keep(settings, text, settings_target(settings, setting));
 }
 
-static int set_port(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
-{
-	uint32_t number;
-
-	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_u32(value->text, &number) < 0 || number == 0 ||
-	    number > UINT16_MAX)
-		return settings_fault(settings, value, "not a port", "1 to 65535");
-	*(uint16_t *)settings_target(settings, setting) = (uint16_t)number;
-	return 0;
-}
-
 static int set_whether(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
 {
 	bool whether;
@@ -109,7 +98,7 @@ static const struct setting sink_options[] = {
 	SETTING("kind", set_kind, AT(kind)),
 	SETTING("url", set_url, AT(options.url)),
 	SETTING("host", set_host, AT(options.host)),
-	SETTING("port", set_port, AT(options.port)),
+	SETTING("port", settings_port, AT(options.port)),
 	SETTING("path", settings_path, AT(options.path)),
 	SETTING("ca_file", settings_path, AT(options.ca_file)),
 	SETTING("cert_file", settings_path, AT(options.cert_file)),

@@ -98,6 +98,32 @@ int settings_number(struct settings *settings, const struct setting *setting, co
 	return 0;
 }
 
+int settings_span(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	char least[48], most[48], remedy[128];
+	uint64_t seconds;
+
+	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_duration(value->text, &seconds) < 0)
+		return settings_fault(settings, value, "a span of time is expected here", "write 90s, 5min or 1h");
+	snprintf(remedy, sizeof(remedy), "at least %s, at most %s", format_span(setting->least, least, sizeof(least)),
+		 format_span(setting->most, most, sizeof(most)));
+	if (seconds < setting->least || seconds > setting->most)
+		return settings_fault(settings, value, "the span is out of range", remedy);
+	*(uint32_t *)settings_target(settings, setting) = (uint32_t)seconds;
+	return 0;
+}
+
+int settings_port(struct settings *settings, const struct setting *setting, const struct yaml_node *value)
+{
+	uint32_t number;
+
+	if (value->kind != YAML_TREE_SCALAR || !value->plain || parse_u32(value->text, &number) < 0 || number == 0 ||
+	    number > UINT16_MAX)
+		return settings_fault(settings, value, "not a port", "1 to 65535");
+	*(uint16_t *)settings_target(settings, setting) = (uint16_t)number;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int level;

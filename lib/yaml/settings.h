@@ -54,6 +54,10 @@ int settings_mapping(struct settings *settings, const struct setting *setting, c
 int settings_path(struct settings *settings, const struct setting *setting, const struct yaml_node *value);
 /* uint32_t, from `least` to `most`. */
 int settings_number(struct settings *settings, const struct setting *setting, const struct yaml_node *value);
+/* The same in whole seconds, written as a span (90s, 15min). */
+int settings_span(struct settings *settings, const struct setting *setting, const struct yaml_node *value);
+int settings_port(struct settings *settings, const struct setting *setting,
+		  const struct yaml_node *value); /* uint16_t */
 int settings_log_level(struct settings *settings, const struct setting *setting, const struct yaml_node *value);
 
 /* For other kinds of values: where to, a copy of a text, and -EINVAL. */
