@@ -78,6 +78,13 @@ static void answer_unwritten(struct connection *c, size_t from, enum audit_form 
 		connection_kill(c);
 }
 
+/* Not listed: its delay is not over yet. */
+static void give_up(struct connection *c)
+{
+	c->audit.sequence = 0;
+	answer_unwritten(c, c->audit.from, c->audit.form);
+}
+
 uint64_t audit_hold_mark(const struct server *server)
 {
 	return server->parts->spool ? spool_last(server->parts->spool) : 0;
@@ -112,7 +119,7 @@ void audit_hold_delayed(struct connection *c)
 	else if (!c->server->audit.stuck)
 		enlist(c);
 	else
-		answer_unwritten(c, c->audit.from, c->audit.form);
+		give_up(c);
 }
 
 /* What it waited for is settled. */
@@ -165,6 +172,7 @@ void server_audit_durable(struct server *server, uint64_t sequence)
 	if (server->audit.stuck)
 		log_notice("the disk takes audit events again");
 	server->audit.stuck = false;
+	server->audit.durable = sequence;
 	while ((c = server->audit.first) && c->audit.sequence <= sequence)
 		go_on(c);
 	server_finish(server);
@@ -185,6 +193,17 @@ void server_audit_whole(struct server *server)
 void server_audit_anew(struct server *server)
 {
 	answer_all(server);
+	/* Those whose delay is not over wait for old numbers, too. */
+	for (struct connection *c = server->connections, *next; c; c = next) {
+		next = c->next;
+		if (c->hold != HOLD_DELAY || c->audit.sequence == 0)
+			continue;
+		if (c->audit.sequence <= server->audit.durable)
+			c->audit.sequence = 0;
+		else
+			give_up(c);
+	}
+	server->audit.durable = 0;
 	server_finish(server);
 }
 

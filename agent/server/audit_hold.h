@@ -34,7 +34,8 @@ struct audit_wait {
 /* In the server. */
 struct audit_waits {
 	struct connection *first, *last;
-	bool stuck; /* nobody waits any more */
+	bool stuck;       /* nobody waits any more */
+	uint64_t durable; /* what was heard last, of the numbers that count now */
 	uint64_t held, late;
 };
 

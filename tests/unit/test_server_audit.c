@@ -322,25 +322,31 @@ static void calls_behind_it_come_in_their_order(void **state)
 	assert_false(has_news(fd));
 }
 
-static void a_delayed_answer_waits_for_both(void **state)
+/* An answer that is delayed, and has an event. */
+static void answer_wrong(int fd)
 {
-	static const char login[] = "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\","
-				    "\"service\":\"sshd\",\"source\":\"192.0.2.1\"}}";
-	int fd = open_client();
 	json_t *reply;
 	char text[512];
 
+	say(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
+		"\"source\":\"192.0.2.1\"}}");
+	reply = take(fd);
+	snprintf(text, sizeof(text),
+		 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"wrong\"}}",
+		 member_text(reply, "login"));
+	json_decref(reply);
+	say(fd, text);
+	assert_false(has_news(fd));
+}
+
+static void a_delayed_answer_waits_for_both(void **state)
+{
+	int fd = open_client();
+	json_t *reply;
+
 	(void)state;
 	for (int late = 0; late < 2; late++) {
-		say(fd, login);
-		reply = take(fd);
-		snprintf(
-			text, sizeof(text),
-			"{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"wrong\"}}",
-			member_text(reply, "login"));
-		json_decref(reply);
-		say(fd, text);
-		assert_false(has_news(fd));
+		answer_wrong(fd);
 		if (late) { /* first the disk, then the delay; or the other way round */
 			sync_all();
 			assert_false(has_news(fd));
@@ -514,6 +520,37 @@ static void numbers_that_begin_anew_leave_nobody_waiting(void **state)
 	expect_answer(other);
 }
 
+static void numbers_that_begin_anew_leave_no_delayed_answer_waiting(void **state)
+{
+	int fd = open_client();
+	json_t *reply;
+
+	answer_wrong(fd);
+	sync_all();
+	server_audit_anew(server);
+	durable = 0; /* of the new ones */
+	assert_false(has_news(fd));
+	pass(4 * SECOND);
+	reply = take(fd);
+	assert_string_equal(member_text(reply, "step"), "prompt");
+	json_decref(reply);
+}
+
+static void what_was_not_on_disk_when_numbers_begin_anew_lets_nobody_in(void **state)
+{
+	int fd = open_client();
+	json_t *reply;
+
+	answer_wrong(fd);
+	server_audit_anew(server);
+	durable = 0;
+	assert_false(has_news(fd));
+	pass(4 * SECOND);
+	reply = take(fd);
+	assert_string_equal(member_text(reply, "reason"), "audit-full");
+	json_decref(reply);
+}
+
 static const char authorize_alice[] =
 	"{\"method\":\"io.tenantd.Agent.Authorize\",\"parameters\":{\"user\":\"alice\",\"service\":\"cron\"}}";
 
@@ -662,6 +699,8 @@ int main(void)
 		DROP(nobody_waits_for_ever),
 		DROP(a_spool_that_says_it_is_broken_is_not_waited_for),
 		DROP(numbers_that_begin_anew_leave_nobody_waiting),
+		REFUSE(numbers_that_begin_anew_leave_no_delayed_answer_waiting),
+		REFUSE(what_was_not_on_disk_when_numbers_begin_anew_lets_nobody_in),
 		DROP(drop_lets_in_what_was_decided),
 		REFUSE(refuse_lets_nobody_in),
 		REFUSE(refuse_takes_back_a_step),
