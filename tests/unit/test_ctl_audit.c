@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
@@ -21,6 +20,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "directory_fixture.h"
+#include "program_fixture.h"
 #include "json/json_read.h"
 
 #define NOON 1795176000ULL /* 2026-11-20T12:00:00Z */
@@ -43,32 +43,6 @@ static void hear(void *context, const struct audit_event *event, const char *fie
 	buffer_add(&export_text, fields, length);
 	buffer_add_char(&export_text, '\n');
 	second += 60;
-}
-
-static int run_program(char *const argv[], char *out, size_t size)
-{
-	size_t length = 0;
-	int fds[2], status;
-	ssize_t got;
-	pid_t pid;
-
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		if (chdir(folder) == 0)
-			execv(argv[0], argv);
-		_exit(127);
-	}
-	assert_true(pid > 0);
-	close(fds[1]);
-	while (length + 1 < size && (got = read(fds[0], out + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	out[length] = '\0';
-	close(fds[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static void write_events(void)
@@ -137,7 +111,7 @@ static int setup(void **state)
 	write_events();
 	(void)snprintf(path, sizeof(path), "%s/host.export", folder);
 	assert_result(file_replace(AT_FDCWD, path, export_text.data, export_text.length, 0600, NULL), 0);
-	if (run_program(argv, out, sizeof(out)) != 0)
+	if (program_run(argv, folder, NULL, out, sizeof(out)) != 0)
 		fail_msg("%s (package systemd-journal-remote): %s", program, out);
 	(void)snprintf(path, sizeof(path), "%s/garbage.journal", folder);
 	assert_result(file_replace(AT_FDCWD, path, "no journal", 10, 0600, NULL), 0);
@@ -159,7 +133,7 @@ static int run(const char *words, char *out, size_t size)
 	(void)snprintf(copy, sizeof(copy), "%s", words);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
-	return run_program(argv, out, size);
+	return program_run(argv, folder, NULL, out, size);
 }
 
 static void assert_run(const char *words, int code, const char *part)

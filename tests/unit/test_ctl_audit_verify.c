@@ -10,11 +10,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/macros.h"
+#include "program_fixture.h"
 #include "trail_fixture.h"
 #include "json/json_read.h"
 
@@ -26,32 +26,11 @@ static int run(const char *words, const char *input, char *out, size_t size)
 	char copy[1024], *argv[24] = {tenantctl, (char *)(uintptr_t) "audit", (char *)(uintptr_t) "verify"};
 	char *save = NULL;
 	unsigned n = 3;
-	size_t length = 0;
-	int fds[2], status;
-	ssize_t got;
-	pid_t pid;
 
 	(void)snprintf(copy, sizeof(copy), "%s", words);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		argv[n++] = strcmp(word, "KEY") == 0 ? vkey : word;
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		int in = open(input ? input : "/dev/null", O_RDONLY | O_CLOEXEC);
-
-		if (in >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(fds[1], STDOUT_FILENO) >= 0 &&
-		    dup2(fds[1], STDERR_FILENO) >= 0)
-			execv(tenantctl, argv);
-		_exit(127);
-	}
-	assert_true(pid > 0);
-	close(fds[1]);
-	while (length + 1 < size && (got = read(fds[0], out + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	out[length] = '\0';
-	close(fds[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return program_run(argv, NULL, input, out, size);
 }
 
 static void assert_run(const char *words, const char *input, int code, const char *part)

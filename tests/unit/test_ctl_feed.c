@@ -9,12 +9,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/macros.h"
 #include "feed_fixture.h"
+#include "program_fixture.h"
 
 #define TENANT "ten_8fJ2kQpL0aZx4TyB"
 #define TENANT_BODY \
@@ -30,31 +30,11 @@ static int run(const char *words, char *out, size_t size)
 	char copy[512], *argv[24] = {tenantctl, (char *)(uintptr_t) "feed", (char *)(uintptr_t) "verify"};
 	char *save = NULL;
 	unsigned n = 3;
-	size_t length = 0;
-	int fds[2], status;
-	ssize_t got;
-	pid_t pid;
 
 	(void)snprintf(copy, sizeof(copy), "%s", words);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		if (chdir(folder) == 0)
-			execv(tenantctl, argv);
-		_exit(127);
-	}
-	assert_true(pid > 0);
-	close(fds[1]);
-	while (length + 1 < size && (got = read(fds[0], out + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	out[length] = '\0';
-	close(fds[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return program_run(argv, folder, NULL, out, size);
 }
 
 static void assert_run(const char *words, int code, const char *part)

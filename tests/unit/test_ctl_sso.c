@@ -4,20 +4,18 @@
  * that secrets are in nothing that it says.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "../fakes/fake_provider.h"
 #include "base/buffer.h"
 #include "directory_fixture.h"
 #include "jws_fixture.h"
+#include "program_fixture.h"
 
 #define WORDS_MAX 24
 
@@ -50,12 +48,9 @@ static int _printf_(1, 2) run(const char *format, ...)
 					    *save = NULL;
 	static const char *const more[] = {"--plain-http",        "--proxy", "none", "--socket",
 					   "/nowhere/agent.sock", "--file"};
-	size_t length = 0;
 	unsigned n = 3;
 	va_list args;
-	int fds[2], status;
-	ssize_t got;
-	pid_t pid;
+	int code;
 
 	va_start(args, format);
 	vsnprintf(words, sizeof(words), format, args);
@@ -65,23 +60,10 @@ static int _printf_(1, 2) run(const char *format, ...)
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
 		argv[n++] = (char *)(uintptr_t)more[i];
 	argv[n++] = directory;
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		execv(tenantctl, argv);
-		_exit(127);
-	}
-	close(fds[1]);
-	while (length + 1 < sizeof(out) && (got = read(fds[0], out + length, sizeof(out) - 1 - length)) > 0)
-		length += (size_t)got;
-	out[length] = '\0';
-	close(fds[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	code = program_run(argv, NULL, NULL, out, sizeof(out));
 	assert_null(strstr(out, "hunter2"));
 	assert_null(strstr(out, "device-secret"));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return code;
 }
 
 static void said(int code, int wanted, const char *piece)
