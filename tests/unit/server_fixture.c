@@ -347,6 +347,23 @@ json_t *client_receive(int fd, int milliseconds)
 	}
 }
 
+bool client_has_news(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	return poll(&wait, 1, 0) > 0;
+}
+
+json_t *client_take(int fd)
+{
+	json_t *reply;
+
+	assert_true(client_has_news(fd));
+	reply = client_receive(fd, 1000);
+	assert_non_null(reply);
+	return reply;
+}
+
 json_t *call_as(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters)
 {
 	bool userdb = strncmp(method, "io.systemd.", 11) == 0;

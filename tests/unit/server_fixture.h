@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,6 +39,8 @@ void client_send(int fd, const void *data, size_t length);
 void client_call(int fd, const char *json); /* sends it with its NUL */
 /* The next message; NULL when the server closed. Fails the test when nothing comes within the time. */
 json_t *client_receive(int fd, int milliseconds);
+bool client_has_news(int fd);
+json_t *client_take(int fd); /* what is there already, or the test fails */
 
 /* One call on a connection of its own: the whole reply. `parameters` is JSON text. */
 json_t *call_as(const struct server_fixture *fixture, uint32_t uid, const char *method, const char *parameters);

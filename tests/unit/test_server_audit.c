@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,26 +171,9 @@ static void hang_up(int fd)
 	close(fd);
 }
 
-static bool has_news(int fd)
-{
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-	return poll(&wait, 1, 0) > 0;
-}
-
-static json_t *take(int fd)
-{
-	json_t *reply;
-
-	assert_true(has_news(fd));
-	reply = client_receive(fd, 1000);
-	assert_non_null(reply);
-	return reply;
-}
-
 static void expect_answer(int fd)
 {
-	assert_string_equal(error_of(take(fd)), "");
+	assert_string_equal(error_of(client_take(fd)), "");
 }
 
 static void say(int fd, const char *text)
@@ -231,14 +213,14 @@ static void an_answer_leaves_when_its_event_is_on_disk(void **state)
 	(void)state;
 	emit(one);
 	assert_int_equal(heard.count, durable + 1);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	say(other, STATUS); /* others are served meanwhile */
 	expect_answer(other);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	sync_all();
 	expect_answer(one);
 	emit(one);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	sync_all();
 	expect_answer(one);
 }
@@ -288,11 +270,11 @@ static void only_those_leave_whose_events_are_on_disk(void **state)
 	server_audit_durable(server, ++durable);
 	work();
 	expect_answer(first);
-	assert_false(has_news(second) || has_news(third));
+	assert_false(client_has_news(second) || client_has_news(third));
 	server_audit_durable(server, ++durable);
 	work();
 	expect_answer(second);
-	assert_false(has_news(third));
+	assert_false(client_has_news(third));
 	sync_all();
 	expect_answer(third);
 }
@@ -310,16 +292,16 @@ static void calls_behind_it_come_in_their_order(void **state)
 	client_call(fd, text);
 	client_call(fd, STATUS);
 	work();
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	assert_int_equal(heard.count, before + 1); /* none of them runs before the first is answered */
 	sync_all();
 	expect_answer(fd);
 	assert_int_equal(heard.count, before + 2);
-	assert_false(has_news(fd)); /* the status leaves with what was asked right after it */
+	assert_false(client_has_news(fd)); /* the status leaves with what was asked right after it */
 	sync_all();
 	for (int i = 0; i < 3; i++)
 		expect_answer(fd);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 }
 
 /* An answer that is delayed, and has an event. */
@@ -330,13 +312,13 @@ static void answer_wrong(int fd)
 
 	say(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
 		"\"source\":\"192.0.2.1\"}}");
-	reply = take(fd);
+	reply = client_take(fd);
 	snprintf(text, sizeof(text),
 		 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"wrong\"}}",
 		 member_text(reply, "login"));
 	json_decref(reply);
 	say(fd, text);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 }
 
 static void a_delayed_answer_waits_for_both(void **state)
@@ -349,14 +331,14 @@ static void a_delayed_answer_waits_for_both(void **state)
 		answer_wrong(fd);
 		if (late) { /* first the disk, then the delay; or the other way round */
 			sync_all();
-			assert_false(has_news(fd));
+			assert_false(client_has_news(fd));
 			pass(60 * SECOND);
 		} else {
 			pass(4 * SECOND);
-			assert_false(has_news(fd));
+			assert_false(client_has_news(fd));
 			sync_all();
 		}
-		reply = take(fd);
+		reply = client_take(fd);
 		assert_string_equal(member_text(reply, "step"), "prompt");
 		json_decref(reply);
 		hang_up(fd);
@@ -375,7 +357,7 @@ static void an_answer_that_comes_later_waits_as_well(void **state)
 	emit(other); /* stands for what the reload writes */
 	server_reload_done(server, true, NULL);
 	work();
-	assert_false(has_news(fd) || has_news(other));
+	assert_false(client_has_news(fd) || client_has_news(other));
 	sync_all();
 	expect_answer(fd);
 	expect_answer(other);
@@ -421,7 +403,7 @@ static void who_sends_no_more_still_hears(void **state)
 	emit(fd);
 	shutdown(fd, SHUT_WR);
 	work();
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	sync_all();
 	expect_answer(fd);
 	assert_null(client_receive(fd, 1000));
@@ -459,25 +441,25 @@ static void nobody_waits_for_ever(void **state)
 	emit(one);
 	pass(4 * SECOND);
 	emit(other);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	pass(2 * SECOND);
 	expect_answer(one); /* and the other one is not kept for its five seconds */
 	expect_answer(other);
 	emit(one);
 	expect_answer(one);
 	say(status, STATUS);
-	reply = take(status);
+	reply = client_take(status);
 	assert_string_equal(member_text(reply, "state"), "degraded");
 	assert_true(
 		json_is_true(json_object_get(json_object_get(json_object_get(reply, "parameters"), "audit"), "stuck")));
 	json_decref(reply);
 	sync_all(); /* it is back */
 	emit(one);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	sync_all();
 	expect_answer(one);
 	say(status, STATUS);
-	reply = take(status);
+	reply = client_take(status);
 	assert_string_equal(member_text(reply, "state"), "ready");
 	json_decref(reply);
 }
@@ -500,7 +482,7 @@ static void a_spool_that_says_it_is_broken_is_not_waited_for(void **state)
 	server_audit_whole(server);
 	assert_false(server_audit_is_stuck(server));
 	emit(one);
-	assert_false(has_news(one));
+	assert_false(client_has_news(one));
 	sync_all();
 	expect_answer(one);
 }
@@ -515,7 +497,7 @@ static void numbers_that_begin_anew_leave_nobody_waiting(void **state)
 	work();
 	expect_answer(one);
 	emit(other); /* and the next one waits as ever */
-	assert_false(has_news(other));
+	assert_false(client_has_news(other));
 	sync_all();
 	expect_answer(other);
 }
@@ -529,9 +511,9 @@ static void numbers_that_begin_anew_leave_no_delayed_answer_waiting(void **state
 	sync_all();
 	server_audit_anew(server);
 	durable = 0; /* of the new ones */
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	pass(4 * SECOND);
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "step"), "prompt");
 	json_decref(reply);
 }
@@ -544,9 +526,9 @@ static void what_was_not_on_disk_when_numbers_begin_anew_lets_nobody_in(void **s
 	answer_wrong(fd);
 	server_audit_anew(server);
 	durable = 0;
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	pass(4 * SECOND);
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "reason"), "audit-full");
 	json_decref(reply);
 }
@@ -561,10 +543,10 @@ static void drop_lets_in_what_was_decided(void **state)
 
 	(void)state;
 	say(fd, authorize_alice);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	server_audit_broken(server);
 	work();
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
 	json_decref(reply);
 }
@@ -576,21 +558,21 @@ static void refuse_lets_nobody_in(void **state)
 
 	(void)state;
 	say(waiting, authorize_alice);
-	assert_false(has_news(waiting));
+	assert_false(client_has_news(waiting));
 	pass(6 * SECOND);
-	reply = take(waiting);
+	reply = client_take(waiting);
 	assert_string_equal(member_text(reply, "decision.decision"), "broken");
 	assert_string_equal(member_text(reply, "decision.reason"), "audit-full");
 	assert_null(json_object_get(json_object_get(reply, "parameters"), "tenant"));
 	json_decref(reply);
 	say(next, authorize_alice); /* nor those who come then */
-	reply = take(next);
+	reply = client_take(next);
 	assert_string_equal(member_text(reply, "decision.reason"), "audit-full");
 	json_decref(reply);
 	sync_all();
 	say(next, authorize_alice);
 	sync_all();
-	reply = take(next);
+	reply = client_take(next);
 	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
 	json_decref(reply);
 }
@@ -603,16 +585,16 @@ static void refuse_takes_back_a_step(void **state)
 
 	(void)state;
 	say(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\"}}");
-	reply = take(fd);
+	reply = client_take(fd);
 	snprintf(text, sizeof(text),
 		 "{\"method\":\"io.tenantd.Agent.Answer\",\"parameters\":{\"login\":\"%s\",\"text\":\"%s\"}}",
 		 member_text(reply, "login"), alices.text);
 	json_decref(reply);
 	say(fd, text);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	server_audit_broken(server);
 	work();
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "step"), "broken");
 	assert_string_equal(member_text(reply, "reason"), "audit-full");
 	assert_string_equal(member_text(reply, "login"), ""); /* what would open the session */
@@ -641,7 +623,7 @@ static void a_no_stays_a_no_or_becomes_broken_but_never_a_yes(void **state)
 	say(fd, "{\"method\":\"io.tenantd.Agent.Authorize\",\"parameters\":{\"user\":\"gone\",\"service\":\"cron\"}}");
 	server_audit_broken(server);
 	work();
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "decision.decision"), "broken");
 	json_decref(reply);
 }
@@ -657,7 +639,7 @@ static void status_and_metrics_tell(void **state)
 	(void)state;
 	strcpy(spool_problem, "No space left on device");
 	say(fd, STATUS);
-	reply = take(fd);
+	reply = client_take(fd);
 	of = json_object_get(json_object_get(reply, "parameters"), "audit");
 	assert_true(json_is_true(json_object_get(of, "spool")));
 	assert_string_equal(json_string_value(json_object_get(of, "problem")), spool_problem);
@@ -665,7 +647,7 @@ static void status_and_metrics_tell(void **state)
 	assert_int_equal(json_integer_value(json_object_get(of, "dropped")), 2);
 	json_decref(reply);
 	say(fd, "{\"method\":\"io.tenantd.Agent.Metrics\"}");
-	reply = take(fd);
+	reply = client_take(fd);
 	text = member_text(reply, "text");
 	assert_non_null(strstr(text, "tenantd_audit_spool_ready 0\n"));
 	assert_non_null(strstr(text, "tenantd_audit_dropped_total 2\n"));
@@ -674,7 +656,7 @@ static void status_and_metrics_tell(void **state)
 	json_decref(reply);
 	parts.spool = NULL;
 	say(fd, STATUS);
-	reply = take(fd);
+	reply = client_take(fd);
 	of = json_object_get(json_object_get(reply, "parameters"), "audit");
 	assert_true(json_is_false(json_object_get(of, "spool")));
 	assert_null(json_object_get(of, "chain"));

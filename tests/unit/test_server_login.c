@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -88,28 +87,11 @@ static int open_client(void)
 	return pair[0];
 }
 
-static bool has_news(int fd)
-{
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-	return poll(&wait, 1, 0) > 0;
-}
-
-static json_t *take(int fd)
-{
-	json_t *reply;
-
-	assert_true(has_news(fd));
-	reply = client_receive(fd, 1000);
-	assert_non_null(reply);
-	return reply;
-}
-
 static json_t *call(int fd, const char *text)
 {
 	client_call(fd, text);
 	work();
-	return take(fd);
+	return client_take(fd);
 }
 
 static void send_answer(int fd, const char *login, const char *text, const char *flags)
@@ -146,7 +128,7 @@ static void begin(int fd, char login[LOGIN_TOKEN_CHARS + 1])
 	snprintf(login, LOGIN_TOKEN_CHARS + 1, "%s", member_text(reply, "login"));
 	json_decref(reply);
 	send_answer(fd, login, "", "");
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 }
 
 /* As the agent does when the thread has news. */
@@ -184,7 +166,7 @@ static void begin_and_see_the_code(int fd, char login[LOGIN_TOKEN_CHARS + 1])
 
 	begin(fd, login);
 	assert_true(code_comes());
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "step"), "prompt");
 	assert_true(json_is_true(json_object_get(json_object_get(reply, "parameters"), "echo")));
 	assert_non_null(strstr(member_text(reply, "text"), "WDJB-MJHT"));
@@ -201,9 +183,9 @@ static void an_answer_comes_when_it_is_there(void **state)
 
 	begin_and_see_the_code(fd, login);
 	send_answer(fd, login, "", "");
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	assert_true(end_comes(&alice));
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_string_equal(member_text(reply, "login"), login);
 	expect_step(reply, "allowed", "allowed");
 	assert_int_equal(fake.cancelled, 0);
@@ -247,7 +229,7 @@ static void the_client_stops_talking(void **state)
 	work();
 	if (fake.cancelled == 0) {
 		assert_true(end_comes(&alice));
-		expect_step(take(fd), "allowed", "allowed");
+		expect_step(client_take(fd), "allowed", "allowed");
 	}
 	work();
 	assert_int_equal(server_counts(server).connections, 0);
@@ -268,13 +250,13 @@ static void nothing_is_read_while_an_answer_is_held(void **state)
 	client_call(fd, "{\"method\":\"org.varlink.service.GetInfo\"}");
 	work();
 	assert_int_equal(server_counts(server).calls, calls + 1);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	assert_true(end_comes(&alice));
-	expect_step(take(fd), "allowed", "allowed");
-	expect_step(take(fd), "denied", "login-expired"); /* over is over */
-	expect_step(take(fd), "denied", "login-expired");
-	json_decref(take(fd)); /* the question */
-	assert_false(has_news(fd));
+	expect_step(client_take(fd), "allowed", "allowed");
+	expect_step(client_take(fd), "denied", "login-expired"); /* over is over */
+	expect_step(client_take(fd), "denied", "login-expired");
+	json_decref(client_take(fd)); /* the question */
+	assert_false(client_has_news(fd));
 }
 
 static void replies_for_nobody_go_nowhere(void **state)
@@ -287,16 +269,16 @@ static void replies_for_nobody_go_nowhere(void **state)
 	for (uint64_t owner = 0; owner < 10; owner++)
 		server_login_reply(server, owner, &reply);
 	work();
-	assert_false(has_news(fd));
-	assert_false(has_news(other));
+	assert_false(client_has_news(fd));
+	assert_false(client_has_news(other));
 	/* A call that waits for something else is not answered by it. */
 	client_call(other, "{\"method\":\"io.tenantd.Agent.Subscribe\",\"more\":true}");
 	work();
-	json_decref(take(other));
+	json_decref(client_take(other));
 	for (uint64_t owner = 0; owner < 10; owner++)
 		server_login_reply(server, owner, &reply);
 	work();
-	assert_false(has_news(other));
+	assert_false(client_has_news(other));
 }
 
 /* Somebody else's token on another connection, while its answer is held. */
@@ -309,13 +291,13 @@ static void two_connections_with_one_token(void **state)
 	begin_and_see_the_code(fd, login);
 	send_answer(fd, login, "", "");
 	send_answer(thief, login, "", "");
-	expect_step(take(thief), "denied", "login-expired");
+	expect_step(client_take(thief), "denied", "login-expired");
 	close(thief);
 	clients[1] = -1;
 	work();
 	assert_int_equal(fake.cancelled, 0);
 	assert_true(end_comes(&alice));
-	expect_step(take(fd), "allowed", "allowed");
+	expect_step(client_take(fd), "allowed", "allowed");
 }
 
 /* The book always says something in time. If it did not, the server does. */
@@ -332,12 +314,12 @@ static void nobody_is_held_for_ever(void **state)
 	assert_in_range(connection->timer.when, now + 20 * SECOND, now + 29 * SECOND);
 	connection_expired(connection);
 	work();
-	reply = take(fd);
+	reply = client_take(fd);
 	assert_true(json_is_true(json_object_get(json_object_get(reply, "parameters"), "final")));
 	expect_step(reply, "broken", "broken");
 	/* What comes now is for nobody. */
 	(void)code_comes();
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 }
 
 static void still_waiting(void **state)
@@ -353,7 +335,7 @@ static void still_waiting(void **state)
 	assert_true(login_flow_tick(book, d, now + 26 * SECOND, &reply, &owner));
 	assert_true(forward(true, &reply, owner));
 	assert_false(login_flow_tick(book, d, now + 26 * SECOND, &reply, &owner));
-	said = take(fd);
+	said = client_take(fd);
 	assert_non_null(strstr(member_text(said, "text"), "Still waiting"));
 	expect_step(said, "prompt", "");
 }
@@ -368,11 +350,11 @@ static void a_denial_is_held_back(void **state)
 	begin_and_see_the_code(fd, login);
 	send_answer(fd, login, "", "");
 	assert_true(end_comes(&mallory));
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	assert_int_equal(server->connections->hold, HOLD_DELAY);
 	usleep(600000);
 	work();
-	expect_step(take(fd), "denied", "sso-other-person");
+	expect_step(client_take(fd), "denied", "sso-other-person");
 }
 
 /* Nobody reads an answer to a one-way call; the sign-in goes on. */
@@ -385,7 +367,7 @@ static void one_way(void **state)
 	begin_and_see_the_code(fd, login);
 	send_answer(fd, login, "", ",\"oneway\":true");
 	(void)end_comes(&alice);
-	assert_false(has_news(fd));
+	assert_false(client_has_news(fd));
 	json_decref(call(fd, "{\"method\":\"org.varlink.service.GetInfo\"}")); /* the connection works */
 }
 
@@ -410,7 +392,7 @@ static void how_pictures_are_drawn(void **state)
 		json_decref(reply);
 		send_answer(fd, login, "", "");
 		assert_true(code_comes());
-		reply = take(fd);
+		reply = client_take(fd);
 		assert_int_equal(!!strstr(member_text(reply, "text"), "\xe2\x96\x88") ||
 					 !!strstr(member_text(reply, "text"), "##"),
 				 table[i].text != NULL);
@@ -444,7 +426,7 @@ static void the_directory_goes_away(void **state)
 	send_answer(fd, login, "", "");
 	sso_no_directory();
 	assert_true(end_comes(&alice));
-	expect_step(take(fd), "broken", "broken");
+	expect_step(client_take(fd), "broken", "broken");
 	expect_step(call(fd, LOGIN_ALICE), "broken", "broken");
 }
 
@@ -484,9 +466,9 @@ static void many_wait(void **state)
 		snprintf(login, sizeof(login), "%s", member_text(reply, "login"));
 		json_decref(reply);
 		send_answer(fd, login, "", "");
-		waiting += !has_news(fd);
+		waiting += !client_has_news(fd);
 		assert_true(code_comes());
-		json_decref(take(fd));
+		json_decref(client_take(fd));
 		send_answer(fd, login, "", "");
 	}
 	assert_int_equal(waiting, 250);
@@ -502,7 +484,7 @@ static void many_wait(void **state)
 	began = clock_boottime_usec();
 	send_answer(fd, login, key, "");
 	assert_in_range(clock_boottime_usec() - began, 0, SECOND / 5);
-	expect_step(take(fd), "allowed", "allowed");
+	expect_step(client_take(fd), "allowed", "allowed");
 	for (unsigned i = 0; i < 250; i++) {
 		close(clients[i]);
 		clients[i] = -1;
