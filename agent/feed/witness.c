@@ -236,17 +236,24 @@ static struct watched *find(const struct witness *witness, const char *tenant_id
 	return NULL;
 }
 
-/* An event that its tenant's log does not have may have gone to the platform's: this host served the tenant no more by
- * then. From there it can go nowhere. */
+/* Into which log an event went depends on whether the control plane took this host for one that serves its tenant, and
+ * it may have known of a change before this host did. So one that is not in the log where it was looked for first may
+ * be in the other one: the platform's, or its tenant's. From there it can go nowhere. */
 static bool moves_on(struct watched *watched)
 {
-	struct watched *platform = find(watched->witness, "");
-	const struct witness_pick *pick = &watched->question.pick;
+	struct witness_pick pick = watched->question.pick;
+	bool of_tenant = watched->log.tenant_id[0];
+	struct watched *other = find(watched->witness, of_tenant ? "" : pick.tenant_id);
 
-	if (!watched->log.tenant_id[0] || !platform)
+	if (pick.moved || (of_tenant ? !other : !pick.tenant_id[0]))
 		return false;
-	witness_log_add_pick(&platform->log, pick->id, &pick->hash, clock_boottime_usec());
-	witness_log_drop_pick(&watched->log, pick->id);
+	witness_log_drop_pick(&watched->log, pick.id);
+	if (!other || !other->followed) /* nobody here can look */
+		return true;
+	pick.at_usec = clock_boottime_usec();
+	pick.moved = true;
+	pick.tenant_id[0] = '\0';
+	witness_log_add_pick(&other->log, &pick);
 	return true;
 }
 
@@ -413,6 +420,9 @@ static int watched_of(struct witness *witness, const char *tenant_id, struct wat
 	if (r < 0 && r != -ENOENT)
 		log_error("what was seen of the audit log of %s cannot be read (%s): it is seen as for the first time",
 			  tenant_id[0] ? tenant_id : "the platform", strerrordesc_np(-r));
+	/* How long ago their receipts came is not known any more. */
+	for (uint32_t i = 0; i < watched->log.pick_count; i++)
+		watched->log.picks[i].at_usec = clock_boottime_usec();
 	watched->told_size = watched->log.size;
 	watched->next = witness->logs;
 	witness->logs = watched;
@@ -514,18 +524,23 @@ void witness_wake(struct witness *witness)
 
 void witness_taken(struct witness *witness, const struct group_record *record)
 {
+	struct witness_pick pick = {.hash = record->hash, .at_usec = clock_boottime_usec()};
 	struct problem problem;
 	struct watched *watched;
 	struct leaf leaf;
 
-	/* What is not in order is in no log as it is. */
-	if (leaf_read(record->leaf, record->leaf_length, &leaf, &problem) < 0)
+	/* What is not in order is in no log as it is, and neither is what this host wrote under another id. */
+	if (leaf_read(record->leaf, record->leaf_length, &leaf, &problem) < 0 ||
+	    (leaf.host_id[0] && (!witness->identity || !text_equal(leaf.host_id, witness->identity->host_id))))
 		return;
+	(void)snprintf(pick.id, sizeof(pick.id), "%s", leaf.id);
 	watched = find(witness, leaf.tenant_id);
-	if (!watched || !watched->followed)
+	if (!watched || !watched->followed) {
+		(void)snprintf(pick.tenant_id, sizeof(pick.tenant_id), "%s", leaf.tenant_id);
 		watched = find(witness, "");
+	}
 	if (watched)
-		witness_log_add_pick(&watched->log, leaf.id, &record->hash, clock_boottime_usec());
+		witness_log_add_pick(&watched->log, &pick);
 }
 
 void witness_view(const struct witness *witness, struct witness_view *ret)

@@ -193,11 +193,11 @@ int witness_log_take(struct witness_log *log, const struct checkpoint *checkpoin
 /* ---- events of one's own
  * ------------------------------------------------------------------------------------------------ */
 
-void witness_log_add_pick(struct witness_log *log, const char *id, const struct tlog_hash *hash, uint64_t now_usec)
+void witness_log_add_pick(struct witness_log *log, const struct witness_pick *pick)
 {
 	struct witness_pick *at = NULL;
 
-	if (find_pick(log, id))
+	if (find_pick(log, pick->id))
 		return;
 	if (log->pick_count < WITNESS_PICKS_MAX)
 		at = &log->picks[log->pick_count++];
@@ -205,10 +205,8 @@ void witness_log_add_pick(struct witness_log *log, const char *id, const struct 
 		/* The oldest stay: they are what a log that was made anew would lack. */
 		if (log->picks[i].placed && i >= WITNESS_PICKS_MAX / 2)
 			at = &log->picks[i];
-	if (!at)
-		return;
-	*at = (struct witness_pick){.hash = *hash, .at_usec = now_usec};
-	(void)snprintf(at->id, sizeof(at->id), "%s", id);
+	if (at)
+		*at = *pick;
 }
 
 void witness_log_drop_pick(struct witness_log *log, const char *id)

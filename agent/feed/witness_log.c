@@ -178,7 +178,10 @@ int witness_log_store(const char *state_dir, const struct seal_key *key, const s
 	json_put_i64(&w, "forked_at", log->forked_at);
 	json_begin(&w, "picks", '[');
 	for (uint32_t i = 0; i < log->pick_count; i++)
-		write_pick(&w, &log->picks[i]);
+		/* In which log one is to be looked for that came while its tenant's was not, only this process knows.
+		 */
+		if (log->picks[i].placed || !log->picks[i].tenant_id[0])
+			write_pick(&w, &log->picks[i]);
 	json_end(&w, ']');
 	json_end(&w, '}');
 	purpose_of(log, purpose);

@@ -21,7 +21,11 @@ struct witness_pick {
 	struct tlog_hash hash;
 	uint64_t index;
 	bool placed;      /* it was seen in the log, at `index` */
-	uint64_t at_usec; /* CLOCK_BOOTTIME when it came; 0: before this process */
+	uint64_t at_usec; /* CLOCK_BOOTTIME when it came, or began to be looked for here */
+	/* While it is not placed: the tenant whose log was not looked at when it came ("": that of this log), and that
+	 * one log did not have it already. */
+	char tenant_id[FEED_TENANT_ID_MAX];
+	bool moved;
 };
 struct witness_log {
 	char tenant_id[FEED_TENANT_ID_MAX]; /* "": the platform's */
@@ -40,7 +44,7 @@ int witness_log_store(const char *state_dir, const struct seal_key *key, const s
 void witness_wipe(const char *state_dir); /* of all logs */
 
 /* Takes the place of one that was seen in the log already; where there is none such, it is left out. */
-void witness_log_add_pick(struct witness_log *log, const char *id, const struct tlog_hash *hash, uint64_t now_usec);
+void witness_log_add_pick(struct witness_log *log, const struct witness_pick *pick);
 void witness_log_drop_pick(struct witness_log *log, const char *id);
 
 /* What was asked for, and what came. */

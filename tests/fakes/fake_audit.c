@@ -36,7 +36,7 @@ struct fake_audit {
 	enum fake_receipt receipt;
 	enum fake_log_lie lie;
 	struct chain chains[CHAINS_MAX];
-	unsigned chain_count, taken, withhold, twice;
+	unsigned chain_count, taken, withhold, twice, strangers;
 	uint64_t missing, at;
 	struct log logs[LOGS_MAX];
 	unsigned log_count;
@@ -102,6 +102,7 @@ static void add_entry(struct fake_audit *audit, const char *tenant_id, const cha
 
 struct taking {
 	struct fake_audit *audit;
+	const char *host_id;
 	struct chain *chain;
 	uint64_t sequence;
 };
@@ -122,7 +123,9 @@ static int take_record(void *context, const struct group_record *record)
 	if (head->sequence < ARRAY_LEN(taking->chain->known))
 		taking->chain->known[head->sequence] = *head;
 	taking->audit->taken++;
-	if (taking->audit->withhold > 0)
+	if (*leaf.host_id && strcmp(leaf.host_id, taking->host_id) != 0)
+		taking->audit->strangers++; /* told of, as not in order */
+	else if (taking->audit->withhold > 0)
 		taking->audit->withhold--;
 	else
 		add_entry(taking->audit, leaf.tenant_id, leaf.id, &record->hash);
@@ -234,7 +237,7 @@ unsigned fake_audit_post(struct fake_control *control, const char *body, size_t 
 	if (chain->ended)
 		return conflict(chain, out);
 	while (at < body + length) {
-		struct taking taking = {audit, chain, 0};
+		struct taking taking = {audit, control->host_id, chain, 0};
 		size_t records, total;
 		struct group group;
 
@@ -467,6 +470,16 @@ unsigned fake_audit_chains(struct fake_control *control)
 uint64_t fake_audit_next(struct fake_control *control)
 {
 	return LOCKED(uint64_t, control, newest(audit)->head.sequence + 1);
+}
+
+unsigned fake_audit_strangers(struct fake_control *control)
+{
+	unsigned strangers;
+
+	pthread_mutex_lock(&control->lock);
+	strangers = audit_of(control)->strangers;
+	pthread_mutex_unlock(&control->lock);
+	return strangers;
 }
 
 uint64_t fake_audit_missing(struct fake_control *control)

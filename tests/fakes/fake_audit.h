@@ -22,7 +22,8 @@ enum fake_receipt {
 void fake_audit_receipts(struct fake_control *control, enum fake_receipt kind);
 /* What was taken, over all chains; of the newest one: its id, and the first that is awaited. */
 unsigned fake_audit_taken(struct fake_control *control);
-unsigned fake_audit_twice(struct fake_control *control); /* events that are in a log more than once */
+unsigned fake_audit_twice(struct fake_control *control);     /* events that are in a log more than once */
+unsigned fake_audit_strangers(struct fake_control *control); /* events that name another host: they are in no log */
 unsigned fake_audit_chains(struct fake_control *control);
 uint64_t fake_audit_next(struct fake_control *control);
 uint64_t fake_audit_missing(struct fake_control *control);           /* that were said to be missing */

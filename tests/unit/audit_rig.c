@@ -66,9 +66,9 @@ void audit_rig_restart(struct rig *rig)
 	rig_start(rig);
 }
 
-static void emit(struct rig *rig, const char *tenant_id)
+void audit_rig_write(struct rig *rig, const char *tenant_id, const char *host_id)
 {
-	char leaf[2048], prev[2 * SHA256_BYTES + 1], tenant[96] = "";
+	char leaf[2048], prev[2 * SHA256_BYTES + 1], tenant[96] = "", device[96] = "";
 	struct leaf_link link;
 	int length;
 
@@ -76,15 +76,17 @@ static void emit(struct rig *rig, const char *tenant_id)
 	text_to_hex(link.prev, sizeof(link.prev), prev);
 	if (*tenant_id)
 		(void)snprintf(tenant, sizeof(tenant), ",\"tenant_uid\":\"%s\"", tenant_id);
+	if (*host_id)
+		(void)snprintf(device, sizeof(device), "\"device\":{\"type_id\":1,\"uid\":\"%s\"},", host_id);
 	length = snprintf(
 		leaf, sizeof(leaf),
 		"{\"class_uid\":3002,\"category_uid\":3,\"activity_id\":1,\"type_uid\":300201,\"severity_id\":1,"
 		"\"status_id\":1,\"time\":%" PRIu64
 		",\"metadata\":{\"version\":\"1.3.0\",\"product\":{\"name\":\"tenantd\",\"vendor_name\":\"tenantd\"},"
-		"\"uid\":\"%s-%" PRIu64 "\",\"event_code\":\"login-allowed\"%s},\"user\":{\"uid\":\"usr_1\"},"
+		"\"uid\":\"%s-%" PRIu64 "\",\"event_code\":\"login-allowed\"%s},\"user\":{\"uid\":\"usr_1\"},%s"
 		"\"unmapped\":{\"chain\":\"%s\",\"boot\":\"%s\",\"seq\":%" PRIu64 ",\"prev\":\"%s\"}}",
-		clock_realtime_usec() / 1000, link.chain, link.sequence, tenant, link.chain, link.boot, link.sequence,
-		prev);
+		clock_realtime_usec() / 1000, link.chain, link.sequence, tenant, device, link.chain, link.boot,
+		link.sequence, prev);
 	assert_in_range(length, 1, sizeof(leaf) - 1);
 	assert_int_equal(spool_append(rig->spool, leaf, (size_t)length, "[]", 2), 0);
 }
@@ -102,7 +104,7 @@ void audit_rig_emit(struct rig *rig, const char *tenant_id, unsigned count)
 	uint64_t end = clock_boottime_usec() + WAIT_USEC;
 
 	for (unsigned i = 0; i < count; i++)
-		emit(rig, tenant_id);
+		audit_rig_write(rig, tenant_id, "");
 	while (spool_durable(rig->spool) < spool_last(rig->spool))
 		run_once(rig, end, "events did not become durable");
 }

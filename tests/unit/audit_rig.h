@@ -14,6 +14,8 @@ void audit_rig_restart(struct rig *rig); /* feeds and spool; what is on disk sta
 
 /* So many events of a tenant ("": of none), durable when it returns. */
 void audit_rig_emit(struct rig *rig, const char *tenant_id, unsigned count);
+/* One, which names this host ("": none); not waited for. */
+void audit_rig_write(struct rig *rig, const char *tenant_id, const char *host_id);
 /* Runs the loop until all that was written is acknowledged, and so many were taken in all. */
 void audit_rig_await(struct rig *rig, unsigned taken);
 void audit_rig_settle(struct rig *rig);              /* until all is acknowledged */

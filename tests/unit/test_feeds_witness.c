@@ -16,11 +16,17 @@
 #define TENANT "GET /v1/feeds/" ACME "/audit/witness"
 #define PLATFORM "GET /v1/hosts/self/audit/witness"
 #define COSIGN "POST /v1/feeds/" ACME "/audit/witness"
+#define NEVER "ten_never00000000"        /* never served */
 #define LOOKS_USEC (600 * USEC_PER_MSEC) /* several looks at each log */
 
 static bool has_cosigned_both(const struct rig *rig)
 {
 	return fake_log_cosigned(rig->control, ACME) > 0 && fake_log_cosigned(rig->control, "") > 0;
+}
+
+static bool has_cosigned_platform(const struct rig *rig)
+{
+	return fake_log_cosigned(rig->control, "") > 0;
 }
 
 static bool has_seen_both(const struct rig *rig)
@@ -241,6 +247,37 @@ static void test_an_event_may_be_in_the_platforms_log(void **state)
 	assert_int_equal(rig->found[FEEDS_LOG_FORKED], 0);
 }
 
+/* The control plane served it already, and this host did not know it yet. */
+static void test_an_event_may_be_in_a_log_that_was_not_looked_at_when_it_came(void **state)
+{
+	struct rig *rig = *state;
+
+	(void)rig_enroll_acme(rig);
+	fake_log_add(rig->control, "", 3);
+	UNTIL(rig, has_cosigned_platform);
+	audit_rig_emit(rig, NEVER, 3);
+	audit_rig_await(rig, 3);
+	fake_control_wait(rig->control, PLATFORM "?from=3&id=", 1);
+	nothing_more(rig);
+	assert_int_equal(rig->found[FEEDS_LOG_FORKED], 0);
+}
+
+/* Written before this host was enrolled as the one that it is: it is told of as not in order, and in no log itself. */
+static void test_what_this_host_wrote_under_another_id_is_not_looked_for(void **state)
+{
+	struct rig *rig = *state;
+
+	begin(rig);
+	for (unsigned batch = 0; batch < 4; batch++) {
+		for (unsigned i = 0; i < 20; i++)
+			audit_rig_write(rig, i % 2 ? ACME : "", i % 3 ? "hst_former0000000" : "");
+		audit_rig_emit(rig, ACME, 1);
+		audit_rig_settle(rig);
+	}
+	nothing_more(rig);
+	assert_int_equal(rig->found[FEEDS_LOG_FORKED], 0);
+}
+
 static void test_both_checkpoints_are_the_evidence(void **state)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
@@ -301,6 +338,27 @@ static void test_it_remembers_over_a_restart(void **state)
 	fake_log_rewrite(rig->control, ACME, 2);
 	rig_start(rig);
 	UNTIL(rig, view_is_forked);
+}
+
+/* When its receipt came is not known any more: the log has all its time again. */
+static void test_after_a_restart_an_event_is_not_missed_sooner(void **state)
+{
+	struct rig *rig = *state;
+	unsigned before;
+
+	rig_stop(rig);
+	rig->settle_usec = 60 * USEC_PER_SEC;
+	rig_start(rig);
+	begin(rig);
+	before = fake_log_cosigned(rig->control, ACME);
+	fake_log_add(rig->control, ACME, 1);
+	while (fake_log_cosigned(rig->control, ACME) == before)
+		audit_rig_pass(rig, 50 * USEC_PER_MSEC);
+	rig_stop(rig);
+	rig_start(rig);
+	audit_rig_pass(rig, LOOKS_USEC);
+	fake_control_wait(rig->control, TENANT "?from=10", 1);
+	assert_int_equal(fake_control_count(rig->control, TENANT "?from=10&id="), 0);
 }
 
 /* ---- what proves nothing
@@ -471,6 +529,9 @@ int main(void)
 		RIGGED(test_an_event_that_was_there_and_is_hidden),
 		RIGGED(test_an_event_with_a_receipt_that_never_came_into_a_log),
 		RIGGED(test_an_event_may_be_in_the_platforms_log),
+		RIGGED(test_an_event_may_be_in_a_log_that_was_not_looked_at_when_it_came),
+		RIGGED(test_what_this_host_wrote_under_another_id_is_not_looked_for),
+		RIGGED(test_after_a_restart_an_event_is_not_missed_sooner),
 		RIGGED(test_both_checkpoints_are_the_evidence),
 		RIGGED(test_what_cannot_be_is_not_cosigned_and_the_last_good_one_stays),
 		RIGGED(test_it_remembers_over_a_restart),
