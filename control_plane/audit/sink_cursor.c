@@ -74,10 +74,9 @@ static int store_one(struct db_tx *tx, const char *sink, const char *holder, con
 		     : db_later(tx,
 				"UPDATE control.audit_cursors SET next = greatest(next, $4::bigint), checkpoint_size = "
 				"greatest(checkpoint_size, $5::bigint), sent = sent + $6::bigint, dead = dead + "
-				"$7::bigint, error "
-				"= $8, at = clock_timestamp(), holder = '', held_until = '-infinity' WHERE sink = $1 "
-				"AND "
-				"tenant_id = $2 AND holder = $3",
+				"$7::bigint, error = $8, at = clock_timestamp(), holder = CASE holder WHEN $3 THEN '' "
+				"ELSE holder END, held_until = CASE holder WHEN $3 THEN '-infinity'::timestamptz ELSE "
+				"held_until END WHERE sink = $1 AND tenant_id = $2",
 				sink, cursor->log_id, holder, number_of(cursor->next, numbers[0]),
 				number_of(cursor->checkpoint_size, numbers[1]), number_of(cursor->sent, numbers[2]),
 				number_of(cursor->dead, numbers[3]), error);

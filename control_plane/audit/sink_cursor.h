@@ -21,7 +21,7 @@ int sink_logs_waiting(struct app *app, const char *sink, const char *holder, boo
 /* In a transaction of the platform's scope, which is the log's from then on. `ret->log_id` says which. 0; 1: another
  * replica has it. */
 int sink_cursor_claim(struct db_tx *tx, const char *sink, const char *holder, struct sink_cursor *ret);
-/* What they have come to, and that they are free; `error` "" : all is well. One that was taken away meanwhile stays as
- * it is. */
+/* What they have come to, and that they are free; `error` "" : all is well. One that was taken away meanwhile, since it
+ * took so long, stays the other one's; but what the sink has it has: else two that are slow would never get on. */
 int sink_cursors_store(struct app *app, const char *sink, const char *holder, const struct sink_cursor *cursors,
 		       uint32_t count, const char *error);

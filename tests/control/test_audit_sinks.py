@@ -302,6 +302,24 @@ def test_two_replicas_send_each_event_once(new_control, collector):
     assert in_order(ids, world.logged(world.tenant))
 
 
+def test_what_a_slow_sink_took_counts_though_another_replica_has_its_log_by_then(new_control, collector):
+    world = World(new_control, sinks(otlp(collector)))
+    settled(world, collector.ids)
+    where = f"WHERE sink = 'otlp' AND tenant_id = '{world.tenant}'"
+
+    def answer(records):
+        world.psql(
+            "UPDATE control.audit_cursors SET holder = 'another', "
+            f"held_until = clock_timestamp() + interval '1 hour' {where}"
+        )
+
+    collector.answer = answer
+    world.act(1)
+    left = f"(SELECT size FROM control.audit_logs WHERE tenant_id = '{world.tenant}') - next"
+    assert until(lambda: world.psql("SELECT count(*) FROM control.audit_inbox") == ["0"])
+    assert until(lambda: world.psql(f"SELECT holder, {left} FROM control.audit_cursors {where}") == ["another|0"])
+
+
 def test_a_sink_that_comes_later_gets_all_from_the_beginning(new_control, collector):
     world = World(new_control, "")
     world.act(3)
