@@ -79,6 +79,13 @@ int ctl_call_end(struct ctl_call *call)
 	return call->reply.error ? tell_error(call) : -1;
 }
 
+int ctl_call_plain(struct ctl_call *call, struct ctl *ctl, const char *method)
+{
+	int result = ctl_call_begin(call, ctl, method, false);
+
+	return result < 0 ? ctl_call_end(call) : result;
+}
+
 int ctl_call_next(struct ctl_call *call, uint64_t timeout_usec)
 {
 	int result;

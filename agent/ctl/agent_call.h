@@ -24,6 +24,7 @@ void ctl_call_finish(struct ctl_call *call);
  * writer, then _end sends and reads the reply. Both: -1, go on; else the exit code, and why was told. */
 int ctl_call_begin(struct ctl_call *call, struct ctl *ctl, const char *method, bool more);
 int ctl_call_end(struct ctl_call *call);
+int ctl_call_plain(struct ctl_call *call, struct ctl *ctl, const char *method); /* both, without parameters */
 /* A further reply of a call with `more`. `timeout_usec` UINT64_MAX: for ever. */
 int ctl_call_next(struct ctl_call *call, uint64_t timeout_usec);
 

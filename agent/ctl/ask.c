@@ -58,9 +58,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
 	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
 
 	if (result < 0)
-		result = ctl_call_begin(&call, ctl, "Status", false);
-	if (result < 0)
-		result = ctl_call_end(&call);
+		result = ctl_call_plain(&call, ctl, "Status");
 	if (result >= 0)
 		return result;
 	p = call.reply.parameters;
@@ -134,9 +132,7 @@ int ctl_metrics(struct ctl *ctl, int argc, char **argv)
 	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
 
 	if (result < 0)
-		result = ctl_call_begin(&call, ctl, "Metrics", false);
-	if (result < 0)
-		result = ctl_call_end(&call);
+		result = ctl_call_plain(&call, ctl, "Metrics");
 	if (result >= 0)
 		return result;
 	if (ctl->json)
@@ -179,9 +175,7 @@ int ctl_whoami(struct ctl *ctl, int argc, char **argv)
 	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
 
 	if (result < 0)
-		result = ctl_call_begin(&call, ctl, "WhoAmI", false);
-	if (result < 0)
-		result = ctl_call_end(&call);
+		result = ctl_call_plain(&call, ctl, "WhoAmI");
 	if (result >= 0)
 		return result;
 	return ctl->json ? ctl_print_reply(call.reply.parameters) : print_whoami(call.reply.parameters);

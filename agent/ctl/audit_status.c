@@ -109,13 +109,10 @@ int audit_status_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct ctl_command command = {
 		.name = "audit status",
-		.text = "How events are kept on this host, who waits for how many, and what the logs of the control "
-			"plane\n"
-			"look like from here (root). Exit code for monitoring: 0 all is kept and in order; 1 something "
-			"is\n"
-			"not: no spool, a disk that takes nothing, events that were not kept, a sink or the control "
-			"plane\n"
-			"that cannot be reached, a log that was rewritten; 3 nobody answers.\n",
+		.text = "How events are kept on this host, who waits for how many, and what the logs of the control\n"
+			"plane look like from here (root). Exit code for monitoring: 0 all is kept and in order; 1\n"
+			"something is not: no spool, a disk that takes nothing, events that were not kept, a sink or\n"
+			"the control plane that cannot be reached, a log that was rewritten; 3 nobody answers.\n",
 		.uses = CTL_USES_SOCKET,
 	};
 	_cleanup_(ctl_call_finish) struct ctl_call call = {0};
@@ -123,9 +120,7 @@ int audit_status_verb(struct ctl *ctl, int argc, char **argv)
 	const json_t *audit;
 
 	if (result < 0)
-		result = ctl_call_begin(&call, ctl, "Status", false);
-	if (result < 0)
-		result = ctl_call_end(&call);
+		result = ctl_call_plain(&call, ctl, "Status");
 	if (result >= 0)
 		return result;
 	audit = json_object_get(call.reply.parameters, "audit");

@@ -102,9 +102,7 @@ int ctl_unenroll(struct ctl *ctl, int argc, char **argv)
 	int count, result = ctl_parse(ctl, &command, argc, argv, &count);
 
 	if (result < 0)
-		result = ctl_call_begin(&call, ctl, "Unenroll", false);
-	if (result < 0)
-		result = ctl_call_end(&call);
+		result = ctl_call_plain(&call, ctl, "Unenroll");
 	if (result >= 0)
 		return result;
 	if (ctl->json)
