@@ -27,7 +27,7 @@
  * second in which a checkpoint has to be there. */
 #define PACE_USEC (150 * USEC_PER_MSEC)
 #define LOOK_USEC (500 * USEC_PER_MSEC) /* for what other replicas took in and did not get to */
-#define REST_USEC (2 * USEC_PER_SEC)    /* after a failure */
+#define REST_USEC (2 * USEC_PER_SEC)    /* after a failure: of the database, or for the log that cannot go on */
 #define PARTITIONS_USEC (24 * 3600 * USEC_PER_SEC)
 #define PARTITIONS_AGAIN_USEC (60 * USEC_PER_SEC)
 
@@ -382,8 +382,16 @@ static void wait_for_some(struct audit_log *log, struct waiting *waiting, uint64
 	sort_once(waiting);
 }
 
-/* One transaction for many; where it fails each log by itself, so that one that cannot go on holds up no other. */
-static int run_some(struct audit_log *log, const char (*ids)[LEAF_ID_MAX], uint32_t count, struct waiting *again)
+/* What is about the database, and not about one log. */
+static bool is_transient(int result)
+{
+	return result == -EAGAIN || result == -EBUSY;
+}
+
+/* One transaction for many; where it fails each log by itself. One that cannot go on is put aside, so that it holds up
+ * no other. */
+static int run_some(struct audit_log *log, const char (*ids)[LEAF_ID_MAX], uint32_t count, struct waiting *again,
+		    struct waiting *aside)
 {
 	bool more = false;
 	int r = sequence(log->app, ids, count, false, &more);
@@ -392,22 +400,36 @@ static int run_some(struct audit_log *log, const char (*ids)[LEAF_ID_MAX], uint3
 		int first = 0;
 
 		for (uint32_t i = 0; i < count; i++) {
-			int one = run_some(log, ids + i, 1, again);
+			int one = run_some(log, ids + i, 1, again, aside);
 
-			first = first < 0 ? first : one;
+			first = is_transient(first) || one == 0 ? first : one;
 		}
 		return first;
 	}
+	if (r < 0 && !is_transient(r) && add_waiting(aside, ids[0]) == 0)
+		return r;
 	for (uint32_t i = 0; i < count && (r < 0 || more); i++)
 		(void)add_waiting(again, ids[i]);
 	return r;
 }
 
+/* Those that are put aside are not asked about, whoever names them. */
+static void leave_out(struct waiting *waiting, struct waiting *aside)
+{
+	uint32_t kept = 0;
+
+	sort_once(aside);
+	for (uint32_t i = 0; i < waiting->count && aside->count > 0; i++)
+		if (!bsearch(waiting->ids[i], aside->ids, aside->count, sizeof(aside->ids[0]), compare))
+			memmove(waiting->ids[kept++], waiting->ids[i], sizeof(waiting->ids[0]));
+	waiting->count = aside->count > 0 ? kept : waiting->count;
+}
+
 static void *run(void *argument)
 {
 	struct audit_log *log = argument;
-	struct waiting waiting = {0}, again = {0}, done;
-	uint64_t look_due = 0, earliest = 0, partitions_due = 0;
+	struct waiting waiting = {0}, again = {0}, aside = {0}, done;
+	uint64_t look_due = 0, earliest = 0, partitions_due = 0, aside_due = 0;
 	bool lost = false;
 
 	while (!atomic_load(&log->stopping)) {
@@ -424,18 +446,24 @@ static void *run(void *argument)
 		}
 		wait_for_some(log, &waiting, &look_due, earliest);
 		began = clock_boottime_usec();
+		if (began >= aside_due) {
+			aside.count = 0;
+			aside_due = began + REST_USEC;
+		}
+		leave_out(&waiting, &aside);
 		for (uint32_t i = 0; i < waiting.count && !atomic_load(&log->stopping); i += LOGS_AT_ONCE) {
-			int one = run_some(log, waiting.ids + i, MIN_OF(waiting.count - i, LOGS_AT_ONCE), &again);
+			int one =
+				run_some(log, waiting.ids + i, MIN_OF(waiting.count - i, LOGS_AT_ONCE), &again, &aside);
 
-			r = r < 0 ? r : one;
+			r = one == -EBUSY || r == 0 ? one : r;
 		}
 		if (r < 0) {
 			atomic_fetch_add(&log->counts.failures, 1);
 			if (!lost && r != -EAGAIN)
 				log_warning("audit events wait for their place: %s", strerror(-r));
 		}
-		lost = r < 0 && r != -EAGAIN;
-		earliest = began + (lost ? REST_USEC : again.count > 0 ? 0 : PACE_USEC);
+		lost = r == -EBUSY;
+		earliest = began + (lost ? REST_USEC : r == 0 && again.count > 0 ? 0 : PACE_USEC);
 		done = waiting;
 		done.count = 0;
 		waiting = again;
@@ -443,6 +471,7 @@ static void *run(void *argument)
 	}
 	free(waiting.ids);
 	free(again.ids);
+	free(aside.ids);
 	return NULL;
 }
 

@@ -321,6 +321,37 @@ def test_what_is_left_in_the_inbox_is_found_by_the_next_start(new_control, tmp_p
     assert json.loads(sql("SELECT to_json(array_agg(size = checkpoint_size)) FROM control.audit_logs")) == [True, True]
 
 
+def test_a_log_that_cannot_go_on_holds_up_no_other(new_control, tmp_path):
+    """The row of one is damaged. The others' checkpoints come as fast as ever, and its own when it is whole again."""
+    control = new_control("stuck")
+    control.init()
+    operator = control.serve().client
+    operator.token = operator.sign_in(control.OPERATOR, control.PASSWORD)
+    stuck, well = (Tenant(operator, slug) for slug in ("stuck", "well"))
+    host, chain = Host(operator, [stuck.id, well.id], "h-stuck", tmp_path), Chain()
+    host.sign_in(control.url)
+    sql = control.cluster.psql
+    count = f"SELECT count(*) FROM control.audit_entries WHERE event_id LIKE '{chain.id}-%' AND tenant_id = "
+    chain.event(stuck.id)
+    must(host, chain)
+    assert wait_for(lambda: sql(f"{count}'{stuck.id}'") == "1")
+    hashes = sql(f"SELECT hashes FROM control.audit_logs WHERE tenant_id = '{stuck.id}'")
+    sql(f"UPDATE control.audit_logs SET hashes = '' WHERE tenant_id = '{stuck.id}'")
+    spans = []
+    for number in range(8):
+        chain.event(stuck.id)
+        chain.event(well.id)
+        must(host, chain, first=2 * number + 2)
+        began = time.monotonic()
+        assert wait_for(lambda: sql(f"{count}'{well.id}'") == str(number + 1))
+        spans.append(time.monotonic() - began)
+        time.sleep(0.3)
+    assert sorted(spans)[len(spans) // 2] < 1.0, spans
+    assert sql(f"{count}'{stuck.id}'") == "1"
+    sql(f"UPDATE control.audit_logs SET hashes = '{hashes}' WHERE tenant_id = '{stuck.id}'")
+    assert wait_for(lambda: sql(f"{count}'{stuck.id}'") == "9")
+
+
 def test_the_end_of_a_server_in_the_middle_loses_and_doubles_nothing(new_control, tmp_path):
     control = new_control("ends")
     control.init()
