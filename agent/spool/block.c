@@ -90,7 +90,8 @@ int block_seal(const struct block_place *place, const struct block *block, struc
 	return 0;
 }
 
-/* All `length` bytes. 1: the file ends before. */
+/* All `length` bytes. 1: the file ends before; -EBADMSG also where the disk does not give them back: that is as good as
+ * something else in their place, and what is around them counts. */
 static int read_at(int fd, void *out, size_t length, uint64_t offset)
 {
 	uint8_t *at = out;
@@ -101,7 +102,7 @@ static int read_at(int fd, void *out, size_t length, uint64_t offset)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return errno == EIO ? -EBADMSG : -errno;
 		if (n == 0)
 			return 1;
 		at += n;

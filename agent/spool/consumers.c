@@ -99,7 +99,7 @@ int consumers_load(struct spool *spool)
 		for (; line && r == 0; line = strtok_r(NULL, "\n", &rest))
 			r = read_line(spool, line);
 	}
-	if (r == -EBADMSG || r == -EPERM || r == -EFBIG || r == -EINVAL || r == -ELOOP) {
+	if (r == -EBADMSG || r == -EPERM || r == -EFBIG || r == -EINVAL || r == -ELOOP || r == -EIO) {
 		/* They come again, and get what is here once more: at least once is what they were promised. */
 		spool->consumer_count = 0;
 		finding_add(spool, SPOOL_REPAIRED, 0, sealed.length,

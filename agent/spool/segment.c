@@ -14,6 +14,7 @@
 static const char magic[] = "TNTAUDB1";
 
 #define SEARCH_BYTES ((size_t)65536)
+#define PAGE_BYTES 4096U /* what the kernel reads at once, and fails to read */
 /* Headers that look right and whose content does not open, before a search for the next good group is given up: nobody
  * but root can make more, and root can take the file away. */
 #define SEARCH_TRIES 256U
@@ -127,10 +128,18 @@ static int search(const struct segment_walk *walk, uint64_t offset, uint64_t *re
 		ssize_t n = read_some(walk->fd, window, want, offset);
 		const char *at = window;
 
+		if (n == -EIO) {
+			offset += PAGE_BYTES - offset % PAGE_BYTES;
+			continue;
+		}
 		if (n < 0)
 			return (int)n;
-		if ((size_t)n < MAGIC_BYTES)
+		if (n == 0)
 			break;
+		if ((size_t)n < MAGIC_BYTES) { /* a page follows that cannot be read, or nothing */
+			offset += (uint64_t)n;
+			continue;
+		}
 		while ((at = memmem(at, (size_t)(window + n - at), magic, MAGIC_BYTES)) != NULL) {
 			uint64_t found = offset + (uint64_t)(at - window);
 			struct block block;
@@ -166,7 +175,7 @@ static int has_zeros(const struct segment_walk *walk, uint64_t offset)
 		ssize_t n = read_some(walk->fd, window, SEARCH_BYTES, offset);
 
 		if (n < 0)
-			return (int)n;
+			return n == -EIO ? 0 : (int)n;
 		if (n == 0)
 			break;
 		for (ssize_t i = 0; i < n; i++) {

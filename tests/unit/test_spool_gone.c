@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "directory_fixture.h"
@@ -19,10 +21,49 @@
 
 static struct spool_reader *reader;
 
+/* A part of a file that the disk does not give back any more. */
+static struct {
+	ino_t inode; /* 0: none */
+	off_t from, to;
+} lost;
+
+ssize_t pread(int fd, void *buf, size_t nbytes, off_t offset)
+{
+	struct stat st;
+
+	if (lost.inode && fstat(fd, &st) == 0 && st.st_ino == lost.inode && offset < lost.to &&
+	    offset + (off_t)nbytes > lost.from) {
+		if (offset >= lost.from) {
+			errno = EIO;
+			return -1;
+		}
+		nbytes = (size_t)(lost.from - offset);
+	}
+	return syscall(SYS_pread64, fd, buf, nbytes, offset);
+}
+
+/* As hardened code calls it. */
+ssize_t checked_pread(int fd, void *buf, size_t nbytes, off_t offset, size_t size) __asm__("__pread_chk");
+ssize_t checked_pread(int fd, void *buf, size_t nbytes, off_t offset, size_t size)
+{
+	return pread(fd, buf, nbytes, offset);
+}
+
+static void lose(const char *path, uint64_t from, uint64_t to)
+{
+	struct stat st;
+
+	assert_result(stat(path, &st), 0);
+	lost.inode = st.st_ino;
+	lost.from = (off_t)from;
+	lost.to = (off_t)to;
+}
+
 static int setup(void **state)
 {
 	spool_world_make();
 	world.options.durability = SPOOL_EACH;
+	lost.inode = 0;
 	return 0;
 }
 
@@ -244,6 +285,71 @@ static void test_nothing_is_left(void **state)
 	spool_world_expect(reader, 4, 4);
 }
 
+/* ---- what the disk does not give back ----------------------------------------------------------- */
+/* One between the two. */
+static void lose_page(const char *path, uint64_t from, uint64_t to)
+{
+	from = (from + 4095) & ~4095ULL;
+	assert_true(from + 4096 < to);
+	lose(path, from, from + 4096);
+}
+
+static void test_a_page_that_cannot_be_read(void **state)
+{
+	char path[512], chain[CHAIN_ID_CHARS + 1];
+	uint64_t offsets[64];
+
+	world.leaf_bytes = 12000;
+	begin(5);
+	end();
+	strcpy(path, spool_world_segment(0));
+	strcpy(chain, spool_first_chain());
+	assert_int_equal(spool_file_blocks(path, offsets, 63), 6);
+	lose_page(path, offsets[2], offsets[3]);
+	spool_world_start();
+	spool_expect_chain(true, chain);
+	assert_int_equal(world.found[SPOOL_DAMAGED], 1);
+	assert_int_equal(spool_last(world.spool), 5);
+	assert_int_equal(world.first[SPOOL_DAMAGED], 2);
+	assert_int_equal(world.count[SPOOL_DAMAGED], 1);
+	assert_string_equal(spool_readable(), "1.345");
+}
+
+static void test_a_beginning_that_cannot_be_read(void **state)
+{
+	char chain[CHAIN_ID_CHARS + 1];
+
+	world.options.max_bytes = 1U << 20;
+	world.leaf_bytes = 15000;
+	begin(12);
+	end();
+	strcpy(chain, spool_first_chain());
+	lose(spool_world_segment(1), 0, 4096);
+	spool_world_start();
+	spool_expect_chain(true, chain);
+	assert_int_equal(spool_last(world.spool), 12);
+	for (unsigned i = 0; i < TRIES && world.found[SPOOL_DAMAGED] == 0; i++) {
+		usleep(10000);
+		spool_world_turn();
+	}
+	assert_int_equal(world.found[SPOOL_DAMAGED], 1);
+	assert_int_equal(world.count[SPOOL_DAMAGED], 1);
+}
+
+static void test_a_page_is_lost_while_it_is_read(void **state)
+{
+	uint64_t offsets[64], next = 0;
+
+	world.leaf_bytes = 12000;
+	begin(3);
+	assert_int_equal(spool_file_blocks(spool_world_segment(0), offsets, 63), 4);
+	lose_page(spool_world_segment(0), offsets[2], offsets[3]);
+	assert_int_equal(read_in_time(2, &next), -ENOENT);
+	assert_int_equal(next, 3);
+	expect_hole(2, 1);
+	spool_world_expect(reader, 3, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +361,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_older_chain_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_older_chain_is_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_page_that_cannot_be_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_beginning_that_cannot_be_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_page_is_lost_while_it_is_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
