@@ -20,9 +20,18 @@ void found_finish(struct found_list *list)
 	*list = (struct found_list){0};
 }
 
+/* What is durable in it is durable when its own name is; who made it may not have come that far. */
+static int keep_name(const struct spool *spool)
+{
+	_cleanup_(closep) int parent = openat(spool->dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent < 0 || fsync(parent) < 0 ? -errno : 0;
+}
+
 int directory_open(struct spool *spool, const char *path, struct problem *problem)
 {
 	struct stat st;
+	int r;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return problem_set(problem, errno, "%s cannot be made: %s", path, strerror(errno));
@@ -36,7 +45,8 @@ int directory_open(struct spool *spool, const char *path, struct problem *proble
 	if (flock(spool->dirfd, LOCK_EX | LOCK_NB) < 0)
 		return problem_set(problem, errno == EWOULDBLOCK ? EBUSY : errno, "%s is in use by another agent",
 				   path);
-	return 0;
+	r = keep_name(spool);
+	return r < 0 ? problem_set(problem, -r, "%s cannot be kept: %s", path, strerror(-r)) : 0;
 }
 
 static int compare(const void *a, const void *b)

@@ -80,6 +80,13 @@ static int open_last(struct spool *spool, struct spool_chain *chain)
 	writing->fd = openat(spool->dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (writing->fd < 0)
 		return -errno;
+	/* It may have been mended, and be another file than the folder on disk says. */
+	if (fsync(spool->dirfd) < 0) {
+		int r = -errno;
+
+		close_file(writing);
+		return r;
+	}
 	writing->chain = chain;
 	return 0;
 }

@@ -49,6 +49,25 @@ ssize_t checked_pread(int fd, void *buf, size_t nbytes, off_t offset, size_t siz
 	return pread(fd, buf, nbytes, offset);
 }
 
+/* Folders that were synced, and which of them shall fail, how many times. */
+static unsigned folder_syncs, folder_fails;
+static ino_t folders_synced[64], folder_failing;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (folder_fails > 0 && st.st_ino == folder_failing) {
+			folder_fails--;
+			errno = EIO;
+			return -1;
+		}
+		folders_synced[folder_syncs++ % 64] = st.st_ino;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
 static void lose(const char *path, uint64_t from, uint64_t to)
 {
 	struct stat st;
@@ -64,6 +83,7 @@ static int setup(void **state)
 	spool_world_make();
 	world.options.durability = SPOOL_EACH;
 	lost.inode = 0;
+	folder_syncs = folder_fails = 0;
 	return 0;
 }
 
@@ -350,6 +370,41 @@ static void test_a_page_is_lost_while_it_is_read(void **state)
 	spool_world_expect(reader, 3, 3);
 }
 
+/* ---- names that last ---------------------------------------------------------------------------- */
+static void test_the_folder_is_kept_in_its_own(void **state)
+{
+	struct stat st;
+	bool found = false;
+
+	assert_result(stat(world.folder, &st), 0);
+	begin(1);
+	for (unsigned i = 0; i < folder_syncs && i < 64; i++)
+		found = found || folders_synced[i] == st.st_ino;
+	assert_true(found);
+}
+
+/* A mended file has another inode: what is added to it is only there if its name is. */
+static void test_a_mended_file_is_added_to_when_its_name_lasts(void **state)
+{
+	char path[512];
+	uint64_t offsets[64];
+	struct stat st;
+
+	strcpy(path, spool_make_groups(3, offsets));
+	spool_file_flip(path, offsets[2] + 60);
+	assert_result(stat(world.directory, &st), 0);
+	folder_failing = st.st_ino;
+	folder_fails = 1;
+	spool_world_start();
+	assert_int_equal(world.found[SPOOL_DAMAGED], 1);
+	assert_int_equal(world.found[SPOOL_CHAIN_BEGAN], 0);
+	assert_int_equal(folder_fails, 0);
+	folder_syncs = 0;
+	spool_world_append(1);
+	spool_world_wait();
+	assert_true(folder_syncs > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_page_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_beginning_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_page_is_lost_while_it_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_folder_is_kept_in_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_mended_file_is_added_to_when_its_name_lasts, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
