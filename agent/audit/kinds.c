@@ -86,7 +86,7 @@ static const struct audit_kind_row kinds[AUDIT_KIND_COUNT] = {
 	[AUDIT_CHECKPOINT_SEEN] = {"audit-checkpoint", "82882a9b10d047dab56c29de93031a68", "Checkpoint of an audit log",
 		LOG_INFO, OCSF_ENTITY_MANAGEMENT, 2, 1, false, true},
 	[AUDIT_DEAD_LETTER] = {"audit-dead-letter", "2531bef4fd174694b32ec0b953cbbbf3", "Audit events that a sink will never take",
-		LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 4, true, true},
+		LOG_ERR, OCSF_ENTITY_MANAGEMENT, 3, 4, true, false},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(kinds) == AUDIT_KIND_COUNT, "a row for each kind");

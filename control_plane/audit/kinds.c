@@ -13,7 +13,7 @@ enum { OTHER = 99 };
 
 /* clang-format off */
 static const struct event_kind kinds[] = {
-	{"audit.dead-letter",        OCSF_ENTITY_MANAGEMENT, UPDATE, SEVERITY_HIGH, "audit-sink", true},
+	{"audit.dead-letter",        OCSF_ENTITY_MANAGEMENT, UPDATE, SEVERITY_HIGH, "audit-sink", false},
 	{"audit.drop",               OCSF_ENTITY_MANAGEMENT, DELETE, SEVERITY_MEDIUM, "audit-log", true},
 	{"audit.export",             OCSF_API_ACTIVITY, READ, SEVERITY_INFO, "audit-log", false},
 	{"audit.retention",          OCSF_ENTITY_MANAGEMENT, UPDATE, SEVERITY_MEDIUM, "audit-log", true},

@@ -136,11 +136,12 @@ static int read_log(struct shipper *shipper, struct sink_cursor *cursor, struct 
 
 /* ---- dead letters ------------------------------------------------------------------------------------- */
 
-static int write_dead(struct shipper *shipper, uint64_t count, const char *why)
+/* A peer may quote in its answer what it did not take, and with it people's data: that is beside the leaf. */
+static int write_dead(struct shipper *shipper, uint64_t count, const char *answer)
 {
 	const struct db_scope scope = {.platform = true};
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
-	_cleanup_(json_decrefp) json_t *data = json_pack("{s:I, s:s}", "count", (json_int_t)count, "why", why);
+	_cleanup_(json_decrefp) json_t *data = json_pack("{s:I, s:s}", "count", (json_int_t)count, "answer", answer);
 	const struct control_event event = {
 		.log_id = "",
 		.kind = DEAD_LETTER_KIND,

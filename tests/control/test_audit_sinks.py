@@ -256,6 +256,9 @@ def test_a_dead_letter_holds_up_nothing_and_is_told(new_control, collector):
     assert until(lambda: [r for r in collector.records if r["kind"] == "audit.dead-letter"])
     told = [r for r in collector.records if r["kind"] == "audit.dead-letter"]
     assert len(told) == 1 and "\x1b" not in json.dumps(told[0]["body"])
+    # Its answer, which may quote people's data, can be erased.
+    assert "not this one" in json.dumps(told[0]["body"])
+    assert world.psql("SELECT count(*) FROM control.audit_entries WHERE leaf LIKE '%not this one%'") == ["0"]
     assert len(dead) == 1
     assert world.psql("SELECT sum(dead) FROM control.audit_cursors WHERE sink = 'otlp'") == ["1"]
 

@@ -346,6 +346,19 @@ static void both_checkpoints_stand_in_the_leaf(void **state)
 	assert_string_equal(buffer_text(&kept.personal[0]), "[]");
 }
 
+static void what_a_sink_answered_is_not_in_the_leaf(void **state)
+{
+	audit_write(kept_audit, &(struct audit_event){.kind = AUDIT_DEAD_LETTER,
+						      .record_kind = "audit-sink",
+						      .record_id = "logs",
+						      .change = "logs",
+						      .count = 1,
+						      .detail = "it answers 400: no user secret-alice@example.org"});
+	kept_check_last(NULL);
+	assert_null(strstr(buffer_text(&kept.leaf[0]), "secret"));
+	assert_non_null(strstr(buffer_text(&kept.personal[0]), "secret-alice"));
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, kept_setup, kept_teardown)
@@ -361,6 +374,7 @@ int main(void)
 		TEST(hostile_text),
 		TEST(a_services_object),
 		TEST(both_checkpoints_stand_in_the_leaf),
+		TEST(what_a_sink_answered_is_not_in_the_leaf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
