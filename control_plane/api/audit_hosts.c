@@ -31,6 +31,8 @@ struct coming {
 	bool begins; /* nothing of this chain was known */
 	bool open;
 	bool foreign;            /* another host's chain, or another key under its name */
+	bool unproved;           /* a chain that would move to this host, and nothing that is signed by its key */
+	const char *before;      /* whose chain it was; NULL: nobody's */
 	struct db_rows *tenants; /* that the host serves */
 };
 
@@ -87,6 +89,39 @@ static int take_hash(const struct db_rows *rows, unsigned column, struct tlog_ha
 	return r < 0 || count == 1 ? r : -EIO;
 }
 
+#define CHAIN_COLUMNS_SQL "next, head, announced, announced_head, state, vkey"
+
+/* A machine that was enrolled anew has another id and the same spool. Its chain moves along once the host of before is
+ * out of service: till then this may be two machines from one image. Who has its key has signed a group by it. */
+static int move_chain(struct coming *coming, struct db_rows **ret)
+{
+	struct request *request = coming->request;
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL, *moved = NULL;
+	int r = db_run(request->tx, &rows,
+		       "SELECT " CHAIN_COLUMNS_SQL ", host_id FROM control.audit_chains c WHERE chain = $1 AND vkey = "
+		       "$2 AND NOT EXISTS (SELECT FROM control.hosts h WHERE h.id = c.host_id AND h.disabled_at = 0) "
+		       "FOR UPDATE",
+		       coming->sent.chain, coming->sent.vkey);
+
+	if (r < 0)
+		return r;
+	if (db_row_count(rows) == 0) {
+		*ret = TAKE_PTR(rows);
+		return 0;
+	}
+	coming->unproved = coming->sent.group_count == 0;
+	coming->before = request_copy(request, db_text(rows, 0, 6));
+	if (!coming->before)
+		return -ENOMEM;
+	if (!coming->unproved)
+		r = db_run(request->tx, &moved,
+			   "UPDATE control.audit_chains SET host_id = $1 WHERE chain = $2 AND host_id = $3",
+			   request->principal.id, coming->sent.chain, coming->before);
+	if (r == 0)
+		*ret = TAKE_PTR(rows);
+	return r;
+}
+
 /* The chain's row, locked; made where there is none. 0; 1: it is another host's, or another key's. */
 static int lock_chain(struct coming *coming)
 {
@@ -105,17 +140,20 @@ static int lock_chain(struct coming *coming)
 			    hash_bytes_text(request, &start.hash));
 	if (r == 0)
 		r = db_run(request->tx, &rows,
-			   "SELECT next, head, announced, announced_head, state, vkey FROM control.audit_chains WHERE "
-			   "host_id "
-			   "= $1 AND chain = $2 FOR UPDATE",
+			   "SELECT " CHAIN_COLUMNS_SQL " FROM control.audit_chains WHERE host_id = $1 AND chain = $2 "
+			   "FOR UPDATE",
 			   request->principal.id, sent->chain);
+	if (r == 0 && db_row_count(rows) == 0) {
+		db_rows_free(TAKE_PTR(rows));
+		r = move_chain(coming, &rows);
+	}
 	if (r < 0)
 		return r;
 	if (db_row_count(rows) == 0 || strcmp(db_text(rows, 0, 5), sent->vkey) != 0) {
 		coming->known.head = start;
 		return 1;
 	}
-	coming->begins = db_row_count(made) > 0;
+	coming->begins = db_row_count(made) > 0 || coming->before;
 	coming->open = strcmp(db_text(rows, 0, 4), "open") == 0;
 	coming->known.head.sequence = (uint64_t)db_i64(rows, 0, 0) - 1;
 	coming->known.announced.sequence = (uint64_t)db_i64(rows, 0, 2);
@@ -210,7 +248,7 @@ static int mark_forked(struct coming *coming, const char *why)
 			   "UPDATE control.audit_chains SET state = 'forked', last_at = now() WHERE host_id = $1 AND "
 			   "chain = $2 "
 			   "AND state = 'open' RETURNING 1",
-			   request->principal.id, coming->sent.chain);
+			   coming->before ? coming->before : request->principal.id, coming->sent.chain);
 	told = r == 0 && (coming->foreign || db_row_count(rows) > 0);
 	if (told)
 		r = tell(coming, tx, "host-history-forked",
@@ -333,7 +371,8 @@ static int put_all(struct coming *coming)
 		r = db_switch_tenant(request->tx, "");
 	if (r == 0 && coming->begins) {
 		r = tell(coming, request->tx, "host-chain-began",
-			 json_pack("{s:s, s:s}", "chain", coming->sent.chain, "vkey", coming->sent.vkey));
+			 json_pack("{s:s, s:s, s:I, s:s*}", "chain", coming->sent.chain, "vkey", coming->sent.vkey,
+				   "first", (json_int_t)coming->known.head.sequence + 1, "host", coming->before));
 		request_wrote_log(request, "");
 	}
 	if (r == 0 && coming->judged.missing) {
@@ -408,6 +447,11 @@ static int judge(struct coming *coming, struct problem *problem)
 	}
 	if (r < 0 || !coming->open)
 		return r;
+	if (coming->unproved) {
+		coming->judged.judgement = JUDGED_GAP;
+		coming->judged.why = "this chain was another host's: send an event of it";
+		return 0;
+	}
 	r = judge_behind(coming);
 	if (r < 0 || coming->judged.judgement == JUDGED_FORKED)
 		return r;

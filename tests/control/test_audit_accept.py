@@ -434,6 +434,45 @@ def test_a_chain_belongs_to_one_host_and_one_key(host, tenant, new_host, chain, 
     assert must(host, chain, first=2).next == 3  # it goes on all the same
 
 
+def test_a_machine_that_is_enrolled_anew_goes_on_with_its_chain(operator, tenant, new_host, chain, told, sql):
+    before = new_host("before", tenant)
+    for _ in range(3):
+        chain.event(tenant.id)
+    must(before, chain)
+    after = new_host("after", tenant)
+    chain.event(tenant.id)
+    assert post(after, chain.request()).json["forked"] is True  # as long as both are there
+    operator.must("POST", f"/v1/hosts/{before.id}/disable", {})
+    thief = fork(chain, 0)
+    thief.key = SigningKey(chain.key.name)
+    thief.start = chain.start
+    assert post(after, thief.request()).json["forked"] is True
+    hello = post(after, chain.request(first=5))  # anybody may know the chain's key
+    assert hello.status == 409 and (hello.json["next"], hello.json["forked"]) == (4, False)
+    assert sql(f"SELECT host_id FROM control.audit_chains WHERE chain = '{chain.id}'") == before.id
+    assert must(after, chain, first=4).next == 5
+    assert included(tenant, after, f"{chain.id}-4") is not None
+    chain.event(tenant.id)
+    assert must(after, chain, first=5).next == 6
+    began = [json.loads(row[4])["unmapped"] for row in entries(sql, "") if row[2] == "host-chain-began" and chain.id in row[4]]
+    assert [(b["target"], b["data"].get("host"), b["data"]["first"]) for b in began] == [(before.id, None, 1), (after.id, before.id, 4)]
+
+
+def test_a_machine_that_is_enrolled_anew_with_another_history(operator, tenant, new_host, chain, sql):
+    before = new_host("before-it", tenant)
+    for _ in range(3):
+        chain.event(tenant.id)
+    must(before, chain)
+    operator.must("POST", f"/v1/hosts/{before.id}/disable", {})
+    after, other = new_host("after-it", tenant), fork(chain, 2)
+    other.event(tenant.id, kind="rewritten")
+    other.event(tenant.id)
+    refused_as_fork(post(after, other.request()), chain, 3)
+    refused_as_fork(post(after, chain.request()), chain, 3)
+    wait_for(lambda: sql("SELECT count(*) FROM control.audit_inbox") == "0")
+    assert len([row for row in entries(sql, "") if row[2] == "host-history-forked" and chain.id in row[4]]) == 1
+
+
 # ---- what is no request ----------------------------------------------------------------------------------------------
 
 
