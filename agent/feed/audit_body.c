@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "trail/leaf.h"
 
 #define LINES_BYTES_MAX 1024U /* of the lines before the groups */
 
@@ -162,29 +163,60 @@ int audit_place_hash(struct spool_reader *reader, const struct chain_head *known
 /* ---- making one -----------------------------------------------------------------------------------------------------
  */
 
+/* What of the groups that were read goes. */
+struct span {
+	uint64_t first, past;
+	size_t at, length; /* in bytes */
+	struct tlog_hash before;
+	bool knows_before;
+};
+
+static int on_leaf(void *context, const struct group_record *record)
+{
+	const char *host_id = context;
+	struct problem problem;
+	struct leaf leaf;
+
+	return leaf_read(record->leaf, record->leaf_length, &leaf, &problem) < 0 || !leaf.host_id[0] ||
+	       text_equal(leaf.host_id, host_id);
+}
+
+/* Is all of it of a host that this one was before it was enrolled as what it is? */
+static bool is_of_another(const struct group *group, const char *records, const char *host_id)
+{
+	struct problem problem = {0};
+
+	return group_each(group, records, on_leaf, (void *)(uintptr_t)host_id, &problem) == 0;
+}
+
 /* How far the groups go without a hole: what comes after one needs a word of its own. */
-static int measure(const struct buffer *groups, const struct note_key *key, uint64_t first, uint64_t *ret_past,
-		   size_t *ret_length, struct tlog_hash *ret_before, bool *ret_knows)
+static int measure(const struct buffer *groups, const struct note_key *key, const char *host_id, uint64_t first,
+		   struct span *ret)
 {
 	struct row row = {groups->data, groups->length, key};
-	uint64_t past = first;
 	const char *records;
 	struct group group;
 	int r;
 
-	*ret_length = 0;
+	*ret = (struct span){.first = first, .past = first};
 	while ((r = next_group(&row, &group, &records)) > 0) {
-		if (*ret_length == 0 && group.first == first) {
-			*ret_before = group.prev;
-			*ret_knows = true;
-		}
-		if (group.first > past)
+		bool other = group.first <= ret->past && is_of_another(&group, records, host_id);
+
+		if (group.first > ret->past || (other && ret->length > 0))
 			break;
-		past = group.first + group.count;
-		*ret_length = groups->length - row.length;
+		if (!other && group.first == ret->first) {
+			ret->before = group.prev;
+			ret->knows_before = true;
+		}
+		ret->past = group.first + group.count;
+		if (other) {
+			ret->first = ret->past;
+			ret->at = groups->length - row.length;
+		} else {
+			ret->length = groups->length - row.length - ret->at;
+		}
 	}
-	*ret_past = past;
-	return r < 0 && *ret_length == 0 ? r : 0;
+	return r < 0 && ret->past == first ? r : 0;
 }
 
 static int write_lines(struct audit_body *body, const struct chain_head *head, uint64_t next)
@@ -202,22 +234,19 @@ static int write_lines(struct audit_body *body, const struct chain_head *head, u
 }
 
 static int make(struct audit_body *body, struct spool_reader *reader, uint64_t next, const struct chain_head *known,
-		size_t bytes_max)
+		const struct audit_body_options *options, struct audit_body_skip *skip)
 {
 	_cleanup_(buffer_finish) struct buffer groups = BUFFER_INIT;
+	const size_t bytes_max = options->bytes_max - LINES_BYTES_MAX;
+	uint64_t from = next >= skip->first && next < skip->past ? skip->past : next, past;
+	struct span span = {0};
 	struct chain_head head;
 	const char *chain;
-	size_t length = 0;
-	uint64_t past;
-	int r;
+	int r = spool_read(reader, from, bytes_max, &groups, &past);
 
-	body->first = next;
-	r = spool_read(reader, next, bytes_max - LINES_BYTES_MAX, &groups, &past);
-	if (r == -ENOENT && past > next) {
-		body->first = past;
-		r = spool_read(reader, past, bytes_max - LINES_BYTES_MAX, &groups, &past);
-		if (r == 1) /* that some are missing is said with the next ones */
-			body->first = next;
+	if (r == -ENOENT && past > from) {
+		from = past;
+		r = spool_read(reader, past, bytes_max, &groups, &past);
 	}
 	if (r < 0)
 		return r;
@@ -227,29 +256,39 @@ static int make(struct audit_body *body, struct spool_reader *reader, uint64_t n
 	if (!chain)
 		return -EBADMSG;
 	(void)snprintf(body->chain, sizeof(body->chain), "%s", chain);
-	body->past = body->first;
 	body->at = head.sequence;
 	if (r == 0)
-		r = measure(&groups, &body->key, body->first, &body->past, &length, &body->before, &body->knows_before);
-	else
+		r = measure(&groups, &body->key, options->host_id, from, &span);
+	else /* that some are missing is said with the next ones */
 		body->knows_before = audit_place_hash(reader, known, next - 1, &body->before) == 0;
 	if (r < 0)
 		return r;
+	if (r == 0 && span.length == 0 && span.past > from) {
+		*skip = (struct audit_body_skip){next, span.past};
+		return -EAGAIN;
+	}
+	body->first = body->past = next;
+	if (span.length > 0) {
+		body->first = span.first;
+		body->past = span.past;
+		body->before = span.before;
+		body->knows_before = span.knows_before;
+	}
 	r = write_lines(body, &head, next);
 	if (r == 0)
-		r = buffer_add(&body->data, groups.data, length);
+		r = buffer_add(&body->data, groups.data + span.at, span.length);
 	if (r < 0)
 		return r;
-	return length > 0 ? 0 : 1;
+	return span.length > 0 ? 0 : 1;
 }
 
 int audit_body_make(struct audit_body *body, struct spool_reader *reader, uint64_t next, const struct chain_head *known,
-		    size_t bytes_max)
+		    const struct audit_body_options *options, struct audit_body_skip *skip)
 {
 	int r;
 
 	audit_body_clear(body);
-	r = make(body, reader, next, known, bytes_max);
+	r = make(body, reader, next, known, options, skip);
 	if (r < 0)
 		audit_body_clear(body);
 	return r;

@@ -70,6 +70,7 @@ static void enter_chain(struct audit_reports *reports)
 	    audit_receipt_load(reports->state_dir, reports->seal_key, &reports->authority, &kept) == 0 &&
 	    text_equal(kept.chain, reports->chain) && text_equal(kept.host_id, reports->identity->host_id))
 		reports->taken = kept.head;
+	reports->skip = (struct audit_body_skip){0};
 	reports->rolled = 0;
 	reports->greet_usec = 0;
 }
@@ -87,7 +88,9 @@ static bool has_left_chain(const struct audit_reports *reports)
 /* 1: there is nothing to say. */
 static int make_body(struct audit_reports *reports)
 {
-	int r = audit_body_make(&reports->body, reports->reader, reports->next, &reports->taken, reports->bytes_max);
+	const struct audit_body_options options = {reports->bytes_max, reports->identity->host_id};
+	int r = audit_body_make(&reports->body, reports->reader, reports->next, &reports->taken, &options,
+				&reports->skip);
 
 	if (r < 0)
 		return r;
@@ -202,6 +205,10 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context)
 			enter_chain(reports);
 		reports->look = false;
 		r = make_body(reports);
+	}
+	if (r == -EAGAIN) {
+		arm(reports, 0);
+		return 0;
 	}
 	if (r == 1) {
 		arm(reports, reports->greet_usec - MIN_OF(clock_boottime_usec(), reports->greet_usec));

@@ -33,7 +33,8 @@ struct audit_reports {
 	struct chain_head taken; /* as the last receipt of this chain had it; sequence 0: there is none */
 	char *unkept;            /* the newest receipt, where it is not on disk yet */
 	uint64_t kept_usec;      /* when one was put there */
-	struct audit_body body;  /* the request under way, or to be sent again; empty: none */
+	struct audit_body_skip skip; /* of this chain */
+	struct audit_body body;      /* the request under way, or to be sent again; empty: none */
 	struct http_transfer *transfer;
 	struct backoff backoff;
 	uint32_t bytes_max;

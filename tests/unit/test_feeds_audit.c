@@ -394,6 +394,33 @@ static void test_another_control_plane_gets_all_that_is_there_and_is_no_rollback
 	fake_control_stop(first);
 }
 
+static void test_what_was_written_for_one_control_plane_is_not_sent_to_another(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_control *first = rig->control;
+
+	(void)rig_enroll_acme(rig);
+	for (unsigned i = 0; i < 40; i++)
+		audit_rig_write(rig, ACME, fake_control_host_id(first));
+	audit_rig_settle(rig);
+	assert_int_equal(fake_audit_taken(first), 40);
+	rig->control = fake_control_start();
+	(void)fake_control_add_feed(rig->control, ACME, "acme", BLOCK);
+	assert_int_equal(rig_enroll(rig, fake_control_url(rig->control), fake_control_token(rig->control)), 0);
+	audit_rig_pass(rig, 100 * USEC_PER_MSEC);
+	for (unsigned i = 0; i < 3; i++) {
+		audit_rig_write(rig, ACME, fake_control_host_id(rig->control));
+		audit_rig_settle(rig);
+	}
+	assert_int_equal(fake_audit_next(rig->control), 44);
+	assert_int_equal(fake_audit_taken(rig->control), 3);
+	assert_int_equal(fake_audit_missing(rig->control), 40); /* it is told */
+	assert_int_equal(fake_audit_strangers(rig->control), 0);
+	assert_int_equal(rig->critical, 0);
+	assert_int_equal(rig->found[FEEDS_CHAIN_FORKED], 0);
+	fake_control_stop(first);
+}
+
 static void test_a_host_that_left_keeps_nothing_for_a_control_plane(void **state)
 {
 	struct rig *rig = *state;
@@ -456,6 +483,7 @@ int main(void)
 		RIGGED(test_so_it_does_after_a_restart_of_the_host),
 		RIGGED(test_a_conflict_that_is_no_place_is_not_believed),
 		RIGGED(test_another_control_plane_gets_all_that_is_there_and_is_no_rollback),
+		RIGGED(test_what_was_written_for_one_control_plane_is_not_sent_to_another),
 		RIGGED(test_a_host_that_left_keeps_nothing_for_a_control_plane),
 		RIGGED(test_the_last_receipt_lies_on_disk),
 	};
