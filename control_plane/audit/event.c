@@ -24,7 +24,7 @@
 #define NOBODY "-"
 #define TEXT_MAX 1024U /* of one that has to be escaped */
 
-/* Members of data that are never about a person by more than their id. */
+/* Members of data that are never about a person by more than their id (is_open has what is to be said to some). */
 static const char *const open_words[] = {
 	"at",       "before", "chain",         "count",   "epoch",    "first",  "from",      "grace",    "grant",
 	"hash",     "host",   "kid",           "kind",    "last",     "length", "not_after", "operator", "project",
@@ -240,12 +240,18 @@ static json_t *patch_of(struct making *m, const char *person)
 /* ---- data -----------------------------------------------------------------------------------------------------------
  */
 
-static bool is_open(const struct making *m, const char *name)
+static bool is_open(const struct making *m, const char *name, const json_t *value)
 {
 	if (strcmp(name, "reason") == 0)
 		return m->event->failure;
 	if (m->kind->plain)
 		return true;
+	/* A role; elsewhere what somebody was before may be anything about them. */
+	if (strcmp(name, "before") == 0)
+		return m->kind->class_uid == OCSF_USER_ACCESS;
+	/* A person is an id, or is not named. */
+	if (strcmp(name, "user") == 0 || strcmp(name, "operator") == 0)
+		return is_id(or_empty(json_string_value(value)));
 	for (size_t i = 0; i < ARRAY_LEN(open_words); i++)
 		if (strcmp(name, open_words[i]) == 0)
 			return true;
@@ -271,7 +277,7 @@ static void put_data(struct making *m, json_t *unmapped)
 	{
 		json_t *to = open;
 
-		if (!is_open(m, name)) {
+		if (!is_open(m, name, value)) {
 			json_t *patch = patch_of(m, whose(m, name));
 
 			to = object_in(m, object_in(m, patch, "unmapped"), "data");
@@ -474,6 +480,20 @@ static char *dump(const json_t *json)
 	return json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
 }
 
+/* Too much of what was asked for or given does not hide who it was, and from where. */
+static char *dump_patch(json_t *patch)
+{
+	json_t *unmapped = json_object_get(patch, "unmapped");
+	char *text = dump(patch);
+
+	if (!text || strlen(text) <= PATCH_BYTES_MAX)
+		return text;
+	secret_free_heap(text);
+	if (json_object_del(unmapped, "data") < 0 || json_object_set_new(unmapped, "data_left_out", json_true()) < 0)
+		return NULL;
+	return dump(patch);
+}
+
 /* Salts, patches and the commitments to them; into the leaf go the latter. */
 static int bind_personal(struct making *m, struct personal_list *ret)
 {
@@ -483,14 +503,9 @@ static int bind_personal(struct making *m, struct personal_list *ret)
 		struct personal *personal = &ret->items[i];
 		uint8_t commitment[SHA256_BYTES];
 		char hex[2 * SHA256_BYTES + 1];
-		char *patch = dump(m->parts[i].patch);
+		char *patch = dump_patch(m->parts[i].patch);
 		int r = patch ? random_bytes(personal->salt, sizeof(personal->salt)) : -ENOMEM;
 
-		if (r == 0 && strlen(patch) > PATCH_BYTES_MAX) {
-			secret_free_heap(patch);
-			patch = strdup("{}");
-			r = patch ? 0 : -ENOMEM;
-		}
 		personal->patch = patch;
 		memcpy(personal->person, m->parts[i].person, sizeof(personal->person));
 		ret->count = i + 1;
@@ -547,4 +562,20 @@ int control_event_put(struct app *app, struct db_tx *tx, const struct control_ev
 	free(text);
 	text = dump(m.leaf);
 	return text ? put_record(app, tx, or_empty(event->log_id), text, &personal) : -ENOMEM;
+}
+
+int control_event_put_late(struct app *app, struct db_tx *tx, const struct control_event *event)
+{
+	_cleanup_(json_decrefp) json_t *data = NULL;
+	struct control_event late = *event;
+	int r = control_event_put(app, tx, event);
+
+	if (r != -ENOENT)
+		return r;
+	data = event->data ? json_copy((json_t *)(uintptr_t)event->data) : json_object();
+	if (json_object_set_new(data, "tenant", json_string(event->log_id)) < 0)
+		return -ENOMEM;
+	late.log_id = "";
+	late.data = data;
+	return control_event_put(app, tx, &late);
 }

@@ -26,5 +26,9 @@ struct control_event {
 	const char *project_id;
 	const json_t *data; /* object; NULL: none */
 };
-/* Into that log's inbox, in a transaction of its scope; after the commit audit_log_wake. 0 or -errno. */
+/* Into that log's inbox, in a transaction of its scope; after the commit audit_log_wake. 0 or -errno; -ENOENT: the
+ * log's tenant is gone (the transaction is still good). */
 int control_event_put(struct app *app, struct db_tx *tx, const struct control_event *event);
+/* The same in a transaction that is in the platform's scope, too: what comes too late for its tenant's log goes to the
+ * platform's, as hosts' events do. */
+int control_event_put_late(struct app *app, struct db_tx *tx, const struct control_event *event);

@@ -163,6 +163,59 @@ static void nothing_of_a_person_is_in_the_leaf(void **state)
 	}
 }
 
+/* Words that say nothing about people elsewhere. */
+static void nobody_is_in_words_that_are_open(void **state)
+{
+	_cleanup_(json_decrefp) json_t *data =
+		json_pack("{s:[{s:s}], s:[], s:s, s:s}", "before", "subject", "secret-subject", "after", "user",
+			  "secret-user", "operator", "secret-operator");
+	const struct event_kind *kind;
+
+	for (size_t i = 0; (kind = event_kind_at(i)); i++) {
+		if (kind->plain || kind->class_uid == OCSF_USER_ACCESS)
+			continue;
+		assert_put(&(struct control_event){.kind = kind->word,
+						   .actor = "usr_0123456789abcdef",
+						   .target = "usr_fedcba9876543210",
+						   .data = data});
+		if (strstr(buffer_text(&put.leaf), "secret"))
+			fail_msg("%s: %s", kind->word, buffer_text(&put.leaf));
+		assert_non_null(
+			json_object_get(json_object_get(json_object_get(put.merged, "unmapped"), "data"), "before"));
+	}
+}
+
+/* Whoever asks for more than an event can hold is named with where they come from all the same. */
+static void too_much_hides_nobody(void **state)
+{
+	_cleanup_(json_decrefp) json_t *filter = json_object(), *data = NULL;
+	const json_t *unmapped, *source;
+
+	for (int i = 0; i < 40; i++) {
+		char name[32], value[900];
+
+		(void)snprintf(name, sizeof(name), "%d", i);
+		memset(value, 'x', sizeof(value) - 1);
+		value[sizeof(value) - 1] = '\0';
+		assert_int_equal(json_object_set_new(filter, name, json_string(value)), 0);
+	}
+	data = json_pack("{s:O}", "filter", filter);
+	assert_put(&(struct control_event){.log_id = "ten_0123456789abcdef",
+					   .kind = "audit.view",
+					   .actor = "usr_0123456789abcdef",
+					   .actor_name = "mallory",
+					   .credential = "api-key:1",
+					   .source = "192.0.2.7",
+					   .target = "ten_0123456789abcdef",
+					   .data = data});
+	unmapped = json_object_get(put.merged, "unmapped");
+	source = json_object_get(json_object_get(put.merged, "src_endpoint"), "ip");
+	assert_non_null(source);
+	assert_string_equal(json_string_value(source), "192.0.2.7");
+	assert_string_equal(json_string_value(json_object_get(unmapped, "credential")), "api-key:1");
+	assert_true(json_is_true(json_object_get(unmapped, "data_left_out")));
+}
+
 /* What somebody typed and what is no id of anybody does not become one. */
 static void whoever_is_refused_is_nobody(void **state)
 {
@@ -215,10 +268,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(every_kind_is_one_of_ocsf),
-		TEST(nothing_of_a_person_is_in_the_leaf),
-		TEST(whoever_is_refused_is_nobody),
-		TEST(hostile_text),
+		TEST(every_kind_is_one_of_ocsf),        TEST(nothing_of_a_person_is_in_the_leaf),
+		TEST(nobody_is_in_words_that_are_open), TEST(too_much_hides_nobody),
+		TEST(whoever_is_refused_is_nobody),     TEST(hostile_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
