@@ -7,19 +7,23 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "control_plane/api/api_tables.h"
 #include "control_plane/api/audit_view.h"
 #include "control_plane/app.h"
+#include "control_plane/audit/ending.h"
 #include "control_plane/audit/export.h"
 #include "control_plane/http/stream.h"
 
-#define EXPORTS_MAX 4U
+#define EXPORTS_MAX 8U
+#define LOG_EXPORTS_MAX 2U /* of one log: a tenant's slow readers keep nobody else from theirs */
 #define AHEAD_BYTES (1U << 20)
 #define PATIENCE_SEC 60 /* so long a reader may take nothing */
 #define RETRY_SEC 10U
@@ -28,23 +32,32 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned running;
+	char logs[EXPORTS_MAX][LEAF_ID_MAX];
 } exports = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
-static bool take_place(void)
+static bool take_place(const char *log_id)
 {
+	unsigned own = 0;
 	bool taken;
 
 	pthread_mutex_lock(&exports.lock);
-	taken = exports.running < EXPORTS_MAX;
-	exports.running += taken;
+	for (unsigned n = 0; n < exports.running; n++)
+		own += strcmp(exports.logs[n], log_id) == 0;
+	taken = exports.running < EXPORTS_MAX && own < LOG_EXPORTS_MAX;
+	if (taken)
+		(void)snprintf(exports.logs[exports.running++], LEAF_ID_MAX, "%s", log_id);
 	pthread_mutex_unlock(&exports.lock);
 	return taken;
 }
 
-static void leave_place(void)
+static void leave_place(const char *log_id)
 {
+	unsigned n = 0;
+
 	pthread_mutex_lock(&exports.lock);
-	exports.running--;
+	while (strcmp(exports.logs[n], log_id) != 0)
+		n++;
+	memmove(exports.logs[n], exports.logs[--exports.running], LEAF_ID_MAX);
 	pthread_cond_broadcast(&exports.ended);
 	pthread_mutex_unlock(&exports.lock);
 }
@@ -64,6 +77,7 @@ void audit_exports_finish(void)
 struct export_stream {
 	struct stream stream;
 	struct export *export; /* the thread's */
+	char log_id[LEAF_ID_MAX];
 	pthread_mutex_t lock;
 	pthread_cond_t room;
 	unsigned holders;
@@ -123,8 +137,10 @@ static void *run(void *context)
 {
 	struct export_stream *s = context;
 	_cleanup_(buffer_finish) struct buffer lines = {.wipe = true};
+	char log_id[LEAF_ID_MAX];
 	bool goes_on = true;
 
+	memcpy(log_id, s->log_id, sizeof(log_id));
 	while (goes_on) {
 		int r;
 
@@ -138,7 +154,7 @@ static void *run(void *context)
 		goes_on = give(s, &lines, r != 0);
 	}
 	release(s);
-	leave_place();
+	leave_place(log_id);
 	return NULL;
 }
 
@@ -187,7 +203,7 @@ static void closed(struct stream *stream)
 static const struct stream_class export_class = {.open = opened, .read = read_some, .close = closed};
 
 /* Takes the export, also where it fails. */
-static int start(struct export *export, struct stream **ret)
+static int start(struct export *export, const char *log_id, struct stream **ret)
 {
 	struct export_stream *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attributes;
@@ -200,6 +216,7 @@ static int start(struct export *export, struct stream **ret)
 	}
 	s->stream.class = &export_class;
 	s->export = export;
+	(void)snprintf(s->log_id, sizeof(s->log_id), "%s", log_id);
 	s->ready.wipe = true;
 	s->holders = 2;
 	pthread_mutex_init(&s->lock, NULL);
@@ -259,25 +276,27 @@ static int prepare(struct request *request, const char *log_id, struct export **
 	return r;
 }
 
-static int export_of(struct request *request, const char *log_id)
+static int export_of(struct request *request, const char *log_id, const char *told_in)
 {
 	struct export *export = NULL;
 	struct stream *stream = NULL;
 	int r = prepare(request, log_id, &export);
 
 	if (r == 0)
-		r = audit_view_tell(request, log_id, "audit.export");
+		r = audit_view_tell_in(request, told_in, log_id, "audit.export");
 	if (r != 0) {
 		export_free(export);
 		return r < 0 ? respond_db(request, r, "export") : 0;
 	}
-	if (!take_place()) {
+	if (!take_place(log_id)) {
 		export_free(export);
-		return respond_retry(request, PROBLEM_TOO_MANY, RETRY_SEC, "%u exports are being made", EXPORTS_MAX);
+		return respond_retry(request, PROBLEM_TOO_MANY, RETRY_SEC,
+				     "%u exports of this log are being made, or %u in all", LOG_EXPORTS_MAX,
+				     EXPORTS_MAX);
 	}
-	r = start(export, &stream);
+	r = start(export, log_id, &stream);
 	if (r < 0) {
-		leave_place();
+		leave_place(log_id);
 		return r;
 	}
 	request->response.stream = stream;
@@ -288,16 +307,37 @@ static int export_of(struct request *request, const char *log_id)
 
 static int export_tenant(struct request *request)
 {
-	return export_of(request, request->tenant_id);
+	return export_of(request, request->tenant_id, request->tenant_id);
 }
 
 static int export_platform(struct request *request)
 {
-	return export_of(request, "");
+	return export_of(request, "", "");
+}
+
+/* Of a tenant that is gone. While there is one its log is asked for where its own people see who reads. */
+static int export_ended(struct request *request)
+{
+	const char *log_id = request->params[0];
+	bool ended = false;
+	int r = 0;
+
+	if (!text_is_id(log_id) || !text_starts(log_id, "ten_"))
+		return respond_problem(request, PROBLEM_NOT_FOUND,
+				       "a log is named by the id that its tenant had: ten_…");
+	r = audit_view_refresh(request, log_id);
+	if (r == 0)
+		r = log_has_ended(request->tx, log_id, &ended);
+	if (r < 0)
+		return respond_db(request, r, "export");
+	if (!ended)
+		return respond_problem(request, PROBLEM_NOT_FOUND, "no log of this name has ended");
+	return export_of(request, log_id, "");
 }
 
 static const struct route routes[] = {
 	ROUTE(HTTP_GET, "/v1/tenants/{tenant}/audit/export", ROUTE_TENANT, "audit.view", 0, export_tenant),
 	ROUTE(HTTP_GET, "/v1/audit/export", ROUTE_OPERATOR, "event.view", 0, export_platform),
+	ROUTE(HTTP_GET, "/v1/audit/logs/{log}/export", ROUTE_OPERATOR, "event.view", 0, export_ended),
 };
 const struct route_table audit_export_routes = {routes, ARRAY_LEN(routes)};

@@ -155,23 +155,29 @@ static void note_told(uint64_t hash, uint64_t now)
 	pthread_mutex_unlock(&told.lock);
 }
 
-static int write_told(struct request *request, const char *log_id, const char *kind, json_t *filter)
+static int write_told(struct request *request, const char *told_in, const char *log_id, const char *kind,
+		      json_t *filter)
 {
-	const struct db_scope scope = scope_of(log_id, true);
+	const struct db_scope scope = scope_of(told_in, true);
 	_cleanup_(json_decrefp) json_t *data = json_pack("{s:O}", "filter", filter);
 	int r = data ? db_begin(request->app->db, &scope, &request->tx) : -ENOMEM;
 
 	if (r == 0)
-		r = events_put(request, request->tx, log_id, kind, log_id, data);
+		r = events_put(request, request->tx, told_in, kind, log_id, data);
 	if (r == 0)
 		r = db_commit(TAKE_PTR(request->tx));
 	if (r == 0)
-		audit_log_wake(request->app, log_id);
+		audit_log_wake(request->app, told_in);
 	end(request);
 	return r;
 }
 
 int audit_view_tell(struct request *request, const char *log_id, const char *kind)
+{
+	return audit_view_tell_in(request, log_id, log_id, kind);
+}
+
+int audit_view_tell_in(struct request *request, const char *told_in, const char *log_id, const char *kind)
 {
 	_cleanup_(json_decrefp) json_t *filter = filter_of(request);
 	_cleanup_(freep) char *words = filter ? json_dumps(filter, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -185,7 +191,7 @@ int audit_view_tell(struct request *request, const char *log_id, const char *kin
 	hash = hash_text(key);
 	end(request);
 	if (!told_lately(hash, now)) {
-		r = write_told(request, log_id, kind, filter);
+		r = write_told(request, told_in, log_id, kind, filter);
 		if (r == 0)
 			note_told(hash, now);
 	}

@@ -41,13 +41,16 @@ static int put_as(struct request *request, struct db_tx *tx, const char *log_id,
 		.data = data,
 	};
 
-	return control_event_put(request->app, tx, &event);
+	return failure ? control_event_put_late(request->app, tx, &event) : control_event_put(request->app, tx, &event);
 }
 
 int events_put(struct request *request, struct db_tx *tx, const char *log_id, const char *kind, const char *target,
 	       const json_t *data)
 {
-	return put_as(request, tx, log_id, NULL, kind, false, target, data);
+	int r = put_as(request, tx, log_id, NULL, kind, false, target, data);
+
+	/* The tenant went after the gate had seen it: once more from there. */
+	return r == -ENOENT ? -EAGAIN : r;
 }
 
 int event_write(struct request *request, const char *kind, const char *target, json_t *data)
@@ -60,7 +63,7 @@ int event_write(struct request *request, const char *kind, const char *target, j
 void event_failure(struct request *request, const char *tenant_id, const char *actor, const char *kind,
 		   const char *target, json_t *data)
 {
-	const struct db_scope scope = {.tenant_id = tenant_id, .platform = !tenant_id};
+	const struct db_scope scope = {.tenant_id = tenant_id, .platform = true};
 	_cleanup_(json_decrefp) json_t *own = data;
 	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
 	int r = db_begin(request->app->db, &scope, &tx);

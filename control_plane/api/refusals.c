@@ -109,7 +109,7 @@ static int write_one(struct app *app, struct db_tx *tx, const struct counted *on
 	if (!data || (*one->reason && json_object_set_new(data, "reason", json_string(one->reason)) < 0) ||
 	    (*one->token && json_object_set_new(data, "token", json_string(one->token)) < 0))
 		return -ENOMEM;
-	return r < 0 ? r : control_event_put(app, tx, &event);
+	return r < 0 ? r : control_event_put_late(app, tx, &event);
 }
 
 int refusals_write(struct app *app)

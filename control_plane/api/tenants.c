@@ -8,6 +8,7 @@
 #include "control_plane/api/events.h"
 #include "control_plane/api/names.h"
 #include "control_plane/api/tenant_sql.h"
+#include "control_plane/audit/ending.h"
 #include "control_plane/auth/gate.h"
 #include "control_plane/auth/token_keys.h"
 #include "control_plane/feed/change.h"
@@ -248,10 +249,12 @@ static int patch(struct request *request)
 }
 
 /* Takes everything along, the feed too: hosts must have seen it suspended before, for a feed that is gone says
- * nothing any more. Its log stays, but without the keys of those whom it is about: nobody could read it any more, or
- * ask for somebody to be erased. The end itself is told where operators see it, and somebody signs. */
+ * nothing any more. Its log ends and stays, but without the keys of those whom it is about: nobody could ask for
+ * somebody to be erased any more. What it was in the end stands in the platform's log, and somebody signs that. */
 static int delete_tenant(struct request *request)
 {
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	_cleanup_(json_decrefp) json_t *end = NULL;
 	bool suspended;
 	int r = lock(request, &suspended);
 
@@ -259,15 +262,20 @@ static int delete_tenant(struct request *request)
 		return r < 0 ? r : 0;
 	if (!suspended)
 		return respond_problem(request, PROBLEM_CONFLICT, "suspend the tenant first, so that its hosts know");
-	r = db_later(request->tx, "DELETE FROM control.operator_grants WHERE tenant_id = $1", request->tenant_id);
+	r = event_write(request, "tenant.delete", request->tenant_id, NULL);
 	if (r == 0)
-		r = db_later(request->tx, "DELETE FROM control.audit_person_keys WHERE tenant_id = $1",
+		r = log_end(request->app, request->tx, request->tenant_id, &end);
+	if (r == 0)
+		r = db_later(request->tx, "DELETE FROM control.operator_grants WHERE tenant_id = $1",
 			     request->tenant_id);
 	if (r == 0)
-		r = db_run(request->tx, NULL, "DELETE FROM control.tenants WHERE id = $1", request->tenant_id);
+		r = db_run(request->tx, &rows, "DELETE FROM control.tenants WHERE id = $1 RETURNING slug",
+			   request->tenant_id);
 	if (r < 0)
 		return respond_db(request, r, "tenant");
-	r = events_put(request, request->tx, "", "tenant.delete", request->tenant_id, NULL);
+	if (json_object_set_new(end, "slug", json_string(db_text(rows, 0, 0))) < 0)
+		return -ENOMEM;
+	r = events_put(request, request->tx, "", "tenant.delete", request->tenant_id, end);
 	request_wrote_log(request, "");
 	return r < 0 ? r : respond_empty(request);
 }

@@ -25,7 +25,8 @@ DEFINE_CLEANUP(struct audit_log, audit_log_destroy)
 
 /* ---- into the inbox (inbox.c) ----------------------------------------------------------------- */
 /* Records of one log, in order, each with its leaf read and its personal data in the clear: sealed here (persons.h).
- * Queued in `tx`, whose scope is that log's. After its commit: audit_log_wake. */
+ * Queued in `tx`, whose scope is that log's. After its commit: audit_log_wake. -ENOENT: its tenant is gone, and the log
+ * has ended; nothing was done, and the transaction is still good. */
 struct inbox_record {
 	const char *leaf; /* the bytes that are hashed */
 	size_t length;

@@ -12,6 +12,7 @@
 #include "control_plane/audit/internal.h"
 #include "control_plane/feed/assignment.h"
 #include "control_plane/feed/internal.h"
+#include "json/json_read.h"
 
 /* ---- the authority's key --------------------------------------------------------------------------------------------
  */
@@ -105,6 +106,23 @@ static int trust_version_of(struct db_tx *tx, const char *log_id, uint64_t *ret)
 	return r;
 }
 
+/* Of a log that has ended. 0; 1: it has not. */
+static int kept_keys(struct db_tx *tx, const char *log_id, json_t **ret)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	struct problem problem = {0};
+	const char *text;
+	int r = db_run(tx, &rows,
+		       "SELECT ended_keys FROM control.audit_logs WHERE tenant_id = $1 AND ended_keys IS NOT NULL",
+		       log_id);
+
+	if (r < 0 || db_row_count(rows) == 0)
+		return r < 0 ? r : 1;
+	text = db_text(rows, 0, 0);
+	r = json_read(text, strlen(text), ret, &problem);
+	return r == -EBADMSG ? -EIO : r;
+}
+
 int log_keys(struct app *app, struct db_tx *tx, const char *log_id, json_t **ret)
 {
 	_cleanup_(json_decrefp) json_t *keys = json_array();
@@ -115,6 +133,12 @@ int log_keys(struct app *app, struct db_tx *tx, const char *log_id, json_t **ret
 
 	if (r == 0)
 		r = trust_version_of(tx, log_id, &version);
+	if (r == 0 && *log_id && version == 0) {
+		r = kept_keys(tx, log_id, ret);
+		if (r <= 0)
+			return r;
+		r = -ENOKEY;
+	}
 	if (r == 0)
 		r = signers(app, tx, log_id, version, origin, &who);
 	for (uint32_t i = 0; r == 0 && i < who.count; i++) {

@@ -56,6 +56,15 @@ static int add_personal(const struct person_keys *keys, const struct personal_li
 	return buffer_add_char(out, '\n');
 }
 
+/* Is there a tenant? Until the commit it stays, and its log does not end before what is put there now. */
+static int hold_tenant(struct db_tx *tx, const char *log_id)
+{
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_run(tx, &rows, "SELECT FROM control.tenants WHERE id = $1 FOR KEY SHARE", log_id);
+
+	return r < 0 || db_row_count(rows) > 0 ? r : -ENOENT;
+}
+
 int inbox_put(struct app *app, struct db_tx *tx, const char *log_id, const char *host_id, const char *host_name,
 	      const struct inbox_record *records, uint32_t count)
 {
@@ -66,7 +75,9 @@ int inbox_put(struct app *app, struct db_tx *tx, const char *log_id, const char 
 
 	if (count == 0)
 		return 0;
-	r = load_keys(app, tx, log_id, records, count, &keys);
+	r = *log_id ? hold_tenant(tx, log_id) : 0;
+	if (r == 0)
+		r = load_keys(app, tx, log_id, records, count, &keys);
 	for (uint32_t i = 0; r == 0 && i < count; i++) {
 		/* A line is a line; NUL would end the whole. */
 		if (memchr(records[i].leaf, '\n', records[i].length) ||

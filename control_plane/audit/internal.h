@@ -32,6 +32,8 @@ struct audit_log {
 };
 int sequencer_start(struct audit_log *log);
 void sequencer_stop(struct audit_log *log);
+/* All that is in a log's inbox, in the caller's transaction, which is in its scope. */
+int sequence_in(struct app *app, struct db_tx *tx, const char *log_id);
 
 /* ---- what is added to a log (entries.c) -------------------------------------------------------------------------- */
 /* Records in order, made ready to be inserted by one statement each for entries and personal data. */

@@ -64,7 +64,8 @@ static int tell(struct app *app, struct db_tx *tx, const char *log_id, uint64_t 
 		json_pack("{s:I, s:I}", "from", (json_int_t)before, "to", (json_int_t)size);
 	const struct control_event event = {.log_id = log_id, .kind = "audit.drop", .target = log_id, .data = data};
 
-	return data ? control_event_put(app, tx, &event) : -ENOMEM;
+	/* A log whose tenant is gone grows no more: that is told in the platform's. */
+	return data ? control_event_put_late(app, tx, &event) : -ENOMEM;
 }
 
 /* 0; 1: it was done before. */
@@ -99,7 +100,7 @@ static int retire_in(struct app *app, struct db_tx *tx, const char *log_id, uint
 
 static int retire_log(struct app *app, const char *log_id, uint64_t size, struct retired *retired)
 {
-	const struct db_scope scope = {.tenant_id = *log_id ? log_id : NULL, .platform = !*log_id};
+	const struct db_scope scope = {.tenant_id = *log_id ? log_id : NULL, .platform = true};
 	int r = -EAGAIN;
 
 	for (unsigned i = 0; i < ATTEMPTS && r == -EAGAIN; i++) {

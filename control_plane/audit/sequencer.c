@@ -257,6 +257,22 @@ static int sequence(struct app *app, const char (*ids)[LEAF_ID_MAX], uint32_t co
 	return r;
 }
 
+int sequence_in(struct app *app, struct db_tx *tx, const char *log_id)
+{
+	struct turn turn = {.more = true};
+	uint64_t events = 0;
+	int r = 0;
+
+	while (r == 0 && turn.more) {
+		turn = (struct turn){.app = app, .tx = tx, .log_id = log_id};
+		r = take_turn(&turn, true);
+		events += turn.count;
+	}
+	if (r == 0 && app->audit_log)
+		atomic_fetch_add(&app->audit_log->counts.sequenced, events);
+	return r;
+}
+
 static int is_waiting(struct app *app, const char *log_id, bool *ret)
 {
 	const struct db_scope scope = {.tenant_id = log_id, .platform = !*log_id, .once = true};

@@ -31,8 +31,9 @@ static const char help[] =
 	"tenant-control audit proof EVENT                                     that an event is in the log\n"
 	"tenant-control audit erase PERSON                                    destroys somebody's personal data\n"
 	"tenant-control audit retention [--personal DAYS] [--entries DAYS]    how long what is kept\n\n"
-	"Of the platform's log, or with --tenant TENANT of a tenant's. FILTERS: --kind, --actor, --person, --project,\n"
-	"--host (ids), --class, --outcome success|failure, --since, --until (2026-11-22T08:00:00Z), --id.\n"
+	"Of the platform's log, or with --tenant TENANT of a tenant's (export: --log ID of a deleted one's).\n"
+	"FILTERS: --kind, --actor, --person, --project, --host (ids), --class, --outcome success|failure, --since,\n"
+	"--until (2026-11-22T08:00:00Z), --id.\n"
 	"Options: --json, --config FILE. Reading is itself an event of the log that is read.\n";
 
 static const char *const columns[] = {"at", "kind", "outcome", "actor", "target", "host_name", "source", NULL};
@@ -50,7 +51,7 @@ void audit_call_finish(struct audit_call *call)
 static int take_query(int argc, char **argv, int *i, struct audit_call *call)
 {
 	static const char *const names[] = {"kind",  "actor", "person", "project", "host", "class", "outcome", "since",
-					    "until", "id",    "order",  "limit",   "from", "to",    "tenant"};
+					    "until", "id",    "order",  "limit",   "from", "to",    "tenant",  "log"};
 	const char *word = argv[*i], *value;
 
 	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
@@ -70,6 +71,8 @@ static int take_query(int argc, char **argv, int *i, struct audit_call *call)
 		}
 		if (strcmp(names[n], "tenant") == 0)
 			call->tenant = value;
+		else if (strcmp(names[n], "log") == 0)
+			call->log = value;
 		else if (json_object_set_new(call->query, names[n], json_string(value)) < 0) {
 			fprintf(stderr, "tenant-control audit: --%s is not text\n", names[n]);
 			return CLI_USAGE;
@@ -81,9 +84,10 @@ static int take_query(int argc, char **argv, int *i, struct audit_call *call)
 
 static int take_words(int argc, char **argv, const char *argument, struct audit_call *call)
 {
-	static const char *const known[] = {"--tenant", "--kind",  "--actor", "--person",  "--project", "--host",
-					    "--class",  "--since", "--until", "--outcome", "--id",      "--order",
-					    "--limit",  "--from",  "--to",    "--follow",  "--json",    "--config"};
+	static const char *const known[] = {"--tenant", "--kind",  "--actor",  "--person", "--project",
+					    "--host",   "--class", "--since",  "--until",  "--outcome",
+					    "--id",     "--order", "--limit",  "--from",   "--to",
+					    "--follow", "--json",  "--config", "--log"};
 	int taken;
 
 	for (int i = 1; i < argc; i++) {
@@ -123,6 +127,8 @@ int audit_call_read(int argc, char **argv, const char *argument, struct audit_ca
 		status = take_words(argc, argv, argument, &call);
 	if (status == 0 && call.tenant && strpbrk(call.tenant, "/?#%"))
 		status = cli_unknown("audit", call.tenant, NULL, 0);
+	if (status == 0 && call.log && (strcmp(argv[0], "export") != 0 || call.tenant || strpbrk(call.log, "/?#%")))
+		status = cli_unknown("audit", call.log, NULL, 0);
 	if (status != 0) {
 		audit_call_finish(&call);
 		return status;

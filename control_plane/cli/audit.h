@@ -25,6 +25,7 @@ int audit_verb_verify(int argc, char **argv); /* offline: no configuration, no d
 struct audit_call {
 	struct cli_options options;
 	const char *tenant; /* NULL: the platform's log */
+	const char *log;    /* that has ended, by its id: of export alone */
 	json_t *query;      /* owned: object of texts */
 	bool follow;
 	const char *argument; /* the one beside the options; NULL: none */

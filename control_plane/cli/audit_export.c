@@ -12,6 +12,7 @@
 
 #define PIECE_BYTES 65536U
 #define WAIT_NSEC 2000000L
+#define PATH_BYTES 256U
 #define LAST_LINE "{\"end\":true"
 
 /* The beginning of the line that is read just now, as much as tells the last one. */
@@ -60,6 +61,7 @@ int audit_verb_export(int argc, char **argv)
 {
 	_cleanup_(audit_call_finish) struct audit_call call = {0};
 	struct stream *stream = NULL;
+	char path[PATH_BYTES];
 	bool done;
 	struct cli cli;
 	int status = audit_call_read(argc, argv, NULL, &call, &done);
@@ -69,7 +71,8 @@ int audit_verb_export(int argc, char **argv)
 	status = cli_open(&call.options, false, &cli);
 	if (status != CLI_OK)
 		return status;
-	status = audit_ask_stream(&cli, &call, "export", "audit/export", &stream);
+	(void)snprintf(path, sizeof(path), "audit/logs/%s/export", call.log ? call.log : "");
+	status = audit_ask_stream(&cli, &call, "export", call.log ? path : "audit/export", &stream);
 	if (status == CLI_OK) {
 		status = write_stream(stream);
 		stream->class->close(stream);

@@ -19,8 +19,8 @@
 /* Parameters that patterns may name. What each may look like beyond its length is the handler's or the gate's to say.
  */
 static const char *const known_params[] = {
-	"tenant",    "project", "user",    "key",    "host",     "operator", "grant",  "role",     "rule",
-	"connector", "token",   "version", "sha256", "provider", "session",  "person", REST_PARAM,
+	"tenant",    "project", "user",    "key",    "host",     "operator", "grant",  "role", "rule",
+	"connector", "token",   "version", "sha256", "provider", "session",  "person", "log",  REST_PARAM,
 };
 
 static const char *const method_names[HTTP_METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};

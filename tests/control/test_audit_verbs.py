@@ -69,6 +69,18 @@ def test_wrong_words(alone):
     assert "events|search" in run(alone.control, "--help").stdout or "audit events" in run(alone.control, "--help").stdout
 
 
+def test_an_export_of_what_a_deleted_tenant_left(alone):
+    control = alone.control
+    for words in (["events", "--log", alone.id], ["export", "--log", "a/b"], ["export", "--log", alone.id, "--tenant", "web"], ["export", "--log"]):
+        assert run(control, *words, check=False).returncode == 2, words
+    assert run(control, "export", "--log", alone.id, check=False).returncode == 1  # there is the tenant
+    alone.operator.must("PATCH", alone.path, {"suspended": True}, headers={"If-Match": "*"})
+    assert alone.operator.delete(alone.path).status == 204
+    header, *entries, end = lines(run(control, "export", "--log", alone.id))
+    assert end["entries"] == len(entries) == header["to"]
+    holds(header, entries)
+
+
 def test_an_export_by_the_command_line(alone):
     texts = run(alone.control, "export", "--tenant", "web").stdout.splitlines()
     header, *entries, end = map(json.loads, texts)

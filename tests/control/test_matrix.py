@@ -118,6 +118,7 @@ ROUTES = {
     ("GET", "/v1/audit/proofs/consistency"): (PLATFORM_READ, None, 200),
     ("GET", "/v1/audit/witnesses"): (PLATFORM_READ, None, 200),
     ("GET", "/v1/audit/export"): (PLATFORM_READ, None, 200),
+    ("GET", "/v1/audit/logs/{log}/export"): (PLATFORM_READ, None, 404),
     ("DELETE", "/v1/audit/persons/{person}"): (PLATFORM, None, 404),
     ("GET", "/v1/hosts"): (HOSTS_READ, None, 200),
     ("GET", "/v1/hosts/{host}"): (HOSTS_READ, None, 200),
@@ -180,7 +181,7 @@ def world(control, operator):
     names["connector"] = operator.must("POST", f"{here.path}/connectors", {"name": "c", "kind": "s3"})["id"]
     names["provider"] = operator.must("POST", f"{here.path}/identity-providers", {"kind": "tenantd"})["id"]
     names["session"] = "5e55105e55105e55"
-    names["person"], names["path"] = "usr_0000000000000000", "0/x999/999"
+    names["person"], names["path"], names["log"] = "usr_0000000000000000", "0/x999/999", "ten_0000000000000000"
     control.cluster.psql(
         f"INSERT INTO control.session_reports VALUES ('{here.id}', '{host.id}', 'matrixup', '{names['session']}', 1, true);"
         "INSERT INTO control.sessions (tenant_id, id, host_id, list, user_id, project_id, opened, state) VALUES "

@@ -94,7 +94,7 @@ def test_delete_takes_everything_along(operator, control, tenant):
 
 
 def test_who_deletes_a_tenant_is_in_the_platforms_log(operator, control, tenant):
-    """The tenant's own cannot be read any more, and nobody signs it. So nobody is left in it who could not be erased."""
+    """The tenant's own has ended (test_audit_ending.py), and nobody is left in it who could not be erased."""
     tenant.user("gone").key()
     operator.must("PATCH", tenant.path, {"suspended": True}, headers=ANY)
     names = f"SELECT count(*) FROM control.audit_person_keys WHERE tenant_id = '{tenant.id}'"
