@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit
 BUILD=$(realpath -m "${BUILD:-build}")
 export TENANTD_BUILD=$BUILD PYTHONDONTWRITEBYTECODE=1 LOGS=$BUILD/check/hosts
 # The longest ones, which are not to begin when all others have ended.
-LONG="test_fleet_faults test_session_fleet test_session_ test_matrix test_sso_ test_jupyterhub test_trouble test_packages"
+LONG="test_fleet_faults test_audit_spool test_session_fleet test_session_ test_matrix test_sso_ test_jupyterhub test_trouble test_packages"
 
 files=("$@")
 [ ${#files[@]} -gt 0 ] || files=(tests/hosts/test_*.py)
