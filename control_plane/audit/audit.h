@@ -40,7 +40,8 @@ void audit_log_wake(struct app *app, const char *log_id);
 
 /* ---- sequencing (sequencer.c) ----------------------------------------------------------------- */
 /* Takes all that is in a log's inbox now into the tree, in as many transactions as it needs, here and now: who reads
- * afterwards sees what was committed before. Another one at it is waited for. 0, -EAGAIN, -EBUSY, -EIO. */
+ * afterwards sees what was committed before. Only where that is more than can be done in three seconds the rest is left
+ * to the sequencer. Another one at it is waited for. 0, -EAGAIN, -EBUSY, -EIO. */
 int sequence_now(struct app *app, const char *log_id);
 
 /* ---- the tree as it is stored (tree.c) --------------------------------------------------------- */

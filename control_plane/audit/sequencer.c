@@ -21,8 +21,9 @@
 #define BYTES_AT_ONCE 8388608
 #define ROWS_AT_ONCE 2048
 #define LOGS_AT_ONCE 32U /* in one transaction */
-#define ROUNDS_MAX 1024U /* for one who reads … */
-#define RETRIES 3U       /* … of whose first ones these may be lost */
+/* For one who reads. Hosts can send faster than anybody can sequence, and who reads holds a worker meanwhile. */
+#define READER_USEC (3 * USEC_PER_SEC)
+#define RETRIES 3U /* of whose first rounds these may be lost */
 /* Between the beginnings of two rounds: what comes meanwhile goes together. With the transaction itself well below the
  * second in which a checkpoint has to be there. */
 #define PACE_USEC (150 * USEC_PER_MSEC)
@@ -290,6 +291,7 @@ static int is_waiting(struct app *app, const char *log_id, bool *ret)
 int sequence_now(struct app *app, const char *log_id)
 {
 	char ids[1][LEAF_ID_MAX];
+	uint64_t until = clock_boottime_usec() + READER_USEC;
 	bool more = true;
 	int r;
 
@@ -297,7 +299,7 @@ int sequence_now(struct app *app, const char *log_id)
 		return -EINVAL;
 	memcpy(ids[0], log_id, strlen(log_id) + 1);
 	r = is_waiting(app, log_id, &more);
-	for (unsigned i = 0; r == 0 && more && i < ROUNDS_MAX; i++) {
+	for (unsigned i = 0; r == 0 && more && clock_boottime_usec() < until; i++) {
 		r = sequence(app, ids, 1, true, &more);
 		if (r == -EAGAIN && i < RETRIES) {
 			r = 0;

@@ -321,6 +321,33 @@ def test_what_is_left_in_the_inbox_is_found_by_the_next_start(new_control, tmp_p
     assert json.loads(sql("SELECT to_json(array_agg(size = checkpoint_size)) FROM control.audit_logs")) == [True, True]
 
 
+def test_who_reads_waits_for_no_backlog_without_an_end(new_control, tmp_path):
+    """A host sends faster than anybody can sequence. That its tenant reads keeps no worker for minutes."""
+    control = new_control("backlog")
+    control.init()
+    operator = control.serve().client
+    operator.token = operator.sign_in(control.OPERATOR, control.PASSWORD)
+    tenant, other = Tenant(operator, "backlog"), Tenant(operator, "beside")
+    host, chain = Host(operator, [tenant.id, other.id], "h-backlog", tmp_path), Chain()
+    host.sign_in(control.url)
+    chain.event(tenant.id)
+    must(host, chain)
+    sql = control.cluster.psql
+    assert wait_for(lambda: sql("SELECT count(*) FROM control.audit_inbox") == "0")
+    sql(
+        "INSERT INTO control.audit_inbox (tenant_id, host_id, count, records) SELECT tenant_id, host_id, 1000, "
+        "convert_to(repeat(leaf || E'\\n\\n', 1000), 'UTF8') FROM control.audit_entries, generate_series(1, 250) "
+        f"WHERE event_id = '{chain.id}-1'"
+    )
+    operator.timeout, began = 120, time.monotonic()
+    assert operator.get(f"{tenant.path}/events?limit=1").status == 200
+    assert time.monotonic() - began < 8
+    assert operator.get(f"{other.path}/events?limit=1").status == 200
+    assert time.monotonic() - began < 10
+    sizes = f"SELECT count(*) FROM control.audit_entries WHERE event_id = '{chain.id}-1'"
+    assert wait_for(lambda: sql(sizes) == "250001", 120)
+
+
 def test_a_log_that_cannot_go_on_holds_up_no_other(new_control, tmp_path):
     """The row of one is damaged. The others' checkpoints come as fast as ever, and its own when it is whole again."""
     control = new_control("stuck")
