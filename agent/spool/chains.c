@@ -63,7 +63,7 @@ static int chain_begin(struct spool_chain *chain)
 {
 	int r = chain_start(&chain->key, &chain->appended);
 
-	chain->durable = chain->appended;
+	chain->durable = chain->readable = chain->appended;
 	return r;
 }
 

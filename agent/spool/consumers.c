@@ -46,7 +46,7 @@ static void advance(struct spool *spool, struct consumer *consumer)
 	for (;;) {
 		const struct spool_chain *chain = chain_find(spool, consumer->generation);
 
-		if (!chain || !chain->next || consumer->next <= chain->durable.sequence ||
+		if (!chain || !chain->next || consumer->next <= chain->readable.sequence ||
 		    chain_is_written(spool, chain))
 			return;
 		consumer->generation = chain->next->generation;

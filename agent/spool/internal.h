@@ -29,6 +29,7 @@ struct spool_chain {
 	uint8_t secret[ED25519_SECRET_BYTES]; /* of the newest one alone */
 	struct chain_head appended;           /* the loop's */
 	struct chain_head durable;
+	struct chain_head readable; /* the last event that opens: what is missing behind it, nobody waits for */
 };
 struct segment {
 	struct segment *next; /* newer */

@@ -176,7 +176,7 @@ static struct segment *look_up(const struct spool *spool, uint32_t generation, u
 static int forget_gone(struct spool *spool, uint32_t generation, uint64_t first)
 {
 	struct segment *segment = look_up(spool, generation, first), *before;
-	const struct spool_chain *chain;
+	struct spool_chain *chain;
 	uint64_t last;
 
 	if (!segment)
@@ -191,6 +191,8 @@ static int forget_gone(struct spool *spool, uint32_t generation, uint64_t first)
 		pthread_cond_signal(&spool->work);
 	} else if (last >= first) {
 		finding_add(spool, SPOOL_DAMAGED, first, last - first + 1, "a file of chain %s is gone", chain->id);
+		if (last == chain->durable.sequence)
+			chain->readable.sequence = first - 1;
 	}
 	readers_wake(spool);
 	return 0;
@@ -199,9 +201,9 @@ static int forget_gone(struct spool *spool, uint32_t generation, uint64_t first)
 static int check(struct spool *spool, uint32_t generation, uint64_t first, bool by_writer)
 {
 	struct segment_walk walk = {.key = &spool->seal_key};
-	const struct spool_chain *chain;
 	char name[SEGMENT_NAME_MAX];
 	_cleanup_(closep) int fd = -1;
+	struct spool_chain *chain;
 	struct segment *segment;
 	uint64_t size;
 	int r;
@@ -213,7 +215,8 @@ static int check(struct spool *spool, uint32_t generation, uint64_t first, bool 
 		return segment ? 0 : -ENOENT;
 	}
 	chain = segment->chain;
-	if (!by_writer && !segment_after(segment) && chain_is_written(spool, chain)) {
+	/* What is at a chain's end changes where others are, so not while one of them reads. */
+	if (!by_writer && !segment_after(segment)) {
 		segment->suspect = true;
 		pthread_cond_signal(&spool->work);
 		pthread_mutex_unlock(&spool->lock);
@@ -258,6 +261,8 @@ static int check(struct spool *spool, uint32_t generation, uint64_t first, bool 
 		segment->edition += size != segment->size || walk.damages > 0;
 		segment->size = size;
 		segment->checked = true;
+		if (!segment_after(segment) && walk.whole <= chain->durable.sequence)
+			chain->readable = (struct chain_head){.sequence = walk.whole - 1, .hash = walk.head};
 	}
 	pthread_mutex_unlock(&spool->lock);
 	return 0;
@@ -295,6 +300,7 @@ void mend_suspects(struct spool *spool)
 		(void)check(spool, generation, first, true);
 		pthread_mutex_unlock(&spool->check_lock);
 		pthread_mutex_lock(&spool->lock);
+		consumers_advance(spool);
 		readers_wake(spool);
 		pthread_mutex_unlock(&spool->lock);
 	}

@@ -194,6 +194,12 @@ static const struct spool_chain *chain_of(const struct spool_reader *reader)
 	return consumer ? chain_find(reader->spool, consumer->generation) : NULL;
 }
 
+/* Of what is missing at its end nobody knows the hash any more; where nothing is added to it, that is its end. */
+static const struct chain_head *end_of(const struct spool *spool, const struct spool_chain *chain)
+{
+	return chain_is_written(spool, chain) ? &chain->durable : &chain->readable;
+}
+
 void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, struct chain_head *ret)
 {
 	static const uint8_t lost[ED25519_PUBLIC_BYTES];
@@ -207,7 +213,7 @@ void spool_reader_head(struct spool_reader *reader, struct note_key *ret_key, st
 		*ret_key = chain->key;
 	else
 		(void)chain_key_init(ret_key, chain->id, lost);
-	*ret = chain->durable;
+	*ret = *end_of(reader->spool, chain);
 	pthread_mutex_unlock(&reader->spool->lock);
 }
 
@@ -274,7 +280,7 @@ static int locate(struct spool_reader *reader, uint64_t from, struct stretch *re
 	segment = chain ? segment_of(spool, chain, from) : NULL;
 	if (!consumer_of(reader) || from == 0) {
 		r = -EINVAL;
-	} else if (!chain || from > chain->durable.sequence) {
+	} else if (!chain || from > end_of(spool, chain)->sequence) {
 		r = 1;
 	} else if (!segment) {
 		for (segment = spool->segments; segment && segment->chain != chain;)

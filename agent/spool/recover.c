@@ -105,6 +105,7 @@ int recover_chain(struct spool *spool, struct spool_chain *chain, bool *ret_cut)
 	chain->durable.sequence = walk.next - 1;
 	chain->durable.hash = walk.head;
 	chain->appended = chain->durable;
+	chain->readable = (struct chain_head){.sequence = walk.whole - 1, .hash = walk.head};
 	*ret_cut = *ret_cut || !walk.head_known;
 	return 0;
 }

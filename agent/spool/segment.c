@@ -242,6 +242,7 @@ static int take(struct segment_walk *walk, uint64_t offset, const struct block *
 	walk->next = block->first + block->count;
 	memcpy(walk->head.bytes, content->data + SHA256_BYTES, SHA256_BYTES);
 	walk->head_known = true;
+	walk->whole = walk->next;
 	walk->groups++;
 	return walk->block ? walk->block(walk->context, block, content) : 0;
 }
@@ -280,7 +281,7 @@ int segment_walk(struct segment_walk *walk)
 	uint64_t offset, count = 0;
 	int r;
 
-	walk->next = walk->name.first;
+	walk->next = walk->whole = walk->name.first;
 	r = walk_chain_block(walk, &content);
 	if (r < 0)
 		return r;

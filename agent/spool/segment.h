@@ -46,7 +46,8 @@ struct segment_walk {
 	uint64_t next;            /* the sequence after the last whole group or hole */
 	bool head_known;          /* of the event before `next` */
 	struct tlog_hash head;
-	uint64_t end; /* of the last block that opens */
+	uint64_t whole; /* the sequence after the last group; `head` is its last event's */
+	uint64_t end;   /* of the last block that opens */
 	enum segment_tail tail;
 	uint32_t damages;          /* groups, or runs of them, that do not open; the chain block is one as well */
 	uint64_t lost_first, lost; /* events that are missing, without those that a hole tells of */

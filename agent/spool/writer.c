@@ -337,6 +337,7 @@ static int write_next(struct spool *spool)
 	free(spare);
 	batch->chain->durable.sequence = batch->first + batch->count - 1;
 	batch->chain->durable.hash = batch->head;
+	batch->chain->readable = batch->chain->durable;
 	spool->groups++;
 	spool->syncs += fresh ? 2 : 1;
 	spool->sync_usec += after - before;
@@ -387,8 +388,7 @@ static bool look_through_one(struct spool *spool, uint32_t *generation, uint64_t
 	struct segment *segment = spool->segments;
 
 	/* One that could not be mended is not tried over and over: only what is behind the last one. */
-	while (segment && (segment->checked || (!segment_after(segment) && chain_is_written(spool, segment->chain)) ||
-			   segment->chain->generation < *generation ||
+	while (segment && (segment->checked || !segment_after(segment) || segment->chain->generation < *generation ||
 			   (segment->chain->generation == *generation && segment->first <= *first)))
 		segment = segment->next;
 	if (!segment)

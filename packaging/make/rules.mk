@@ -90,7 +90,7 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(call objects,$(TEST_COMMON
 	$(call say,LINK,$@)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(AGENT_LIBS) -lmicrohttpd $(UNIT_LIBS) -ldl
 # It brings the feeds' thread and HTTP, of which test_follow*.c have their own.
 $(filter $(O)/tests/unit/test_feeds%,$(UNIT_BIN)): $(O)/tests/unit/feeds_rig.o
-$(filter $(O)/tests/unit/test_feeds_audit $(O)/tests/unit/test_feeds_witness,$(UNIT_BIN)): $(O)/tests/unit/audit_rig.o
+$(filter $(O)/tests/unit/test_feeds_audit $(O)/tests/unit/test_feeds_audit_damage $(O)/tests/unit/test_feeds_witness,$(UNIT_BIN)): $(O)/tests/unit/audit_rig.o
 # It brings the server, and with that single sign-on's thread and HTTP.
 $(filter $(O)/tests/unit/test_server% $(O)/tests/unit/test_userdb,$(UNIT_BIN)): $(O)/tests/unit/server_fixture.o
 # These move the clock on, and have requests time out sooner.

@@ -259,6 +259,7 @@ static void test_the_end_of_an_older_chain_is_damaged(void **state)
 	assert_int_equal(next, 3);
 	expect_hole(2, 1);
 	spool_world_expect(reader, 3, 3);
+	assert_int_equal(spool_reader_next(reader), 1);
 	assert_result(spool_acknowledge(reader, 4), 0);
 	spool_world_append(1);
 	spool_world_turn();
@@ -275,11 +276,36 @@ static void test_the_end_of_an_older_chain_is_removed(void **state)
 	assert_result(spool_begin_chain(world.spool, "a test"), 0);
 	spool_world_turn();
 	assert_result(unlink(spool_world_segment(0)), 0);
-	assert_int_equal(read_in_time(1, &next), -ENOENT);
-	assert_int_equal(next, 4);
+	assert_int_equal(read_in_time(1, &next), 1);
 	expect_hole(1, 3);
-	assert_result(spool_acknowledge(reader, 4), 0);
-	/* On in the next chain. */
+	/* Nothing of it is to be had: on in the next chain. */
+	spool_reader_head(reader, &key, &head);
+	spool_head(world.spool, &newest, &head);
+	assert_string_equal(key.name, newest.name);
+	assert_int_equal(spool_reader_next(reader), 1);
+}
+
+/* What is missing at the end of a chain that nobody adds to is waited for by nobody. */
+static void test_a_damaged_end_is_not_waited_for(void **state)
+{
+	struct note_key key, newest;
+	struct chain_head head;
+	uint64_t offsets[64];
+
+	begin(3);
+	assert_int_equal(spool_file_blocks(spool_world_segment(0), offsets, 63), 4);
+	end();
+	spool_file_flip(spool_world_segment(0), offsets[3] + 60);
+	spool_world_start();
+	assert_int_equal(world.found[SPOOL_CHAIN_BEGAN], 1);
+	assert_int_equal(world.first[SPOOL_DAMAGED], 3);
+	assert_result(spool_reader_open(world.spool, "control-plane", &reader), 0);
+	spool_world_expect(reader, 1, 2);
+	/* How far the chain is: what is said of it has to be true of it. */
+	spool_reader_head(reader, &key, &head);
+	assert_int_equal(head.sequence, 2);
+	assert_memory_equal(head.hash.bytes, world.expected.bytes, SHA256_BYTES);
+	assert_result(spool_acknowledge(reader, 3), 0);
 	spool_reader_head(reader, &key, &head);
 	spool_head(world.spool, &newest, &head);
 	assert_string_equal(key.name, newest.name);
@@ -415,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_older_one_is_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_older_chain_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_older_chain_is_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_damaged_end_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_page_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_beginning_that_cannot_be_read, setup, teardown),
