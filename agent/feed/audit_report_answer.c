@@ -20,6 +20,7 @@
 #define FORK_USEC (600 * USEC_PER_SEC)     /* so far apart are two new chains, at least */
 #define SHOWN_USEC (5 * USEC_PER_SEC)      /* so often receipts alone change the view */
 #define KEPT_USEC (60 * USEC_PER_SEC)      /* between two receipts that are kept on disk */
+#define MOVES 2U                           /* from place to place, until there is a wait between them */
 #define PICKS 2U                           /* events of one request that are looked for in the log later */
 
 /* The answer is not what an honest control plane could say. Nothing is freed for it. */
@@ -65,6 +66,7 @@ void reports_keep_receipt(struct audit_reports *reports)
 static void take_receipt(struct audit_reports *reports, const struct receipt *receipt, const char *note)
 {
 	uint64_t next = receipt->head.sequence + 1;
+	bool moved = next > reports->next || !reports->more;
 	int r = 0;
 
 	if (next > spool_reader_next(reports->reader))
@@ -81,7 +83,9 @@ static void take_receipt(struct audit_reports *reports, const struct receipt *re
 	if (reports->view.problem[0] || clock_boottime_usec() >= reports->shown_usec + SHOWN_USEC)
 		reports_show(reports);
 	reports->view.problem[0] = reports->fault[0] = '\0';
-	reports->backoff.failures = reports->refused = 0;
+	reports->refused = 0;
+	if (moved)
+		reports->backoff.failures = reports->moves = 0;
 	reports->bytes_max = REQUEST_BYTES_MAX;
 	pick(reports, MAX_OF(reports->body.first, reports->next), MIN_OF(reports->body.past, next));
 	reports->next = next;
@@ -92,7 +96,9 @@ static void take_receipt(struct audit_reports *reports, const struct receipt *re
 		reports_keep_receipt(reports);
 	reports->greet_usec = clock_boottime_usec() + STILL_USEC + backoff_jitter(STILL_USEC);
 	audit_body_clear(&reports->body);
-	if (reports->more)
+	if (!moved)
+		reports_wait_after_failure(reports, -1); /* it took none of what was sent, and says so */
+	else if (reports->more)
 		reports_hurry(reports, 0); /* a backlog waits for nothing */
 	else
 		reports_hurry(reports, BETWEEN_USEC);
@@ -172,8 +178,9 @@ static void go_where_it_is(struct audit_reports *reports, const struct audit_ans
 		return;
 	}
 	note_rollback(reports, said);
-	/* The same place twice: it will not be moved by sending the same again and again. */
-	if (said->next == reports->next)
+	/* The same place twice, or one after the other without anything that is taken: it will not be moved by sending
+	 * again and again. */
+	if (said->next == reports->next || ++reports->moves > MOVES)
 		reports_wait_after_failure(reports, retry_after);
 	reports->next = said->next;
 	reports->greet_usec = 0;

@@ -42,6 +42,7 @@ struct audit_reports {
 	uint64_t greet_usec; /* CLOCK_BOOTTIME when it is said where this host is, with nothing new; 0: at once */
 	bool more;           /* something was left when the last request was made */
 	bool look;           /* something new may be durable */
+	unsigned moves;      /* from one place to another that it said, since something was taken */
 	uint64_t rolled;     /* the control plane's place when it last fell behind its own receipt: told once */
 	char forked[CHAIN_ID_CHARS + 1]; /* a chain that is to be given up; "" */
 	char forked_detail[AUDIT_PROBLEM_MAX];

@@ -30,7 +30,7 @@ struct chain {
 	char id[CHAIN_ID_CHARS + 1];
 	struct chain_head head;
 	struct chain_head known[1024]; /* after each event, while there are few */
-	bool ended;
+	bool ended, wanders;
 };
 struct fake_audit {
 	enum fake_receipt receipt;
@@ -234,9 +234,11 @@ unsigned fake_audit_post(struct fake_control *control, const char *body, size_t 
 	assert_non_null(value);
 	audit->at = strtoull(value, NULL, 10);
 	value = take_line(&at, "missing", &size);
-	if (chain->ended)
+	if (chain->wanders && chain->head.sequence > 1)
+		chain->head = chain->known[chain->head.sequence - 1];
+	if (chain->ended || chain->wanders)
 		return conflict(chain, out);
-	while (at < body + length) {
+	while (at < body + length && audit->receipt != RECEIPT_NOTHING) {
 		struct taking taking = {audit, control->host_id, chain, 0};
 		size_t records, total;
 		struct group group;
@@ -476,9 +478,9 @@ unsigned fake_audit_strangers(struct fake_control *control)
 {
 	unsigned strangers;
 
-	pthread_mutex_lock(&control->lock);
+	fake_lock(control);
 	strangers = audit_of(control)->strangers;
-	pthread_mutex_unlock(&control->lock);
+	fake_unlock(control);
 	return strangers;
 }
 
@@ -543,6 +545,13 @@ void fake_audit_end_chain(struct fake_control *control)
 {
 	fake_lock(control);
 	newest(audit_of(control))->ended = true;
+	fake_unlock(control);
+}
+
+void fake_audit_wander(struct fake_control *control)
+{
+	fake_lock(control);
+	newest(audit_of(control))->wanders = true;
 	fake_unlock(control);
 }
 

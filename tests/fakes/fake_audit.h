@@ -17,6 +17,7 @@ enum fake_receipt {
 	RECEIPT_OTHER_CHAIN, /* good, and about another chain */
 	RECEIPT_OTHER_HASH,  /* good, and with another hash than that event has */
 	RECEIPT_TOO_FAR,     /* good, and for events that nobody sent */
+	RECEIPT_NOTHING,     /* good, and for what came before; what was sent is not taken in */
 	RECEIPT_NOT_ANSWER,  /* good, and not what the answer around it says */
 };
 void fake_audit_receipts(struct fake_control *control, enum fake_receipt kind);
@@ -36,6 +37,7 @@ void fake_audit_restore(struct fake_control *control, uint64_t sequence);
 void fake_audit_alter(struct fake_control *control);
 /* It knows so many more events of the newest chain than the host has. */
 void fake_audit_run_ahead(struct fake_control *control, uint64_t events);
+void fake_audit_wander(struct fake_control *control); /* 409 from now on, each time with another place of the chain */
 void fake_audit_end_chain(struct fake_control *control); /* 409, forked, for the newest chain */
 /* Receipts for the next ones, which are in no log. */
 void fake_audit_withhold(struct fake_control *control, unsigned events);

@@ -327,6 +327,43 @@ static void test_chains_are_not_begun_again_and_again(void **state)
 	assert_true(posts(rig) < 12);
 }
 
+/* However often it changes its mind: it is not asked as fast as it answers. */
+static void test_a_control_plane_that_never_knows_where_it_is_is_not_hammered(void **state)
+{
+	struct rig *rig = *state;
+	unsigned before;
+
+	(void)rig_enroll_acme(rig);
+	for (unsigned i = 0; i < 100; i++)
+		audit_rig_emit(rig, ACME, 1);
+	audit_rig_await(rig, 100);
+	fake_audit_wander(rig->control);
+	before = posts(rig);
+	audit_rig_emit(rig, ACME, 1);
+	audit_rig_pass(rig, REFUSALS_WAIT_USEC);
+	assert_true(posts(rig) > before);
+	assert_true(posts(rig) < before + 12);
+	assert_int_equal(rig->found[FEEDS_CHAIN_FORKED], 0);
+}
+
+static void test_receipts_for_nothing_are_not_collected(void **state)
+{
+	struct rig *rig = *state;
+	unsigned before;
+
+	(void)rig_enroll_acme(rig);
+	audit_rig_emit(rig, ACME, 1);
+	audit_rig_await(rig, 1);
+	fake_audit_receipts(rig->control, RECEIPT_NOTHING);
+	before = posts(rig);
+	audit_rig_emit(rig, ACME, 1);
+	audit_rig_pass(rig, REFUSALS_WAIT_USEC);
+	assert_true(posts(rig) > before);
+	assert_true(posts(rig) < before + 12);
+	fake_audit_receipts(rig->control, RECEIPT_GOOD);
+	audit_rig_await(rig, 2);
+}
+
 static void test_a_control_plane_that_lost_what_it_took_gets_it_again_where_it_is_there(void **state)
 {
 	struct rig *rig = *state;
@@ -479,6 +516,8 @@ int main(void)
 		RIGGED(test_a_host_with_another_past_begins_another_chain),
 		RIGGED(test_a_chain_that_the_control_plane_ended_is_not_gone_on_with),
 		RIGGED(test_chains_are_not_begun_again_and_again),
+		RIGGED(test_a_control_plane_that_never_knows_where_it_is_is_not_hammered),
+		RIGGED(test_receipts_for_nothing_are_not_collected),
 		RIGGED(test_a_control_plane_that_lost_what_it_took_gets_it_again_where_it_is_there),
 		RIGGED(test_so_it_does_after_a_restart_of_the_host),
 		RIGGED(test_a_conflict_that_is_no_place_is_not_believed),
