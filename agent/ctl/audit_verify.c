@@ -20,10 +20,12 @@ static int conclude(const struct ctl *ctl, const struct verify_report *report)
 	} else {
 		if (verify_print(report, &out, &err) < 0)
 			return UNREADABLE;
-		(void)fwrite(out.data, 1, out.length, stdout);
+		if (out.length > 0)
+			(void)fwrite(out.data, 1, out.length, stdout);
 		if (fflush(stdout) != 0)
 			return UNREADABLE;
-		(void)fwrite(err.data, 1, err.length, stderr);
+		if (err.length > 0)
+			(void)fwrite(err.data, 1, err.length, stderr);
 	}
 	return (int)report->verdict;
 }

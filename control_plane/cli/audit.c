@@ -384,13 +384,13 @@ int audit_verb_tail(int argc, char **argv)
 	return fflush(stdout) == 0 ? status : CLI_FAILED;
 }
 
-/* ---- single things --------------------------------------------------------------------------------------------------
- */
+/* ---- single things ----------------------------------------------------------------------------- */
 
 static int print_body(const struct audit_call *call, struct buffer *body)
 {
 	(void)call;
-	(void)fwrite(body->data, 1, body->length, stdout);
+	if (body->length > 0)
+		(void)fwrite(body->data, 1, body->length, stdout);
 	if (body->length > 0 && body->data[body->length - 1] != '\n')
 		(void)putchar('\n');
 	return CLI_OK;

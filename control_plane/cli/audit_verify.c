@@ -81,9 +81,10 @@ static int print(const struct verify_report *report, bool json)
 
 	if (r == 0 && json)
 		r = buffer_add_char(&out, '\n');
-	if (r < 0 || fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout) != 0)
+	if (r < 0 || (out.length > 0 && fwrite(out.data, 1, out.length, stdout) != out.length) || fflush(stdout) != 0)
 		return VERIFY_UNREADABLE;
-	(void)fwrite(err.data, 1, err.length, stderr);
+	if (err.length > 0)
+		(void)fwrite(err.data, 1, err.length, stderr);
 	return (int)report->verdict;
 }
 

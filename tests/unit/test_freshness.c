@@ -144,7 +144,7 @@ static void test_records_without_a_feed(void **state)
 static void test_broken_reasons(void **state)
 {
 	static const enum reason broken[] = {REASON_SSO_UNREACHABLE, REASON_SSO_REFUSED, REASON_TOKEN_UNDECIDED,
-					     REASON_STALE, REASON_BROKEN};
+					     REASON_STALE,           REASON_AUDIT_FULL,  REASON_BROKEN};
 
 	for (unsigned reason = 0; reason < REASON_COUNT; reason++) {
 		bool expected = false;
