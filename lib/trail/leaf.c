@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "tlog/tlog.h"
+#include "trail/leaf_internal.h"
 #include "json/json_read.h"
 
 #define OWN_ID_PREFIX "evt_"          /* events without a chain: the control plane's own */
@@ -265,7 +266,7 @@ static int read_actor(const struct reading *reading, const json_t *event)
 }
 
 /* No escape may bring in what may not stand there as it is: who shows the event shows all of its texts. */
-static bool is_clean(const json_t *value) /* NOLINT(misc-no-recursion): json_read bounds the depth */
+bool leaf_is_clean(const json_t *value) /* NOLINT(misc-no-recursion): json_read bounds the depth */
 {
 	const char *key;
 	json_t *member;
@@ -273,10 +274,10 @@ static bool is_clean(const json_t *value) /* NOLINT(misc-no-recursion): json_rea
 	if (json_is_string(value))
 		return text_is_printable(json_string_value(value), json_string_length(value));
 	for (size_t i = 0; i < json_array_size(value); i++)
-		if (!is_clean(json_array_get(value, i)))
+		if (!leaf_is_clean(json_array_get(value, i)))
 			return false;
 	json_object_foreach((json_t *)(uintptr_t)value, key,
-			    member) if (!text_is_printable(key, strlen(key)) || !is_clean(member)) return false;
+			    member) if (!text_is_printable(key, strlen(key)) || !leaf_is_clean(member)) return false;
 	return true;
 }
 
@@ -318,7 +319,7 @@ int leaf_read(const char *text, size_t length, struct leaf *ret, struct problem 
 		return r;
 	if (!json_is_object(event))
 		return problem_set(problem, EBADMSG, "the event is not a JSON object");
-	if (memchr(text, '\\', length) && !is_clean(event))
+	if (memchr(text, '\\', length) && !leaf_is_clean(event))
 		return problem_set(problem, EBADMSG, "the event has control characters in a text");
 	r = read_event(&reading, event);
 	if (r < 0)

@@ -56,7 +56,8 @@ int leaf_read(const char *text, size_t length, struct leaf *ret, struct problem 
 struct personal {
 	char person[LEAF_ID_MAX];
 	uint8_t salt[SALT_BYTES];
-	char *patch; /* owned, secret; JSON object, and none that changes what leaf_read reads */
+	/* Owned, secret. A JSON object as clean as a leaf, and none that changes what leaf_read reads. */
+	char *patch;
 };
 struct personal_list {
 	uint32_t count;

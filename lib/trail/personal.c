@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "trail/leaf.h"
+#include "trail/leaf_internal.h"
 #include "json/json_read.h"
 #include "json/json_wipe.h"
 #include "json/json_write.h"
@@ -88,6 +89,9 @@ static int read_patch(const char *text, size_t length, json_t **ret, struct prob
 	r = json_read(text, length, &patch, problem);
 	if (r < 0)
 		return r;
+	/* Merged, its texts stand where those of the leaf do. */
+	if (!text_is_printable(text, length) || (memchr(text, '\\', length) && !leaf_is_clean(patch)))
+		return problem_set(problem, EBADMSG, "the personal data have control characters in a text");
 	if (!may_patch(patch))
 		return problem_set(problem, EBADMSG, "the personal data would change what the event itself says");
 	*ret = TAKE_PTR(patch);

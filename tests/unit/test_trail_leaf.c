@@ -383,6 +383,12 @@ static void patches_that_change(void **state)
 		"\"name\"",
 		"{\"a\":1,\"a\":1}",
 		"{\"a\":\"\\u0000\"}",
+		"{\"user\":{\"email_addr\":\"a\\nb\"}}",
+		"{\"user\":{\"name\":\"\\u001b[2J\"}}",
+		"{\"user\":{\"name\":\"\xe2\x80\xaegnp.exe\"}}",
+		"{\"unmapped\":{\"data\":[{\"\\u0085\":1}]}}",
+		"{\"unmapped\":{\"data\":[\"\xc2\x9b\"]}}",
+		"{\"user\":\n{}}",
 		"{\"a\":1} ,",
 		"{\"class_uid\":6003}",
 		"{\"category_uid\":null}",
@@ -411,7 +417,7 @@ static void patches_that_change(void **state)
 	};
 	static const char *const fine[] = {
 		"{}",
-		"{\"user\":{\"name\":\"alice\",\"email_addr\":\"a\\nb\"}}",
+		"{\"user\":{\"name\":\"al\\u00efce\",\"email_addr\":\"a\\\\nb\"}}",
 		"{\"actor\":{\"user\":{\"name\":\"alice\"},\"process\":{\"user\":{\"uid\":\"1000\"}}}}",
 		"{\"unmapped\":{\"detail\":\"x\"},\"src_endpoint\":{\"ip\":\"192.0.2.1\"}}",
 	};
