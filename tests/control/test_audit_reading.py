@@ -272,6 +272,40 @@ def test_an_export_of_many(busy):
     assert root_of(entries) == checkpoint(header)[1]
 
 
+def test_who_reads_slowly_keeps_nobody_else_from_their_log(busy, new_host, new_tenant):
+    """Exports that nobody takes in: two of one log have a place, and other logs have theirs."""
+    host, chain = new_host(f"big-{busy.slug}", busy), Chain()
+    done = 0
+    for _ in range(5):
+        for _ in range(120):
+            chain.event(busy.id, host_id=host.id, reason="x" * 14000)
+        answer = host.client.post("/v1/hosts/self/audit", chain.request(done + 1, group_size=60), headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 200, answer
+        done = chain.last
+    slow = []
+    try:
+        for n in range(3):
+            one = busy.me.as_(busy.me.token)
+            one.connection = one._connect()
+            one.connection.request("GET", f"{busy.path}/audit/export?from={n}", headers={"Authorization": f"Bearer {one.token}"})
+            slow.append((one, one.connection.getresponse()))
+        assert [answer.status for _, answer in slow] == [200, 200, 429]
+        other = new_tenant("hasty")
+        header, entries = export(other.owner, other.path)
+        holds(header, entries)
+        # Whoever goes makes room.
+        slow[0][1].close()
+        slow[0][0].close()
+        ends = time.monotonic() + 30
+        while (answer := busy.me.get(f"{busy.path}/audit/export?from=3&to=4")).status == 429 and time.monotonic() < ends:
+            time.sleep(0.2)
+        assert answer.status == 200
+    finally:
+        for one, answer in slow:
+            answer.close()
+            one.close()
+
+
 def test_erasure(control, busy):
     """The key goes, and with it patches and salts; leaves and proofs stay, and an event says so."""
     header, before = export(busy.me, busy.path)
