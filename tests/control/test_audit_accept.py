@@ -3,6 +3,7 @@
 and trees are those of controllib.trail, which knows nothing of ours."""
 import base64
 import json
+import ssl
 import threading
 import time
 
@@ -560,4 +561,8 @@ def test_a_request_of_two_mebibytes_and_one_that_is_larger(host, tenant):
     large = Chain()
     while sum(len(leaf) + 40 for leaf, _, _ in large.history) < 2 * 1024 * 1024 + 10_000:
         large.event(tenant.id, blob="x" * 8000)
-    assert post(host, large.request()).status == 413
+    try:
+        assert post(host, large.request()).status == 413
+    except (ConnectionError, ssl.SSLEOFError):
+        pass  # it said so and hung up, while the rest was still on its way
+    assert must(host, large, last=0).next == 1
