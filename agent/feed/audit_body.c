@@ -275,7 +275,7 @@ static int make(struct audit_body *body, struct spool_reader *reader, uint64_t n
 		body->knows_before = span.knows_before;
 	}
 	r = write_lines(body, &head, next);
-	if (r == 0)
+	if (r == 0 && span.length > 0)
 		r = buffer_add(&body->data, groups.data + span.at, span.length);
 	if (r < 0)
 		return r;
