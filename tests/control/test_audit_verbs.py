@@ -174,6 +174,27 @@ def test_personal_data_go_first(alone):
     assert any("patch" in part for e in after[len(before) :] for part in e["personal"])
 
 
+def test_what_a_deleted_tenant_left_goes_as_well(alone):
+    """All of a log that grows no more: what went is told in the platform's, and the end still holds."""
+    control, operator = alone.control, alone.operator
+    operator.must("PATCH", alone.path, {"suspended": True}, headers={"If-Match": "*"})
+    assert operator.delete(alone.path).status == 204
+    header, *whole, _ = lines(run(control, "export", "--log", alone.id))
+    # Of the platform's log nothing, so that its own drop is not in the way.
+    age(control, 0)
+    sql(control, "".join(f"SET session_replication_role = replica; UPDATE control.{parent} SET at = '2020-01-15' WHERE tenant_id = '{alone.id}';"
+                         for parent in ("audit_entries", "audit_personal")))  # fmt: skip
+    sql(control, "UPDATE control.audit_retention SET entries_days = 365")
+    done = json.loads(run(control, "retention", "--now", "--json").stdout)
+    assert (done["entries_months"], done["personal_months"]) == (1, 1)
+    (said,) = lines(run(control, "search", "--kind", "audit.drop", "--json"))
+    assert said["target"] == alone.id and said["data"] == {"from": 0, "to": len(whole), "tenant": alone.id}
+    assert run(control, "export", "--log", alone.id, check=False).returncode == 1  # it has no first entries any more
+    again, end = lines(run(control, "export", "--log", alone.id, "--from", str(len(whole))))
+    assert again["checkpoint"] == header["checkpoint"] and again["frontier"]["size"] == len(whole) and end["entries"] == 0
+    assert sql(control, f"SELECT count(*) FROM control.audit_inbox WHERE tenant_id = '{alone.id}'") == "0"
+
+
 @pytest.mark.parametrize("count", [3, 256, 300])
 def test_old_entries_go_and_the_rest_holds(alone, count):
     """Whole tiles and parts of one: the tree stays, and everything after what went is verifiable from the frontier on."""
