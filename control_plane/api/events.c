@@ -81,9 +81,14 @@ void event_failure(struct request *request, const char *tenant_id, const char *a
 /* ---- reading --------------------------------------------------------------------------------------------------------
  */
 
+/* Entries have up to 80 KiB with their personal data. A page of the largest ones ends early, and is read in parts. */
+#define PAGE_BYTES (4U << 20)
+#define ENTRIES_AT_ONCE 64U
+
 struct listing {
 	json_t *items;
-	uint32_t limit;
+	uint32_t limit, seen;
+	size_t bytes;
 	uint64_t last;
 	bool more;
 };
@@ -93,10 +98,14 @@ static int add(void *context, const struct audit_row *row)
 	struct listing *listing = context;
 	json_t *view;
 
-	if (json_array_size(listing->items) == listing->limit) {
+	listing->seen++;
+	if (json_array_size(listing->items) == listing->limit || listing->bytes > PAGE_BYTES) {
 		listing->more = true;
 		return 0;
 	}
+	listing->bytes += strlen(row->leaf);
+	for (uint32_t i = 0; i < row->personal.count; i++)
+		listing->bytes += strlen(row->personal.items[i].patch);
 	view = audit_view_entry(row);
 	listing->last = row->index;
 	return json_array_append_new(listing->items, view) < 0 ? -ENOMEM : 0;
@@ -126,6 +135,27 @@ static int read_page(struct request *request, struct audit_filter *filter, struc
 	return 0;
 }
 
+/* Up to one that has no place any more. */
+static int read_entries(struct request *request, const char *log_id, struct audit_filter *filter,
+			struct listing *listing)
+{
+	uint32_t wanted = listing->limit + 1;
+	int r = 0;
+
+	while (r == 0 && !listing->more && listing->seen < wanted) {
+		uint32_t before = listing->seen, count = MIN_OF(wanted - before, ENTRIES_AT_ONCE);
+
+		r = audit_read(request->app, request->tx, log_id, filter, count, add, listing);
+		if (listing->seen - before < count || (filter->newest_first && listing->last == 0))
+			break;
+		if (filter->newest_first)
+			filter->to = listing->last;
+		else
+			filter->from = listing->last + 1;
+	}
+	return r;
+}
+
 static int list_of(struct request *request, const char *log_id)
 {
 	_cleanup_(json_decrefp) json_t *items = json_array();
@@ -138,7 +168,7 @@ static int list_of(struct request *request, const char *log_id)
 		return 0;
 	r = items ? audit_view_refresh(request, log_id) : -ENOMEM;
 	if (r == 0 && listing.limit > 0)
-		r = audit_read(request->app, request->tx, log_id, &filter, listing.limit + 1, add, &listing);
+		r = read_entries(request, log_id, &filter, &listing);
 	if (r == 0)
 		r = audit_view_tell(request, log_id, "audit.view");
 	if (r < 0)

@@ -13,8 +13,8 @@
 #include "crypto/note.h"
 #include "tlog/tile.h"
 
-#define ENTRIES_AT_ONCE 256U
-#define TILES_KEPT 64U /* two paths of eight levels, and what the entries of one piece lie in */
+#define ENTRIES_AT_ONCE 64U /* of up to 80 KiB each, with their personal data */
+#define TILES_KEPT 64U      /* two paths of eight levels, and what the entries of one piece lie in */
 #define HASH_BASE64 48U
 
 struct kept_tile {

@@ -159,6 +159,28 @@ def test_pages(busy, order):
     assert [e["index"] for e in whole] == sorted((e["index"] for e in whole), reverse=order == "newest")
 
 
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_pages_of_the_largest_entries_end_early(busy, new_host, order):
+    """Whoever fills a log with them does not fill the memory of who shows it. None is left out."""
+    host, chain, done = new_host(f"big-{busy.slug}", busy), Chain(), 0
+    for _ in range(4):
+        for _ in range(110):
+            chain.event(busy.id, host_id=host.id, reason="x" * 15000)
+        answer = host.client.post("/v1/hosts/self/audit", chain.request(done + 1, group_size=55), headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 200, answer
+        done = chain.last
+    path, cursor, found = f"{busy.path}/events?order={order}&host={host.id}&limit=1000", "", []
+    while cursor is not None:
+        answer = busy.me.get(f"{path}{cursor and '&cursor=' + cursor}")
+        assert answer.status == 200 and len(answer.body) < 5 << 20
+        assert answer.json["items"]
+        found += [item["index"] for item in answer.json["items"]]
+        cursor = answer.json.get("next")
+    assert len(found) == len(set(found)) == 440 and found == sorted(found, reverse=order == "newest")
+    page = events(busy.me, busy.path, order=order, host=host.id, limit=100)
+    assert [e["index"] for e in page] == found[:100]
+
+
 def test_reading_is_an_event_once_a_minute(busy):
     reader = busy.user("reader", "owner")
     client = reader.client()
