@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/macros.h"
 #include "control_plane/app.h"
 #include "control_plane/audit/internal.h"
 #include "control_plane/http/metrics.h"
@@ -12,23 +13,23 @@
 static void collect(void *context, struct buffer *out)
 {
 	struct audit_log *log = context;
+	const struct {
+		const char *name, *help;
+		const _Atomic uint64_t *count;
+	} counters[] = {
+		{"audit_accepted", "Events of hosts that were taken into the inbox here.", &log->counts.accepted},
+		{"audit_repeated", "Events of hosts that were here before, sent once more.", &log->counts.repeated},
+		{"audit_malformed", "Events of hosts that were not in order.", &log->counts.malformed},
+		{"audit_missing", "Events that hosts said they do not have any more.", &log->counts.missing},
+		{"audit_chain_forks", "Hosts that came with another history of themselves.", &log->counts.forks},
+		{"audit_sequenced", "Events that got their place in a log here.", &log->counts.sequenced},
+		{"audit_checkpoints", "Checkpoints signed here.", &log->counts.checkpoints},
+		{"audit_sequencer_failures", "Rounds of the sequencer that failed.", &log->counts.failures},
+	};
 
-	metrics_put(out, "audit_accepted", METRIC_COUNTER, "Events of hosts that were taken into the inbox here.",
-		    (double)atomic_load(&log->counts.accepted));
-	metrics_put(out, "audit_repeated", METRIC_COUNTER, "Events of hosts that were here before, sent once more.",
-		    (double)atomic_load(&log->counts.repeated));
-	metrics_put(out, "audit_malformed", METRIC_COUNTER, "Events of hosts that were not in order.",
-		    (double)atomic_load(&log->counts.malformed));
-	metrics_put(out, "audit_missing", METRIC_COUNTER, "Events that hosts said they do not have any more.",
-		    (double)atomic_load(&log->counts.missing));
-	metrics_put(out, "audit_chain_forks", METRIC_COUNTER, "Hosts that came with another history of themselves.",
-		    (double)atomic_load(&log->counts.forks));
-	metrics_put(out, "audit_sequenced", METRIC_COUNTER, "Events that got their place in a log here.",
-		    (double)atomic_load(&log->counts.sequenced));
-	metrics_put(out, "audit_checkpoints", METRIC_COUNTER, "Checkpoints signed here.",
-		    (double)atomic_load(&log->counts.checkpoints));
-	metrics_put(out, "audit_sequencer_failures", METRIC_COUNTER, "Rounds of the sequencer that failed.",
-		    (double)atomic_load(&log->counts.failures));
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		metrics_put(out, counters[i].name, METRIC_COUNTER, counters[i].help,
+			    (double)atomic_load(counters[i].count));
 	metrics_put(out, "audit_wait_seconds", METRIC_GAUGE,
 		    "The newest round: from the arrival of its oldest event to the checkpoint.",
 		    (double)atomic_load(&log->counts.wait_usec) / (double)USEC_PER_SEC);
