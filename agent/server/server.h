@@ -56,8 +56,8 @@ void server_login_reply(struct server *server, uint64_t owner, const struct logi
 
 /* Everything that was written into the spool, up to this one, is on disk: whoever waits for it is answered. */
 void server_audit_durable(struct server *server, uint64_t sequence);
-/* The spool cannot be written: nobody waits for it until something is on disk again (server/audit_hold.h), or it is said
- * that it can. */
+/* The spool cannot be written: nobody waits for it until something is on disk again (server/audit_hold.h), or it is
+ * said that it can. */
 void server_audit_broken(struct server *server);
 void server_audit_whole(struct server *server);
 /* Its numbers begin anew: nothing is heard any more of what somebody still waits for. */

@@ -99,8 +99,8 @@ static enum http_fault ask(const struct http_options *options, const char *url)
 
 #define ASK "--ask"
 
-/* In a process that sees a folder of authorities of its own, with the certificate under this name. It is this program once
- * more: a thread of the provider may hold any lock at the fork, and the child would wait for it for ever. */
+/* In a process that sees a folder of authorities of its own, with the certificate under this name. It is this program
+ * once more: a thread of the provider may hold any lock at the fork, and the child would wait for it for ever. */
 static enum http_fault ask_with_authority(const char *name, const char *certificate, const char *issuer)
 {
 	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
