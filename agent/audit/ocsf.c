@@ -365,7 +365,8 @@ static void put_unmapped(struct view *v, const struct audit_context *context, co
 		put_user(v, "user", context, event);
 	view_text(v, VIEW_LEAF, "reason", reason_word(event->reason));
 	view_text(v, VIEW_LEAF, "tenant", event->tenant);
-	view_text(v, VIEW_LEAF, "project", event->project);
+	/* Without an id it is what somebody typed. */
+	view_text(v, id_or_none(event->project_id) ? VIEW_LEAF : whose, "project", event->project);
 	view_text(v, VIEW_LEAF, "project_id", id_or_none(event->project_id));
 	view_text(v, VIEW_LEAF, "role", event->role);
 	view_text(v, VIEW_LEAF, "action", event->action);

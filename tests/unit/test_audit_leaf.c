@@ -79,6 +79,30 @@ static void each_has_their_own(void **state)
 	assert_null(strstr(patch_of(&list, "usr_caller"), "victor"));
 }
 
+/* A project that nobody knows is what somebody typed: it may be anything, and goes with whom it was asked for. */
+static void a_project_that_is_none_is_no_part_of_the_leaf(void **state)
+{
+	struct audit_event event = {.kind = AUDIT_ACCESS_CHECKED,
+				    .reason = REASON_NOT_PERMITTED,
+				    .tenant_id = "ten_acme",
+				    .project = "secret-words of victor",
+				    .user = "victor",
+				    .user_id = "usr_victor"};
+
+	for (int known = 0; known < 2; known++) {
+		_cleanup_(personal_finish) struct personal_list list = {0};
+
+		event.project_id = known ? "prj_vision" : NULL;
+		event.project = known ? "vision" : "secret-words of victor";
+		audit_write(kept_audit, &event);
+		(void)kept_check_last(&list);
+		assert_null(strstr(buffer_text(&kept.leaf[kept.count - 1]), "secret"));
+		assert_int_equal(strstr(buffer_text(&kept.leaf[kept.count - 1]), "\"project\":\"vision\"") != NULL,
+				 known);
+		assert_int_equal(strstr(patch_of(&list, "usr_victor"), "secret-words") != NULL, !known);
+	}
+}
+
 /* Who did it: whoever asked, else the user; and nobody where it happened to them. */
 static void whose_doing_it_is(void **state)
 {
@@ -365,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_kind_as_leaf_and_as_a_whole),
 		TEST(each_has_their_own),
+		TEST(a_project_that_is_none_is_no_part_of_the_leaf),
 		TEST(whose_doing_it_is),
 		TEST(nobody_whom_the_directory_knows),
 		TEST(ids_that_are_none),
