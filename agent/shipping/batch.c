@@ -107,7 +107,7 @@ static int take_number(const char **at, const char *end, char stop, uint32_t *re
 }
 
 /* The spool has opened and checked them: their signatures are for the control plane. */
-int batch_read(struct batch *batch, const char *data, size_t length, const char *host)
+static int read_groups(struct batch *batch, const char *data, size_t length, const char *host)
 {
 	const char *at = data, *end = data + length;
 
@@ -133,11 +133,18 @@ int batch_read(struct batch *batch, const char *data, size_t length, const char 
 				return result;
 		}
 	}
-	/* Only now: growing moves the texts. */
+	return 0;
+}
+
+int batch_read(struct batch *batch, const char *data, size_t length, const char *host)
+{
+	int result = read_groups(batch, data, length, host);
+
+	/* Only now, since growing moves the texts; also where those before something that cannot be read are sent. */
 	for (uint32_t i = 0; i < batch->count; i++) {
 		batch->events[i].id = batch->texts[i].id;
 		batch->events[i].kind = batch->texts[i].kind;
 		batch->events[i].tenant = batch->texts[i].tenant;
 	}
-	return 0;
+	return result;
 }

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -304,6 +306,17 @@ int tls_stream_write(struct tls_stream *stream, const void *data, size_t length,
 	return result == 0 ? look_for_end(stream, problem) : result;
 }
 
+/* The peer's end came. It is one of which it had all before only where nothing is on its way to it any more, but for
+ * our own end. */
+static int judge_end(const struct tls_stream *stream, struct problem *problem)
+{
+	int left = 0;
+
+	if (ioctl(stream->fd, SIOCOUTQ, &left) == 0 && left <= 1)
+		return 0;
+	return problem_set(problem, ECONNRESET, "%s ended the connection before it had all", stream->place->host);
+}
+
 int tls_stream_end(struct tls_stream *stream, struct problem *problem)
 {
 	size_t received = 0;
@@ -321,7 +334,7 @@ int tls_stream_end(struct tls_stream *stream, struct problem *problem)
 		ssize_t length = recv(stream->fd, data, sizeof(data), 0);
 
 		if (length == 0)
-			return 0;
+			return judge_end(stream, problem);
 		received += length > 0 ? (size_t)length : 0;
 		if (received > ANSWER_BYTES_MAX)
 			return problem_set(problem, EPROTO, "%s talks where it should listen", stream->place->host);

@@ -84,7 +84,7 @@ static void read_all(struct fake_syslog *fake, SSL *ssl, int fd)
 {
 	enum fake_syslog_manner manner = atomic_load(&fake->manner);
 	uint32_t limit = atomic_load(&fake->limit), read = 0;
-	bool limited = manner == FAKE_SYSLOG_RESETS || manner == FAKE_SYSLOG_LEAVES;
+	bool limited = manner == FAKE_SYSLOG_RESETS || manner == FAKE_SYSLOG_LEAVES || manner == FAKE_SYSLOG_TURNS_AWAY;
 	char bytes[4096];
 	int length;
 
@@ -106,6 +106,11 @@ static void read_all(struct fake_syslog *fake, SSL *ssl, int fd)
 	}
 	if (manner == FAKE_SYSLOG_RESETS)
 		end_badly(fd);
+	if (manner == FAKE_SYSLOG_TURNS_AWAY) {
+		usleep(300000);
+		(void)shutdown(fd, SHUT_WR);
+		usleep(500000);
+	}
 	if (manner == FAKE_SYSLOG_BABBLES)
 		babble(ssl);
 	if (manner == FAKE_SYSLOG_NEVER_ENDS)
@@ -117,10 +122,13 @@ static void take(struct fake_syslog *fake, int fd)
 {
 	enum fake_syslog_manner manner = atomic_load(&fake->manner);
 	const struct timeval patience = {.tv_sec = 5};
+	const int little = 4096;
 	SSL_CTX *context;
 	SSL *ssl;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (manner == FAKE_SYSLOG_TURNS_AWAY)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
 	if (manner == FAKE_SYSLOG_SILENT) {
 		hold(fake, fd, true);
 		return;

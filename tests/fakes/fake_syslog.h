@@ -16,6 +16,7 @@ enum fake_syslog_manner {
 	FAKE_SYSLOG_GOOD,       /* reads to the end, then ends */
 	FAKE_SYSLOG_RESETS,     /* after `limit` bytes, with what lies there unread */
 	FAKE_SYSLOG_LEAVES,     /* ends in order, after `limit` bytes */
+	FAKE_SYSLOG_TURNS_AWAY, /* ends its side after `limit` bytes, a moment later, and reads no more */
 	FAKE_SYSLOG_NEVER_ENDS, /* reads to the end, and keeps the connection */
 	FAKE_SYSLOG_SILENT,     /* says nothing, not even in TLS */
 	FAKE_SYSLOG_BABBLES,    /* has much to say once all has come */

@@ -184,6 +184,33 @@ static void who_never_ends_has_nothing(void **state)
 	assert_string_equal(problem.text, "127.0.0.1 does not answer in time");
 }
 
+/* It ends as if it had read all, while most is still on its way. */
+static void who_turns_away_before_the_end_has_nothing(void **state)
+{
+	enum { COUNT = 32, BYTES = 8000 };
+	const struct ship_options options = syslog_options();
+	_cleanup_(sink_freep) struct sink *sink = NULL;
+	_cleanup_(freep) char *body = malloc(BYTES + 1);
+	struct ship_event events[COUNT];
+	struct problem problem = {0};
+	uint32_t rejected, wait_ms;
+
+	memset(body, 'x', BYTES);
+	body[BYTES] = '\0';
+	for (unsigned i = 0; i < COUNT; i++) {
+		events[i] = event_of("other");
+		events[i].ocsf = body;
+		events[i].ocsf_length = BYTES;
+	}
+	fake.manner = FAKE_SYSLOG_TURNS_AWAY;
+	fake.limit = 40;
+	assert_result(sink_new(&options, "tenantd", "1", &sink), 0);
+	assert_int_equal(sink_send(sink, events, COUNT, &rejected, &wait_ms, &problem), SHIP_TAKEN);
+	assert_int_equal(settle(sink, &problem), SHIP_LATER);
+	assert_non_null(strstr(problem.text, "connection"));
+	assert_true(fake_syslog_count(&fake, "other") < COUNT);
+}
+
 static void who_does_not_prove_who_it_is_gets_nothing(void **state)
 {
 	_cleanup_(sink_freep) struct sink *sink = NULL;
@@ -362,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_large_batch_arrives_whole, start_fake, stop_fake),
 		cmocka_unit_test_setup_teardown(who_does_not_read_to_the_end_has_nothing, start_fake, stop_fake),
 		cmocka_unit_test_setup_teardown(who_never_ends_has_nothing, start_fake, stop_fake),
+		cmocka_unit_test_setup_teardown(who_turns_away_before_the_end_has_nothing, start_fake, stop_fake),
 		cmocka_unit_test_setup_teardown(who_does_not_prove_who_it_is_gets_nothing, start_fake, stop_fake),
 		cmocka_unit_test_setup_teardown(what_speaks_no_good_tls_gets_nothing, start_fake, stop_fake),
 		cmocka_unit_test_setup_teardown(nobody_there_is_later, start_fake, stop_fake),
