@@ -155,15 +155,14 @@ static void note_told(uint64_t hash, uint64_t now)
 	pthread_mutex_unlock(&told.lock);
 }
 
-static int write_told(struct request *request, const char *told_in, const char *log_id, const char *kind,
-		      json_t *filter)
+static int write_told(struct request *request, const char *told_in, const char *what, const char *kind, json_t *filter)
 {
 	const struct db_scope scope = scope_of(told_in, true);
 	_cleanup_(json_decrefp) json_t *data = json_pack("{s:O}", "filter", filter);
 	int r = data ? db_begin(request->app->db, &scope, &request->tx) : -ENOMEM;
 
 	if (r == 0)
-		r = events_put(request, request->tx, told_in, kind, log_id, data);
+		r = events_put(request, request->tx, told_in, kind, what, data);
 	if (r == 0)
 		r = db_commit(TAKE_PTR(request->tx));
 	if (r == 0)
