@@ -292,6 +292,10 @@ static enum ship_outcome go_round(struct shipper *shipper, struct pending *pendi
 	*ret_more = count == LOGS_AT_ONCE;
 	for (uint32_t i = 0; outcome == SHIP_TAKEN && i < count; i++) {
 		outcome = ship_log(shipper, ids[i], pending, ret_more, ret_wait_ms, problem);
+		/* Since something failed each log stands by itself: what the sink cannot stand is in one of them, and
+		 * the others are not to blame. */
+		if (outcome == SHIP_TAKEN && atomic_load(&shipper->failures) > 0)
+			outcome = sink_settle(shipper->sink, ret_wait_ms, problem);
 		if (outcome == SHIP_TAKEN && !sink_unsettled(shipper->sink)) {
 			store(shipper, pending->cursors, pending->count, "");
 			pending->count = 0;

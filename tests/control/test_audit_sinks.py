@@ -4,6 +4,10 @@ least once, in order, whoever is killed; what is refused for good is counted and
 import json
 import random
 import re
+import socket
+import ssl
+import struct
+import threading
 import time
 
 import pytest
@@ -277,6 +281,50 @@ def test_a_partial_success_is_counted_and_not_sent_again(new_control, collector)
     settled(world, collector.ids)
     assert len(collector.ids()) == len(set(collector.ids()))
     assert world.metric("audit_sink_dead_letters_total", "otlp") >= 1
+
+
+class Fussy:
+    """A receiver of syslog that breaks off the connection where it does not like a message."""
+
+    def __init__(self, folder, dislikes):
+        key, self.certificate = make_certificate(folder, "fussy")
+        self.dislikes, self.broken = dislikes, 0
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            try:
+                with self.context.wrap_socket(connection, server_side=True) as stream:
+                    self.read(stream)
+            except OSError:
+                pass
+
+    def read(self, stream):
+        taken = b""
+        while piece := stream.recv(65536):
+            taken += piece
+            if self.dislikes in taken:
+                self.broken += 1
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+
+
+def test_what_a_sink_cannot_stand_in_one_log_does_not_hold_up_the_others(new_control, tmp_path):
+    fussy = Fussy(tmp_path, b"unbearable")
+    world = World(new_control, sinks(syslog(fussy)))
+    left = "SELECT size - coalesce(next, 0) FROM control.audit_logs l LEFT JOIN control.audit_cursors USING (tenant_id)"
+    world.operator.must("POST", f"/v1/tenants/{world.tenant}/projects", {"slug": "unbearable"})
+    assert until(lambda: fussy.broken > 1)
+    for _ in range(3):
+        world.sign_in()
+        assert until(lambda: world.psql("SELECT count(*) FROM control.audit_inbox") == ["0"])
+        assert until(lambda: world.psql(f"{left} WHERE l.tenant_id = ''") == ["0"], 30)
+    assert world.psql(f"{left} WHERE l.tenant_id = '{world.tenant}'") != ["0"]
 
 
 def test_who_says_later_is_obeyed(new_control, collector):
