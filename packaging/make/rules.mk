@@ -105,7 +105,9 @@ $(O)/tests/unit/test_feeds_memory: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(O)/tests/unit/test_session_scope: UNIT_LDFLAGS += -Wl,--wrap=sd_event_add_inotify,--wrap=sd_event_source_set_time_relative
 $(O)/tests/unit/test_sources: UNIT_LDFLAGS += -Wl,--wrap=audit_write,--wrap=login_book_set_freshness
 # Its spool is the test's, and the clock is put forward.
-$(O)/tests/unit/test_server_audit: UNIT_LDFLAGS += -Wl,--wrap=spool_last,--wrap=spool_durable,--wrap=spool_state,--wrap=clock_boottime_usec
+AUDIT_HOLD_TESTS := $(filter $(O)/tests/unit/test_server_audit $(O)/tests/unit/test_server_stuck,$(UNIT_BIN))
+$(AUDIT_HOLD_TESTS): $(O)/tests/unit/server_audit_rig.o
+$(AUDIT_HOLD_TESTS): UNIT_LDFLAGS += -Wl,--wrap=spool_last,--wrap=spool_durable,--wrap=spool_state,--wrap=clock_boottime_usec
 # It has a resolver of its own that takes its time.
 $(O)/tests/unit/test_http_names: UNIT_LDFLAGS += -Wl,--export-dynamic-symbol=getaddrinfo
 # These load the built module into the real libpam, with a getpwnam_r and getuid of their own.

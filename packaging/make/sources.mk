@@ -31,7 +31,7 @@ CONTROL_FUZZ_TARGETS := $(wildcard tests/fuzz/control/fuzz_*.c)
 UNIT_TESTS   := $(wildcard tests/unit/test_*.c)
 FUZZ_TARGETS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES      := $(wildcard tests/bench/bench_*.c)
-TEST_COMMON  := $(filter-out $(UNIT_TESTS) tests/unit/feeds_rig.c tests/unit/audit_rig.c tests/unit/flow_rig.c tests/unit/reaper_rig.c tests/unit/server_fixture.c, \
+TEST_COMMON  := $(filter-out $(UNIT_TESTS) tests/unit/feeds_rig.c tests/unit/audit_rig.c tests/unit/flow_rig.c tests/unit/reaper_rig.c tests/unit/server_audit_rig.c tests/unit/server_fixture.c, \
                   $(call sources,tests/unit tests/fakes))
 BENCH_COMMON := $(filter-out $(BENCHES),$(call sources,tests/bench))
 
