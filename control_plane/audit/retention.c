@@ -139,6 +139,21 @@ static int retire_logs(struct app *app, struct retired *retired)
 	return r;
 }
 
+/* First, and by itself: it waits for no tree. */
+static int drop_personal(struct app *app, struct retired *retired)
+{
+	const struct db_scope scope = {.platform = true};
+	_cleanup_(db_rollbackp) struct db_tx *tx = NULL;
+	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
+	int r = db_begin(app->db, &scope, &tx);
+
+	if (r == 0)
+		r = db_run(tx, &rows, "SELECT control.audit_drop_personal()");
+	if (r == 0)
+		retired->personal_months = (uint32_t)db_i64(rows, 0, 0);
+	return r < 0 ? r : db_commit(TAKE_PTR(tx));
+}
+
 static int drop(struct app *app, struct retired *retired)
 {
 	const struct db_scope scope = {.platform = true};
@@ -150,7 +165,7 @@ static int drop(struct app *app, struct retired *retired)
 		r = db_run(tx, &rows, "SELECT entries_months, personal_months FROM control.audit_drop_old()");
 	if (r == 0 && db_row_count(rows) == 1) {
 		retired->entries_months = (uint32_t)db_i64(rows, 0, 0);
-		retired->personal_months = (uint32_t)db_i64(rows, 0, 1);
+		retired->personal_months += (uint32_t)db_i64(rows, 0, 1);
 	}
 	return r < 0 ? r : db_commit(TAKE_PTR(tx));
 }
@@ -158,18 +173,18 @@ static int drop(struct app *app, struct retired *retired)
 int audit_retire(struct app *app, struct retired *ret)
 {
 	struct retired retired = {0};
-	int r = retire_logs(app, &retired);
+	int r = drop_personal(app, &retired);
 
 	if (r == 0)
+		r = retire_logs(app, &retired);
+	if (r == 0)
 		r = drop(app, &retired);
-	if (r < 0)
-		return r;
 	if (retired.entries_months > 0 || retired.personal_months > 0)
 		log_notice("audit log: %" PRIu32 " months of entries and %" PRIu32
 			   " of personal data are past their window "
 			   "and gone",
 			   retired.entries_months, retired.personal_months);
-	if (ret)
+	if (r == 0 && ret)
 		*ret = retired;
-	return 0;
+	return r;
 }

@@ -174,6 +174,19 @@ def test_personal_data_go_first(alone):
     assert any("patch" in part for e in after[len(before) :] for part in e["personal"])
 
 
+def test_personal_data_go_whatever_becomes_of_the_entries(alone):
+    """The row of one log is damaged, so its tree cannot be recorded, and no entries go. Names go all the same."""
+    alone.user("alice")
+    _, before = export(alone.me, alone.path)
+    age(alone.control, len(before))
+    there = "SELECT to_regclass('control.audit_entries_2020_01') IS NOT NULL, to_regclass('control.audit_personal_2020_01') IS NOT NULL"
+    assert sql(alone.control, there) == "t|t"
+    sql(alone.control, f"UPDATE control.audit_logs SET hashes = '' WHERE tenant_id = '{alone.id}'")
+    sql(alone.control, "UPDATE control.audit_retention SET personal_days = 30, entries_days = 365")
+    assert run(alone.control, "retention", "--now", check=False).returncode != 0
+    assert sql(alone.control, there) == "t|f"
+
+
 def test_what_a_deleted_tenant_left_goes_as_well(alone):
     """All of a log that grows no more: what went is told in the platform's, and the end still holds."""
     control, operator = alone.control, alone.operator

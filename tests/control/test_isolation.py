@@ -18,7 +18,7 @@ OPEN_TABLES = {"migrations"}
 LOOKUPS = {"tenant_of_key", "tenant_of_slug", "tenant_of_user_code", "feed_revisions", "names_elsewhere", "names_twice",
            "audit_waiting", "audit_unsent", "audit_ends_before", "audit_unrecorded_before"}  # fmt: skip
 # What the service may only ask the owner for: months of the audit log that come and go.
-OF_OWNER = {"audit_make_partitions", "audit_entries_end", "audit_drop_old"}
+OF_OWNER = {"audit_make_partitions", "audit_entries_end", "audit_drop_old", "audit_drop_personal"}
 
 
 @pytest.fixture(scope="module")
