@@ -16,6 +16,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 
+#define ACTION_WORD_MAX 64U
 #define OCSF_VERSION "1.3.0"
 #define PROGRAM "tenantd"
 
@@ -251,6 +252,24 @@ static void put_entity(struct view *v, const struct audit_context *context, cons
 	view_end(v);
 }
 
+/* Callers may ask for anything: only what looks like an action stands in the leaf, other text is whose event it is. */
+static bool action_is_word(const struct audit_event *event)
+{
+	size_t length = event->action ? strlen(event->action) : 0;
+
+	return length <= ACTION_WORD_MAX &&
+	       length == (length ? strspn(event->action,
+					  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-")
+				 : 0);
+}
+
+static const char *action_or(const struct audit_event *event, const char *otherwise)
+{
+	if (!is_set(event->action))
+		return "verify";
+	return action_is_word(event) ? event->action : otherwise;
+}
+
 /* What the class requires beyond what all have. */
 static void put_class(struct view *v, const struct placed *p, const struct audit_context *context,
 		      const struct audit_event *event)
@@ -294,7 +313,10 @@ static void put_class(struct view *v, const struct placed *p, const struct audit
 		break;
 	case OCSF_API_ACTIVITY:
 		view_begin(v, "api");
-		view_text(v, VIEW_LEAF, "operation", is_set(event->action) ? event->action : "verify");
+		if (action_is_word(event) || v->part == VIEW_LEAF)
+			view_text(v, VIEW_LEAF, "operation", action_or(event, "other"));
+		else
+			view_text(v, context->people.user, "operation", event->action);
 		put_service(v, event);
 		view_end(v);
 		put_source(v, context, event);
@@ -369,7 +391,7 @@ static void put_unmapped(struct view *v, const struct audit_context *context, co
 	view_text(v, id_or_none(event->project_id) ? VIEW_LEAF : whose, "project", event->project);
 	view_text(v, VIEW_LEAF, "project_id", id_or_none(event->project_id));
 	view_text(v, VIEW_LEAF, "role", event->role);
-	view_text(v, VIEW_LEAF, "action", event->action);
+	view_text(v, action_is_word(event) ? VIEW_LEAF : whose, "action", event->action);
 	view_text(v, VIEW_LEAF, "cause", event->cause);
 	view_text(v, whose, "operator", event->operator_name);
 	view_text(v, VIEW_LEAF, "grant", event->grant);

@@ -103,6 +103,29 @@ static void a_project_that_is_none_is_no_part_of_the_leaf(void **state)
 	}
 }
 
+static void an_action_that_is_no_word_is_no_part_of_the_leaf(void **state)
+{
+	static const char *const actions[] = {"dataset.write", "the secret plans of victor", "io.tenantd.Agent.Emit"};
+
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		_cleanup_(personal_finish) struct personal_list list = {0};
+		bool word = i != 1;
+		const char *leaf;
+
+		audit_write(kept_audit, &(struct audit_event){.kind = AUDIT_ACCESS_CHECKED,
+							      .reason = REASON_NOT_PERMITTED,
+							      .tenant_id = "ten_acme",
+							      .action = actions[i],
+							      .user = "victor",
+							      .user_id = "usr_victor"});
+		(void)kept_check_last(&list);
+		leaf = buffer_text(&kept.leaf[kept.count - 1]);
+		assert_int_equal(strstr(leaf, actions[i]) != NULL, word);
+		assert_int_equal(strstr(leaf, "\"operation\":\"other\"") != NULL, !word);
+		assert_int_equal(strstr(patch_of(&list, "usr_victor"), actions[i]) != NULL, !word);
+	}
+}
+
 /* Who did it: whoever asked, else the user; and nobody where it happened to them. */
 static void whose_doing_it_is(void **state)
 {
@@ -390,6 +413,7 @@ int main(void)
 		TEST(every_kind_as_leaf_and_as_a_whole),
 		TEST(each_has_their_own),
 		TEST(a_project_that_is_none_is_no_part_of_the_leaf),
+		TEST(an_action_that_is_no_word_is_no_part_of_the_leaf),
 		TEST(whose_doing_it_is),
 		TEST(nobody_whom_the_directory_knows),
 		TEST(ids_that_are_none),
