@@ -51,10 +51,11 @@ int witness_platform_key(const struct note_key *authority, struct note_key ret[F
 /* In lines, since nothing in an event has a line end. */
 static void put_note(struct json_writer *w, const char *key, const char *note, size_t length)
 {
-	const char *end = note + MIN_OF(length, EVIDENCE_BYTES_MAX);
+	const char *end;
 
 	if (!note)
 		return;
+	end = note + MIN_OF(length, EVIDENCE_BYTES_MAX);
 	json_begin(w, key, '[');
 	while (note < end) {
 		const char *line_end = memchr(note, '\n', (size_t)(end - note));
