@@ -67,6 +67,7 @@ static int read_entries(struct db_tx *tx, const char *log_id, const struct audit
 	char numbers[7][NUMBER_SIZE];
 	int64_t to = filter->to == 0 || filter->to > INT64_MAX ? INT64_MAX : (int64_t)filter->to;
 	int64_t from = filter->from > INT64_MAX ? INT64_MAX : (int64_t)filter->from;
+	int64_t since = MIN_OF(filter->since_ms, TIME_OPEN), until = MIN_OF(filter->until_ms, TIME_OPEN);
 	uint32_t class_uid = MIN_OF(filter->class_uid, (uint32_t)INT32_MAX);
 	const char *values[PARAMS] = {
 		log_id,
@@ -79,8 +80,8 @@ static int read_entries(struct db_tx *tx, const char *log_id, const struct audit
 		filter->event_id,
 		filter->class_uid ? number_of(class_uid, numbers[2]) : NULL,
 		filter->outcome ? number_of(filter->outcome, numbers[3]) : NULL,
-		filter->since_ms > 0 ? number_of(MIN_OF(filter->since_ms, TIME_OPEN), numbers[4]) : NULL,
-		filter->until_ms > 0 ? number_of(MIN_OF(filter->until_ms, TIME_OPEN), numbers[5]) : NULL,
+		filter->since_ms > 0 ? number_of(since, numbers[4]) : NULL,
+		filter->until_ms > 0 ? number_of(until, numbers[5]) : NULL,
 		filter->person,
 		number_of(limit, numbers[6]),
 	};
