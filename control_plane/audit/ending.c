@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nothing comes into the inbox of a tenant that is not there (inbox_put holds its row until the commit), so what is
+ * Nothing comes into the inbox of a tenant that is not there (inbox_put holds it until the commit), so what is
  * sequenced here is all, and the last checkpoint stays the last.
  */
 #include "control_plane/audit/ending.h"
@@ -84,7 +84,10 @@ int log_end(struct app *app, struct db_tx *tx, const char *log_id, json_t **ret)
 {
 	_cleanup_(log_head_finish) struct log_head head = {0};
 	_cleanup_(json_decrefp) json_t *keys = NULL;
-	int r = sequence_in(app, tx, log_id);
+	int r = db_run(tx, NULL, "SELECT pg_advisory_xact_lock(" AUDIT_END_LOCK ", hashtext($1))", log_id);
+
+	if (r == 0)
+		r = sequence_in(app, tx, log_id);
 
 	if (r == 0)
 		r = erase_all(tx, log_id);

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "control_plane/app.h"
-#include "control_plane/audit/audit.h"
+#include "control_plane/audit/internal.h"
 #include "control_plane/audit/persons.h"
 
 static int load_keys(struct app *app, struct db_tx *tx, const char *log_id, const struct inbox_record *records,
@@ -60,8 +60,11 @@ static int add_personal(const struct person_keys *keys, const struct personal_li
 static int hold_tenant(struct db_tx *tx, const char *log_id)
 {
 	_cleanup_(db_rows_freep) struct db_rows *rows = NULL;
-	int r = db_run(tx, &rows, "SELECT FROM control.tenants WHERE id = $1 FOR KEY SHARE", log_id);
+	/* No lock of the row: who holds that may be the request whose refusal is written here. */
+	int r = db_later(tx, "SELECT pg_advisory_xact_lock_shared(" AUDIT_END_LOCK ", hashtext($1))", log_id);
 
+	if (r == 0)
+		r = db_run(tx, &rows, "SELECT FROM control.tenants WHERE id = $1", log_id);
 	return r < 0 || db_row_count(rows) > 0 ? r : -ENOENT;
 }
 

@@ -10,6 +10,8 @@
 #include "control_plane/audit/audit.h"
 #include "crypto/note.h"
 
+#define AUDIT_END_LOCK \
+	"716635331"          /* class of advisory locks: shared by who writes into a tenant's log, taken by its end */
 #define AUDIT_NAMED_MAX 256U /* logs that the thread was told of, at once; beyond that it looks for itself */
 
 struct audit_log {
