@@ -61,6 +61,7 @@ struct audit {
 	uint64_t sequence;
 	uint64_t lost, lost_told;
 	struct audit_store store;
+	uint64_t kinds_kept;
 	uint64_t unkept;
 	struct {
 		uint64_t count;
@@ -245,6 +246,8 @@ static int keep(struct audit *audit, const struct audit_event *event, const stru
 					record.personal.data, record.personal.length);
 	if (r < 0)
 		buffer_finish(fields);
+	else
+		audit->kinds_kept |= UINT64_C(1) << event->kind;
 	return r;
 }
 
@@ -335,6 +338,15 @@ void audit_write(struct audit *audit, const struct audit_event *event)
 {
 	if (audit && audit_groups_admit(audit->groups, event, audit->clock()))
 		write_now(audit, event);
+}
+
+uint64_t audit_kinds_kept(struct audit *audit)
+{
+	uint64_t kept = audit->kinds_kept;
+
+	_Static_assert(AUDIT_KIND_COUNT <= 64, "a bit for each kind");
+	audit->kinds_kept = 0;
+	return kept;
 }
 
 uint64_t audit_lost(const struct audit *audit)

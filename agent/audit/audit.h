@@ -108,6 +108,8 @@ struct audit_store {
 void audit_set_store(struct audit *audit, const struct audit_store *store);
 /* Never blocks for long and never fails the caller: an event that the journal refuses is counted. */
 void audit_write(struct audit *audit, const struct audit_event *event);
+/* Kinds of which an event went into the store since this was asked last: a bit for each, 1 << kind. */
+uint64_t audit_kinds_kept(struct audit *audit);
 /* Events that the journal did not take; the next one it takes says how many (TENANTD_LOST=). */
 uint64_t audit_lost(const struct audit *audit);
 /* Events that no store kept while there was one, since the start. */

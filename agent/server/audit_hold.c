@@ -85,17 +85,32 @@ static void give_up(struct connection *c)
 	answer_unwritten(c, c->audit.from, c->audit.form);
 }
 
-uint64_t audit_hold_mark(const struct server *server)
+struct audit_mark audit_hold_mark(const struct server *server)
 {
-	return server->parts->spool ? spool_last(server->parts->spool) : 0;
+	const struct parts *parts = server->parts;
+
+	(void)audit_kinds_kept(parts->audit);
+	return (struct audit_mark){.sequence = parts->spool ? spool_last(parts->spool) : 0};
 }
 
-void audit_hold_answer(struct connection *c, uint64_t mark, size_t from, enum audit_form form)
+static bool is_excused(struct connection *c, const struct audit_mark *mark, const struct spool *spool)
+{
+	uint64_t kept = audit_kinds_kept(c->server->parts->audit);
+
+	if (!kept || (kept & ~mark->excused) || c->audit.owed > spool_durable(spool))
+		return false;
+	c->audit.owed = spool_last(spool);
+	return true;
+}
+
+void audit_hold_answer(struct connection *c, const struct audit_mark *mark, size_t from, enum audit_form form)
 {
 	const struct spool *spool = c->server->parts->spool;
 	uint64_t last = spool ? spool_last(spool) : 0;
 
-	if (last <= mark || last <= spool_durable(spool) || c->out.length <= from || c->dead || c->closing ||
+	if (mark && (last <= mark->sequence || is_excused(c, mark, spool)))
+		return;
+	if (last == 0 || last <= spool_durable(spool) || c->out.length <= from || c->dead || c->closing ||
 	    (c->hold != HOLD_NONE && c->hold != HOLD_DELAY))
 		return;
 	if (c->server->audit.stuck) {
@@ -103,6 +118,7 @@ void audit_hold_answer(struct connection *c, uint64_t mark, size_t from, enum au
 		return;
 	}
 	c->audit.sequence = last;
+	c->audit.owed = 0;
 	c->audit.from = from;
 	c->audit.form = form;
 	if (c->hold == HOLD_NONE)

@@ -26,6 +26,7 @@ enum audit_form {
 /* In each connection. */
 struct audit_wait {
 	uint64_t sequence; /* what its answer waits for; 0: nothing */
+	uint64_t owed;     /* up to here an answer did not wait: the next one that could be excused does */
 	size_t from;       /* where that answer begins in `out` */
 	enum audit_form form;
 	bool listed;
@@ -40,10 +41,14 @@ struct audit_waits {
 };
 
 /* How far the spool was before a call. */
-uint64_t audit_hold_mark(const struct server *server);
-/* An answer stands in `out` from `from` on. Holds it back where more than `mark` was written and is not on disk yet.
- * `mark` 0: whatever was written. */
-void audit_hold_answer(struct connection *connection, uint64_t mark, size_t from, enum audit_form form);
+struct audit_mark {
+	uint64_t sequence;
+	uint64_t excused; /* kinds of events (1 << kind) for which alone the answer does not wait */
+};
+struct audit_mark audit_hold_mark(const struct server *server);
+/* An answer stands in `out` from `from` on. Holds it back where more was written since the mark and is not on disk yet.
+ * `mark` NULL: whatever was written. */
+void audit_hold_answer(struct connection *connection, const struct audit_mark *mark, size_t from, enum audit_form form);
 /* The answer's delay is over: sets what it waits for now. */
 void audit_hold_delayed(struct connection *connection);
 /* The peer is gone: nobody reads the answer, and calls behind it have their turn. */

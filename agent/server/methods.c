@@ -165,13 +165,25 @@ static enum audit_form form_of(const struct method *method)
 	return AUDIT_FORM_SAME;
 }
 
+#define BIT(kind) (UINT64_C(1) << (kind))
+
+/* A sign-in waits for the disk once. What is written at a right key lies before what Authorize writes, whose answer
+ * waits for both; and when a session opens, that its owner may come in is on disk already. Where a program leaves
+ * Authorize out, or sshd names the key only now, it is not, and is waited for. */
+static uint64_t excused_of(const struct method *method)
+{
+	if (method && method->handle == m_answer)
+		return BIT(AUDIT_KEY_USED) | BIT(AUDIT_CODE_USED);
+	return method && method->handle == m_open_session ? BIT(AUDIT_SESSION_OPENED) : 0;
+}
+
 void methods_dispatch(struct connection *c, char *frame, size_t length)
 {
 	struct server *server = c->server;
 	struct varlink_call tree = {0};
 	struct request request;
 	struct call call = {.connection = c, .server = server, .parts = server->parts};
-	uint64_t mark = audit_hold_mark(server);
+	struct audit_mark mark = audit_hold_mark(server);
 	size_t before = c->out.length;
 	const char *name;
 	bool upgrade;
@@ -202,5 +214,6 @@ void methods_dispatch(struct connection *c, char *frame, size_t length)
 	}
 	if (call.oneway && !c->closing && c->hold != HOLD_STREAM && c->hold != HOLD_EVENTS)
 		c->out.length = before; /* nobody waits for it */
-	audit_hold_answer(c, mark, before, form_of(call.method));
+	mark.excused = excused_of(call.method);
+	audit_hold_answer(c, &mark, before, form_of(call.method));
 }

@@ -440,7 +440,7 @@ static void resume(struct server *server, struct connection *c, int result, size
 		connection_kill(c);
 		return;
 	}
-	audit_hold_answer(c, 0, before, form);
+	audit_hold_answer(c, NULL, before, form);
 	if (c->in.length)
 		server_queue(server, c);
 	connection_settle(c);

@@ -131,18 +131,20 @@ class Strace:
 # ---- durable before the answer
 
 
-def test_an_answer_leaves_after_its_events_are_on_disk(host, world):
+@pytest.mark.parametrize("method, credential", [("Authorize", "secret"), ("OpenSession", "ssh_key")])
+def test_the_answer_that_lets_somebody_in_leaves_after_its_events_are_on_disk(host, world, method, credential):
+    """By API key the account stage's; by SSH key the session's, where sshd first names it."""
     restart(host)
     trace = Strace(host, "fdatasync", "recvfrom", "sendto")
     try:
-        assert client.ssh(host, "alice", secret=world.alice.secret).code == 0
+        how = {"secret": world.alice.secret} if credential == "secret" else {"method": "key", "key": world.alice.ssh_key}
+        assert client.ssh(host, "alice", **how).code == 0
     finally:
         lines = trace.end().splitlines()
-    for method in ("Answer", "Authorize", "OpenSession"):
-        asked = next(i for i, line in enumerate(lines) if f"Agent.{method}" in line)
-        answer = next(i for i, line in enumerate(lines) if i > asked and "sendto(" in line and "parameters" in line)
-        synced = [i for i, line in enumerate(lines) if re.search(r"fdatasync(\(| resumed>).* = 0", line)]
-        assert any(asked < i < answer for i in synced), (method, lines[asked:answer + 1])
+    asked = next(i for i, line in enumerate(lines) if f"Agent.{method}" in line)
+    answer = next(i for i, line in enumerate(lines) if i > asked and "sendto(" in line and "parameters" in line)
+    synced = [i for i, line in enumerate(lines) if re.search(r"fdatasync(\(| resumed>).* = 0", line)]
+    assert any(asked < i < answer for i in synced), lines[asked:answer + 1]
 
 
 def test_a_slow_disk_holds_the_answer_back_and_nobody_else(host, world):

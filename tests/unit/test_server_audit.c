@@ -145,6 +145,32 @@ static void a_delayed_answer_waits_for_both(void **state)
 	}
 }
 
+/* That its owner may come in is on disk before: that the session is open needs nobody to wait. */
+static void a_session_opens_without_another_wait(void **state)
+{
+	int fd = rig_client();
+	json_t *reply;
+	char text[512];
+
+	(void)state;
+	rig_say(fd,
+		"{\"method\":\"io.tenantd.Agent.Authorize\",\"parameters\":{\"user\":\"alice\",\"service\":\"cron\"}}");
+	assert_false(client_has_news(fd));
+	rig_sync();
+	reply = client_take(fd);
+	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+	snprintf(text, sizeof(text),
+		 "{\"method\":\"io.tenantd.Agent.OpenSession\",\"parameters\":{\"user\":\"alice\",\"service\":\"cron\","
+		 "\"login\":\"%s\",\"leader\":%d}}",
+		 member_text(reply, "login"), (int)getpid());
+	json_decref(reply);
+	rig_say(fd, text);
+	reply = client_take(fd);
+	assert_string_equal(member_text(reply, "decision.decision"), "allowed");
+	assert_true(rig.durable < heard.count);
+	json_decref(reply);
+}
+
 static void an_answer_that_comes_later_waits_as_well(void **state)
 {
 	int fd = rig_client(), other = rig_client();
@@ -273,6 +299,7 @@ int main(void)
 		DROP(only_those_leave_whose_events_are_on_disk),
 		DROP(calls_behind_it_come_in_their_order),
 		DROP(a_delayed_answer_waits_for_both),
+		DROP(a_session_opens_without_another_wait),
 		DROP(an_answer_that_comes_later_waits_as_well),
 		DROP(nobody_waits_for_a_call_without_an_answer),
 		DROP(calls_of_somebody_who_hung_up_are_carried_out),

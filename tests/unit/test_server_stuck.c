@@ -160,13 +160,12 @@ static void refuse_lets_nobody_in(void **state)
 	json_decref(reply);
 }
 
-static void refuse_takes_back_a_step(void **state)
+/* A right key is answered at once; what it leads to waits for what was written by then. */
+static void expect_right_key(int fd, char *login, size_t size)
 {
-	int fd = rig_client();
 	json_t *reply;
 	char text[512];
 
-	(void)state;
 	rig_say(fd, "{\"method\":\"io.tenantd.Agent.Login\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\"}}");
 	reply = client_take(fd);
 	snprintf(text, sizeof(text),
@@ -174,14 +173,53 @@ static void refuse_takes_back_a_step(void **state)
 		 member_text(reply, "login"), alices.text);
 	json_decref(reply);
 	rig_say(fd, text);
+	reply = client_take(fd);
+	assert_string_equal(member_text(reply, "step"), "allowed");
+	snprintf(login, size, "%s", member_text(reply, "login"));
+	json_decref(reply);
+	assert_true(rig.durable < heard.count);
+}
+
+static void expect_taken_back(int fd, const char *text)
+{
+	json_t *reply;
+
+	rig_say(fd, text);
 	assert_false(client_has_news(fd));
 	server_audit_broken(rig.server);
 	rig_work();
 	reply = client_take(fd);
-	assert_string_equal(member_text(reply, "step"), "broken");
-	assert_string_equal(member_text(reply, "reason"), "audit-full");
-	assert_string_equal(member_text(reply, "login"), ""); /* what would open the session */
+	assert_string_equal(member_text(reply, "decision.decision"), "broken");
+	assert_string_equal(member_text(reply, "decision.reason"), "audit-full");
 	json_decref(reply);
+}
+
+static void a_right_key_waits_with_what_lets_its_owner_in(void **state)
+{
+	int fd = rig_client();
+	char login[128], text[512];
+
+	(void)state;
+	expect_right_key(fd, login, sizeof(login));
+	snprintf(text, sizeof(text),
+		 "{\"method\":\"io.tenantd.Agent.Authorize\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
+		 "\"login\":\"%s\"}}",
+		 login);
+	expect_taken_back(fd, text);
+}
+
+static void a_program_that_leaves_authorize_out_waits_for_its_session(void **state)
+{
+	int fd = rig_client();
+	char login[128], text[512];
+
+	(void)state;
+	expect_right_key(fd, login, sizeof(login));
+	snprintf(text, sizeof(text),
+		 "{\"method\":\"io.tenantd.Agent.OpenSession\",\"parameters\":{\"user\":\"alice\",\"service\":\"sshd\","
+		 "\"login\":\"%s\",\"leader\":%d}}",
+		 login, (int)getpid());
+	expect_taken_back(fd, text);
 }
 
 static void refuse_answers_all_else(void **state)
@@ -222,7 +260,8 @@ int main(void)
 		REFUSE(what_was_not_on_disk_when_numbers_begin_anew_lets_nobody_in),
 		DROP(drop_lets_in_what_was_decided),
 		REFUSE(refuse_lets_nobody_in),
-		REFUSE(refuse_takes_back_a_step),
+		REFUSE(a_right_key_waits_with_what_lets_its_owner_in),
+		REFUSE(a_program_that_leaves_authorize_out_waits_for_its_session),
 		REFUSE(refuse_answers_all_else),
 		REFUSE(a_no_stays_a_no_or_becomes_broken_but_never_a_yes),
 	};
