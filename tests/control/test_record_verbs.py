@@ -107,19 +107,34 @@ def test_nothing_obeys_a_terminal(control, operator):
     assert "\x1b" not in done.stdout and "\\x1b" in done.stdout.lower()
 
 
-def test_the_commands_of_the_readme(control):
-    """From an empty control plane to a revoked key, as the README tells it."""
+def test_the_commands_of_the_readme(control, tmp_path):
+    """From an empty control plane to a revoked key and a log that verifies, as the README tells it."""
     readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
     commands = re.findall(r"^    tenant-control ((?!init)[^#\n]+)", readme, re.M)
     assert len(commands) >= 8
-    key = None
+    names = {"acme": "readme"}
     for command in commands:
-        done = control.run(*shlex.split(command.replace("key_…", key or "key_…").replace("acme", "readme")))
+        for name, meant in names.items():
+            command = command.replace(name, meant)
+        command, _, into = command.partition(" > ")
+        done = control.run(
+            *(str(tmp_path / word) if word.endswith((".ndjson", ".checkpoint")) else word for word in shlex.split(command))
+        )
+        if into:
+            (tmp_path / into.strip()).write_text(done.stdout)
         if command.startswith("key add"):
-            key = re.search(r"key_\w{16}", done.stdout)[0]
+            names["key_…"] = re.search(r"key_\w{16}", done.stdout)[0]
         if command.startswith("host add-token"):
             assert "tnt_et_" in done.stdout
         if command.startswith("key revoke"):
             assert "0 of 0 hosts" in done.stdout
-            key = "revoked"
-    assert key == "revoked"
+            revoked = names.pop("key_…")
+        if command.startswith("audit search"):
+            newest = json.loads(control.run("audit", "events", "--tenant", "readme", "--json").stdout.splitlines()[0])
+            assert newest["kind"]
+            names["EVENT"] = newest["id"]
+            names["usr_…"] = json.loads(control.run("user", "show", "alice", "--tenant", "readme", "--json").stdout)["id"]
+            (tmp_path / "kept.checkpoint").write_text(control.run("audit", "checkpoint", "--tenant", "readme").stdout)
+        if command.startswith("audit verify"):
+            assert "none is missing" in done.stdout
+    assert revoked and "EVENT" in names
