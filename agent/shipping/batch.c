@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "trail/chain.h"
 
 #define GROUP_WORD "group "
 #define NUMBER_CHARS 12U
@@ -81,18 +82,6 @@ static int add_record(struct batch *batch, const char *leaf, size_t leaf_length,
 	return 0;
 }
 
-/* The next line without its end; NULL: there is none. */
-static const char *take_line(const char **at, const char *end, size_t *ret_length)
-{
-	const char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
-
-	if (!stop)
-		return NULL;
-	*ret_length = (size_t)(stop - line);
-	*at = stop + 1;
-	return line;
-}
-
 static int take_number(const char **at, const char *end, char stop, uint32_t *ret)
 {
 	const char *mark = memchr(*at, stop, (size_t)(end - *at));
@@ -124,10 +113,11 @@ static int read_groups(struct batch *batch, const char *data, size_t length, con
 		at += note;
 		body_end = at + body;
 		while (at < body_end) {
-			size_t leaf_length, line_length;
-			const char *leaf = take_line(&at, body_end, &leaf_length);
-			const char *line = leaf ? take_line(&at, body_end, &line_length) : NULL;
-			int result = line ? add_record(batch, leaf, leaf_length, line, line_length, host) : -EBADMSG;
+			struct group_record record;
+			int result = group_take_record(&at, body_end, &record)
+					     ? add_record(batch, record.leaf, record.leaf_length, record.personal,
+							  record.personal_length, host)
+					     : -EBADMSG;
 
 			if (result < 0)
 				return result;

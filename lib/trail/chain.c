@@ -214,7 +214,7 @@ static const char *take_line(const char **at, const char *end, size_t *ret_lengt
 	return line;
 }
 
-static bool take_record(const char **at, const char *end, struct group_record *ret)
+bool group_take_record(const char **at, const char *end, struct group_record *ret)
 {
 	ret->leaf = take_line(at, end, &ret->leaf_length);
 	ret->personal = ret->leaf ? take_line(at, end, &ret->personal_length) : NULL;
@@ -230,7 +230,7 @@ int group_each(const struct group *group, const char *body,
 
 	/* Looked through first: nothing of a body that is not in order is handed out. */
 	for (uint32_t i = 0; i < group->count; i++)
-		if (!take_record(&at, end, &record))
+		if (!group_take_record(&at, end, &record))
 			return problem_set(problem, EBADMSG, "the group has fewer records than its note says");
 	if (at != end)
 		return problem_set(problem, EBADMSG, "the group has more than the records of its note");
@@ -241,7 +241,7 @@ int group_each(const struct group *group, const char *body,
 		return problem_set(problem, EBADMSG, "the group's last record is not the one of its note");
 	at = body;
 	for (uint32_t i = 0; i < group->count; i++) {
-		(void)take_record(&at, end, &record);
+		(void)group_take_record(&at, end, &record);
 		r = tlog_leaf_hash(record.leaf, record.leaf_length, &record.hash);
 		if (r == 0)
 			r = each(context, &record);

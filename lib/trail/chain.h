@@ -46,6 +46,8 @@ struct group_record {
 	size_t leaf_length, personal_length;
 	struct tlog_hash hash; /* of the leaf */
 };
+/* The record at `*at`, which goes on behind it; the hash is left alone. False: no two lines are there. */
+bool group_take_record(const char **at, const char *end, struct group_record *ret);
 /* All of a body, checked for form and number, and that the last leaf's hash is the head, before the first record is
  * handed out. Whether a leaf is one, and its `prev` right, is for who reads the leaves. Non-zero of `each` stops and is
  * returned. */
