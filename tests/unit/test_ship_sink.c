@@ -16,22 +16,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "directory_fixture.h"
-#include "ship/ship.h"
+#include "ship_fixture.h"
 #include "unit.h"
-
-#define OCSF "{\"a\":1}"
-
-static struct ship_event event_of(const char *id)
-{
-	return (struct ship_event){.id = id,
-				   .kind = "login-denied",
-				   .host = "gpu-1",
-				   .tenant = "ten_a",
-				   .severity = 1,
-				   .time_ms = 1700000000123,
-				   .ocsf = OCSF,
-				   .ocsf_length = strlen(OCSF)};
-}
 
 static uint64_t msec_since(uint64_t started)
 {
@@ -68,7 +54,7 @@ static struct ship_options syslog_options(void)
 
 static enum ship_outcome send_one(struct sink *sink, const char *id, struct problem *problem)
 {
-	const struct ship_event event = event_of(id);
+	const struct ship_event event = ship_fixture_event(id);
 	uint32_t rejected, wait_ms;
 
 	return sink_send(sink, &event, 1, &rejected, &wait_ms, problem);
@@ -120,7 +106,7 @@ static void a_large_batch_arrives_whole(void **state)
 	memset(body, 'x', BYTES);
 	body[BYTES] = '\0';
 	for (unsigned i = 0; i < COUNT; i++) {
-		events[i] = event_of(i + 1 == COUNT ? "last" : "other");
+		events[i] = ship_fixture_event(i + 1 == COUNT ? "last" : "other");
 		events[i].ocsf = body;
 		events[i].ocsf_length = BYTES;
 	}
@@ -198,7 +184,7 @@ static void who_turns_away_before_the_end_has_nothing(void **state)
 	memset(body, 'x', BYTES);
 	body[BYTES] = '\0';
 	for (unsigned i = 0; i < COUNT; i++) {
-		events[i] = event_of("other");
+		events[i] = ship_fixture_event("other");
 		events[i].ocsf = body;
 		events[i].ocsf_length = BYTES;
 	}

@@ -13,26 +13,12 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "directory_fixture.h"
-#include "ship/ship.h"
+#include "ship_fixture.h"
 #include "unit.h"
-
-#define OCSF "{\"a\":1}"
-
-static struct ship_event event_of(const char *id)
-{
-	return (struct ship_event){.id = id,
-				   .kind = "login-denied",
-				   .host = "gpu-1",
-				   .tenant = "ten_a",
-				   .severity = 1,
-				   .time_ms = 1700000000123,
-				   .ocsf = OCSF,
-				   .ocsf_length = strlen(OCSF)};
-}
 
 static enum ship_outcome send_one(struct sink *sink, const char *id, struct problem *problem)
 {
-	const struct ship_event event = event_of(id);
+	const struct ship_event event = ship_fixture_event(id);
 	uint32_t rejected, wait_ms;
 
 	return sink_send(sink, &event, 1, &rejected, &wait_ms, problem);
@@ -152,7 +138,7 @@ static void answers_mean_what_they_mean(void **state)
 		{504, "", "soon", SHIP_LATER, 0, 0},
 	};
 	const struct ship_options options = otlp_options();
-	const struct ship_event event = event_of("one");
+	const struct ship_event event = ship_fixture_event("one");
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 
 	assert_result(sink_new(&options, "tenantd", "1", &sink), 0);
@@ -210,7 +196,7 @@ static void the_one_that_is_to_blame_is_found(void **state)
 
 	for (unsigned i = 0; i < COUNT; i++) {
 		(void)snprintf(ids[i], sizeof(ids[i]), "i%03u", i);
-		events[i] = event_of(ids[i]);
+		events[i] = ship_fixture_event(ids[i]);
 	}
 	for (unsigned bad = 0; bad <= COUNT; bad += 10) {
 		_cleanup_(sink_freep) struct sink *sink = NULL;
@@ -241,7 +227,7 @@ static void later_in_the_middle_is_later_for_all(void **state)
 {
 	const struct ship_options options = otlp_options();
 	_cleanup_(sink_freep) struct sink *sink = NULL;
-	const struct ship_event events[2] = {event_of("one"), event_of("two")};
+	const struct ship_event events[2] = {ship_fixture_event("one"), ship_fixture_event("two")};
 	struct problem problem = {0};
 	uint32_t dead = 77, wait_ms;
 
@@ -285,7 +271,7 @@ static void checkpoints_go_by_post_as_they_are(void **state)
 	static const char note[] = "a.example/audit/ten_1\n7\nAAAA\n\n\xe2\x80\x94 k sig\n";
 	struct ship_options options = otlp_options();
 	_cleanup_(sink_freep) struct sink *sink = NULL;
-	const struct ship_event event = event_of("one");
+	const struct ship_event event = ship_fixture_event("one");
 	struct problem problem = {0};
 	uint32_t wait_ms, rejected;
 
