@@ -2,9 +2,12 @@
 #include "program_fixture.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/macros.h"
 #include "unit.h"
 
 int program_run(char *const argv[], const char *folder, const char *input, char *out, size_t size)
@@ -41,4 +44,17 @@ int program_run(char *const argv[], const char *folder, const char *input, char 
 	close(fds[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int program_run_words(char *program, const char *words, const char *folder, char *out, size_t size)
+{
+	char copy[1024], *argv[24] = {program}, *save = NULL;
+	unsigned n = 1;
+
+	(void)snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		assert_true(n + 1 < ARRAY_LEN(argv));
+		argv[n++] = word;
+	}
+	return program_run(argv, folder, NULL, out, size);
 }

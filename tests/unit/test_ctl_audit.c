@@ -127,13 +127,10 @@ static int teardown(void **state)
 
 static int run(const char *words, char *out, size_t size)
 {
-	char copy[512], *argv[24] = {tenantctl, (char *)(uintptr_t) "audit"}, *save = NULL;
-	unsigned n = 2;
+	char line[1024];
 
-	(void)snprintf(copy, sizeof(copy), "%s", words);
-	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-		argv[n++] = word;
-	return program_run(argv, folder, NULL, out, size);
+	(void)snprintf(line, sizeof(line), "audit %s", words);
+	return program_run_words(tenantctl, line, folder, out, size);
 }
 
 static void assert_run(const char *words, int code, const char *part)

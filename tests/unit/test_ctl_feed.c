@@ -27,14 +27,10 @@ static struct published feed;
 /* Runs `tenantctl feed verify WORDS…` in the folder; gives its exit code and output. */
 static int run(const char *words, char *out, size_t size)
 {
-	char copy[512], *argv[24] = {tenantctl, (char *)(uintptr_t) "feed", (char *)(uintptr_t) "verify"};
-	char *save = NULL;
-	unsigned n = 3;
+	char line[1024];
 
-	(void)snprintf(copy, sizeof(copy), "%s", words);
-	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-		argv[n++] = word;
-	return program_run(argv, folder, NULL, out, size);
+	(void)snprintf(line, sizeof(line), "feed verify %s", words);
+	return program_run_words(tenantctl, line, folder, out, size);
 }
 
 static void assert_run(const char *words, int code, const char *part)
